@@ -1,0 +1,1 @@
+"""The sevenm command: one file per subcommand."""

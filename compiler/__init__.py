@@ -1,0 +1,1 @@
+"""Rule language, Plan, passes and back ends."""

@@ -1,0 +1,1 @@
+"""One file per target a Plan is turned into."""

@@ -1,0 +1,1 @@
+"""Plan to Plan, one pass per file."""

@@ -1,0 +1,1 @@
+"""Amaranth components of the match core. Plain values in, no rule language."""

@@ -1,0 +1,1 @@
+"""Host runtime: rings, ingress, engines and the Device interface."""

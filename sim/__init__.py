@@ -1,0 +1,1 @@
+"""Devices without hardware: the reference model and the RTL, behind the host Device interface."""
