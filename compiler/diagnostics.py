@@ -1,0 +1,63 @@
+"""Errors as data: what is wrong, where, and what to do. Rendering is separate, in one function.
+
+A message says what was found and what was expected; the hint says what to do. Positions are 1-based.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters [start, end) of the source; ``line`` and ``column`` are those of ``start``."""
+
+    start: int
+    end: int
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """``code`` names the kind of finding (``unknown-field``); tools may rely on it, people read the message."""
+
+    severity: str  # "error" or "warning"
+    code: str
+    message: str
+    span: Span
+    hint: str | None = None
+
+
+class CompileError(Exception):
+    """The source has errors; carries every finding, warnings too."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("; ".join(d.message for d in diagnostics if d.severity == "error"))
+
+
+def render(diagnostic: Diagnostic, source: str, filename: str) -> str:
+    """The finding with its source line and a caret under it, without colour.
+
+    A long line is cut around the caret, and a tab counts as one column.
+    """
+    span = diagnostic.span
+    lines = source.splitlines() or [""]
+    line = lines[min(span.line, len(lines)) - 1].replace("\t", " ")
+    column = min(span.column, len(line) + 1)
+    width = max(1, min(span.end - span.start, len(line) - column + 1))
+    cut = max(0, column - 60)
+    shown = line[cut : cut + 120]
+    caret = " " * (column - 1 - cut) + "^" + "~" * (min(width, len(shown) - (column - 1 - cut)) - 1)
+    gutter = " " * len(str(span.line))
+    out = [
+        f"{filename}:{span.line}:{span.column}: {diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]",
+        f"{gutter} |",
+        f"{span.line} | {shown}",
+        f"{gutter} | {caret}",
+    ]
+    if diagnostic.hint:
+        out.append(f"{gutter} = {diagnostic.hint}")
+    return "\n".join(out)
