@@ -1,0 +1,64 @@
+# Everything is made in .venv and build/; nothing here needs root. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD := build
+PARTS := pyproject.toml setup.py $(wildcard host/build_native.py host/csrc/*.[ch])
+CAPTURE := examples/capture/office.pcap
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench soak clean
+# The stamps of one .venv must not be made at the same time.
+.NOTPARALLEL:
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+	  || sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1: \2/p' $(MAKEFILE_LIST)
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "sevenm needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1); say make PYTHON=python3.11" >&2; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+	@touch $@
+
+$(VENV)/.sim: $(VENV)/.made $(PARTS)
+	@echo "installing sevenm and the simulator into $(VENV)"
+	@$(PIP) install -e ".[sim]"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.made $(PARTS)
+	@echo "installing sevenm, the simulator and the test tools into $(VENV)"
+	@$(PIP) install -e ".[test,lint]"
+	@touch $@ $(VENV)/.sim
+
+demo: $(VENV)/.sim ## check, build and run examples/edge.7m on real traffic in every engine, and compare
+	@mkdir -p $(BUILD)
+	@$(BIN)/sevenm check examples/edge.7m
+	@$(BIN)/sevenm compare examples/edge.7m -r $(CAPTURE) -o $(BUILD)/demo
+
+test: $(VENV)/.test ## the test suite, on all cores; its last lines say what could not be tested
+	@mkdir -p $(BUILD)
+	@$(BIN)/pytest -n auto tests
+
+lint: $(VENV)/.test ## style, format, types and import directions
+	@mkdir -p $(BUILD)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --cache-dir $(BUILD)/import-linter
+
+bench: $(VENV)/.test ## the benchmarks, one file per question, each beside its peer
+	@set -e; for file in $(filter-out bench/_%,$(wildcard bench/*.py)); do echo "== $$file"; $(BIN)/python $$file; done
+
+soak: $(VENV)/.test ## the same tests with many more generated rules, packets and events (hours)
+	@mkdir -p $(BUILD)
+	@SEVENM_SOAK=1 $(BIN)/pytest -n auto tests
+
+clean: ## remove .venv, build/ and what the tools left behind
+	@rm -rf $(VENV) $(BUILD) dist *.egg-info .hypothesis .import_linter_cache
+	@rm -f host/*.so host/*.o host/_native.c
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,94 @@
+"""What all tests share: real captures, repeatable random tests, and a last word on what could not be tested.
+
+A test that needs an outside tool says so with ``@pytest.mark.needs("tshark")``. A test that finds out later skips
+with a reason that names the tool; the summary at the end counts both.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / "build" / "hypothesis"))
+
+from hypothesis import HealthCheck, settings  # noqa: E402 - it reads the variable set above when it is imported
+
+SOAK = os.environ.get("SEVENM_SOAK", "") not in ("", "0")
+
+TOOLS = {
+    "compiler": (("gcc", "clang", "cc"), "the host engine; everything ran on the reference model", "gcc"),
+    "g++": (("g++", "clang++", "c++"), "the core as a device, and the cocotb tests on Verilator", "g++"),
+    "clang": (("clang",), "the generated C under a second compiler", "clang"),
+    "tshark": (("tshark",), "display filters and written captures against Wireshark", "tshark"),
+    "tcpdump": (("tcpdump",), "filters and written captures against libpcap", "tcpdump"),
+    "iverilog": (("iverilog",), "the core on a second simulator", "iverilog"),
+    "make": (("make",), "the C++ of the RTL model", "make"),
+}
+"""Outside tools: name -> (programs, one of which is enough; what is left out without it; Debian's package)."""
+
+_SLOW_HOST = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("default", derandomize=True, database=None, deadline=None, suppress_health_check=_SLOW_HOST)
+settings.register_profile(
+    "soak", max_examples=5000, derandomize=False, deadline=None, print_blob=True, suppress_health_check=_SLOW_HOST
+)
+settings.load_profile("soak" if SOAK else "default")
+
+
+def present(tool: str) -> bool:
+    """Whether one of the tool's programs is on the path."""
+    return any(shutil.which(program) for program in TOOLS[tool][0])
+
+
+def data_folder() -> Path | None:
+    """The shared data: what SEVENM_DATA names, else ../shared/data beside the checkout, else None."""
+    given = os.environ.get("SEVENM_DATA")
+    folder = Path(given) if given else ROOT.parent / "shared" / "data"
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def captures_dir() -> Path:
+    """Folder of real captures that are too many to be kept in the repository."""
+    folder = data_folder()
+    if folder is None or not (folder / "pcaps").is_dir():
+        pytest.skip("no shared captures: set SEVENM_DATA to the folder that holds pcaps/")
+    return folder / "pcaps"
+
+
+@pytest.fixture(scope="session")
+def soak() -> bool:
+    """Whether this is the long run (`make soak`)."""
+    return SOAK
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for tool in marker.args:
+            if tool not in TOOLS:
+                pytest.fail(f"unknown tool {tool!r} in needs(); known: {', '.join(TOOLS)}")
+            if not present(tool):
+                pytest.skip(f"{tool} is not installed")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Names the absent tools and what was left out because of each, just before the closing line."""
+    reasons = Counter[str]()
+    for report in terminalreporter.stats.get("skipped", []):
+        text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[text.removeprefix("Skipped: ")] += 1
+    terminalreporter.section("left out", sep="-")
+    for tool, (_, without, package) in TOOLS.items():
+        if not present(tool):
+            count = sum(n for reason, n in reasons.items() if tool in reason)
+            terminalreporter.write_line(f"{tool} is absent: {without} ({count} skipped); on Debian: apt install {package}")
+    if data_folder() is None:
+        terminalreporter.write_line("no shared captures (SEVENM_DATA): only those in examples/ were used")
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count} skipped: {reason}")
+    if not reasons and data_folder() is not None and all(map(present, TOOLS)):
+        terminalreporter.write_line("nothing: every outside tool and the shared captures are here")
