@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BUILD := build
-PARTS := pyproject.toml setup.py $(wildcard host/build_native.py host/csrc/*.[ch])
+PARTS := pyproject.toml setup.py $(wildcard host/build_native.py host/csrc/*.[ch] host/csrc/*.cdef)
 CAPTURE := examples/capture/office.pcap
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 

@@ -85,7 +85,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for tool, (_, without, package) in TOOLS.items():
         if not present(tool):
             count = sum(n for reason, n in reasons.items() if tool in reason)
-            terminalreporter.write_line(f"{tool} is absent: {without} ({count} skipped); on Debian: apt install {package}")
+            terminalreporter.write_line(
+                f"{tool} is absent: {without} ({count} skipped); on Debian: apt install {package}"
+            )
     if data_folder() is None:
         terminalreporter.write_line("no shared captures (SEVENM_DATA): only those in examples/ were used")
     for reason, count in sorted(reasons.items()):
