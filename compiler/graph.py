@@ -88,7 +88,7 @@ class Node:
 
 def representable(lo: int, hi: int) -> bool:
     """Whether one 128-bit type, signed or unsigned, holds the whole interval."""
-    return (0 <= lo and hi <= U_MAX) or (lo >= S_MIN and hi <= S_MAX)
+    return (lo >= 0 and hi <= U_MAX) or (lo >= S_MIN and hi <= S_MAX)
 
 
 def _pow2_span(*values: int) -> int:
