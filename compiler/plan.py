@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -238,7 +238,7 @@ def _nodes(rows: Any) -> tuple[Node, ...]:
 
 
 def _check_attrs(where: str, op: str, args: list[Node], attrs: list[int]) -> None:
-    good = {
+    good: dict[str, Callable[[], bool]] = {
         "const": lambda: len(attrs) == 1,
         "load": lambda: (
             len(attrs) == 3
@@ -264,6 +264,6 @@ def _check_attrs(where: str, op: str, args: list[Node], attrs: list[int]) -> Non
             and args[0].lo <= attrs[0]
             and attrs[-1] <= args[0].hi
         ),
-    }.get(op, lambda: not attrs)
-    if not good():
+    }
+    if not (good[op]() if op in good else not attrs):
         raise PlanError(f"{where}: attributes {attrs[:8]} do not fit")
