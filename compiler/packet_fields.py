@@ -115,8 +115,12 @@ class _Catalogue:
             ("dei", "drop eligible", 12, 1),
         ):  # fmt: skip
             self.value(f"vlan.{name}", about, Type("int", width), tag(0, lsb, width), tag(1, lsb, width))
-        self.value("vlan.etype", "ethertype after the tag", Type("int", 16),
-                   lambda: (p.tags[0], p.types[1]), lambda: (p.tags[1], p.types[2]))  # fmt: skip
+
+        def etype(which: int) -> Callable[[], tuple[int, int]]:
+            kind = p.types[which + 1]
+            return lambda: (g.all(p.tags[which], g.le(g.const(1536), kind)), kind)
+
+        self.value("vlan.etype", "ethertype after the tag (1536 and above)", Type("int", 16), etype(0), etype(1))
 
     def _arp(self) -> None:
         p = self.p
@@ -160,8 +164,8 @@ class _Catalogue:
         ))  # fmt: skip
         self.value("ip.hdr_len", "header length in bytes", Type("int", 6),
                    lambda: (p.ip, g.mul(p.ip_words, g.const(4))))  # fmt: skip
-        self.value("ip.frag_offset", "fragment offset in bytes", Type("int", 16),
-                   lambda: (p.ip, g.mul(p.ip_fragment, g.const(8))))  # fmt: skip
+        self.value("ip.frag_offset", "fragment offset in units of 8 bytes", Type("int", 13),
+                   lambda: (p.ip, p.ip_fragment))  # fmt: skip
         self.address("ip.src", "source address", IP4, ip, base, 12)
         self.address("ip.dst", "destination address", IP4, ip, base, 16)
         self.address("ip.addr", "either address", IP4, ip, base, 12, 16)
