@@ -1,0 +1,162 @@
+"""Text to syntax tree: the entry points of the parser.
+
+One idea: a source goes through a linear scan (``brackets``), the LALR parser of ``grammar.lark``, and
+``syntax_tree``; whatever is wrong with it comes out as one ``CompileError`` with every finding.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lark import Lark
+from lark.exceptions import UnexpectedInput
+from lark.lexer import PatternStr
+
+from . import ast
+from .brackets import SOURCE_MAX, check_source, fail
+from .diagnostics import CompileError, Diagnostic, Span
+from .syntax_errors import describe
+from .syntax_tree import FINDINGS_MAX, TreeBuilder
+
+RECOVERY_MAX = 1 << 16
+"""Characters of a source in which parsing goes on after a syntax error; a longer one reports its first only."""
+
+_ITEM = re.compile(r"(?m)(?:^|(?<=[\s{}]))(?:rule\s+[\w.]+\s*:|default\s*=>|(?:rules|schema|set)\s+\w)|\}")
+
+
+def parse(text: str, filename: str = "<rules>") -> ast.RuleFile:
+    """The syntax tree of a rule file. Raises CompileError with all findings, warnings included."""
+    return parse_with_warnings(text, filename)[0]
+
+
+def parse_with_warnings(text: str, filename: str = "<rules>") -> tuple[ast.RuleFile, tuple[Diagnostic, ...]]:
+    """``parse``, and the warnings of a source without errors (``mixed-and-or``, ``host-bits``)."""
+    tree, warnings = _parse(text, "file", filename)
+    if not isinstance(tree, ast.RuleFile):
+        raise AssertionError(f"start symbol gave {type(tree).__name__}")
+    return tree, warnings
+
+
+def parse_expression(text: str) -> ast.Expr:
+    """The tree of a bare filter. Raises CompileError with all findings, warnings included."""
+    return parse_expression_with_warnings(text)[0]
+
+
+def parse_expression_with_warnings(text: str) -> tuple[ast.Expr, tuple[Diagnostic, ...]]:
+    """``parse_expression``, and the warnings of a filter without errors."""
+    expr: ast.Expr
+    expr, warnings = _parse(text, "expression", "<filter>")
+    return expr, warnings
+
+
+def read_source(path: str | Path) -> str:
+    """The text of a rule file: UTF-8, a byte order mark is dropped, at most 1 MiB is read.
+
+    Raises CompileError for what cannot be opened, is too long, is not UTF-8 or has NUL bytes.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(SOURCE_MAX + 1)
+    except OSError as error:
+        raise fail("", 0, "unreadable", f"cannot read {path}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise fail("", 0, "unreadable", f"cannot read {path!r}: {error}") from None
+    if len(data) > SOURCE_MAX:
+        message = f"{path} has more than {SOURCE_MAX} bytes (1 MiB)"
+        raise fail("", 0, "source-too-long", message, "split it into several files")
+    nul = data.find(0)
+    if nul >= 0:
+        before = data[:nul].decode("utf-8", "replace")
+        raise fail(before, len(before), "nul-byte", f"{path}: NUL byte at offset {nul}", "this is not a text file")
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8")
+        message = f"{path}: byte {data[error.start]:#04x} at offset {error.start} is not UTF-8"
+        raise fail(before, len(before), "not-utf8", message, "save the file as UTF-8") from None
+
+
+@cache
+def _parser() -> Lark:
+    return Lark.open(
+        "grammar.lark",
+        rel_to=__file__,
+        parser="lalr",
+        lexer="contextual",
+        start=["file", "expression"],
+        keep_all_tokens=True,
+        maybe_placeholders=False,
+        propagate_positions=False,
+    )
+
+
+@cache
+def _fixed_terminals() -> dict[str, str]:
+    """Names of the terminals that are one fixed string, with the string."""
+    return {t.name: str(t.pattern.value) for t in _parser().terminals if isinstance(t.pattern, PatternStr)}
+
+
+def _parse(text: str, start: str, filename: str) -> tuple[Any, tuple[Diagnostic, ...]]:
+    try:
+        check_source(text)
+        return _parse_checked(text, start)
+    except CompileError as error:
+        error.add_note(f"in {filename}")
+        raise
+
+
+def _parse_checked(text: str, start: str) -> tuple[Any, tuple[Diagnostic, ...]]:
+    if start == "expression" and not text.strip():
+        raise fail(text, 0, "syntax", "the filter is empty", "write a condition, such as tcp.dstport == 80")
+    findings: list[Diagnostic] = []
+    left = text
+    result: Any = None
+    while len(findings) < FINDINGS_MAX:
+        builder = TreeBuilder()
+        try:
+            tree = _parser().parse(left, start=start)
+        except UnexpectedInput as error:
+            finding = describe(error, text, _fixed_terminals())
+            findings.append(finding)
+            blanked = _without_item(left, finding.span) if start == "file" and len(text) <= RECOVERY_MAX else None
+            if blanked is None:
+                break
+            left = blanked
+            continue
+        result = builder.transform(tree)
+        findings += builder.findings
+        break
+    findings.sort(key=lambda d: d.span.start)
+    if any(d.severity == "error" for d in findings):
+        raise CompileError(findings[:FINDINGS_MAX])
+    return result, tuple(findings)
+
+
+def _without_item(text: str, at: Span) -> str | None:
+    """The text with the rule around an error blanked out (same length), or None if the error is in no rule."""
+    start = None
+    for found in _ITEM.finditer(text):
+        if found.start() >= at.start + (1 if start is None else 0):
+            if start is None or not re.match(r"rule\s", text[start : start + 5]):
+                return None
+            end = found.start()
+            break
+        start = found.start()
+    else:
+        return None
+    body = text[start:end]
+    if body.count("{") != body.count("}") or not body.strip():
+        return None
+    return text[:start] + re.sub(r"[^\n]", " ", body) + text[end:]
+
+
+__all__ = [
+    "parse",
+    "parse_expression",
+    "parse_expression_with_warnings",
+    "parse_with_warnings",
+    "read_source",
+]
