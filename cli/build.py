@@ -1,0 +1,48 @@
+"""sevenm build: everything that is made from a rule file, in one folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.status import Status
+
+from sevenm.compiler.bundle import write_bundle
+from sevenm.host.bundle import Bundle
+
+from . import output
+from .errors import Exit
+from .sources import compile_file
+
+
+@click.command(epilog="\b\nExit codes: 0 built, 1 errors in the rules, 3 the folder cannot be written, 4 no Amaranth.")
+@click.argument("file")
+@click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder of the bundle; made if missing.")
+@click.option("--no-gateware", is_flag=True, help="Leave the core out; needs no Amaranth.")
+def build(file: str, folder: str, no_gateware: bool) -> int:
+    """Build the rule file FILE into the bundle DIR.
+
+    A bundle holds the match function in C, the core in Verilog and as readable Amaranth source, and each schema as
+    C header, NumPy dtype and Amaranth layout. A bundle that is already there is replaced whole; any other folder is
+    left alone.
+
+    \b
+    Example:
+      sevenm build edge.7m -o edge.bundle
+    """
+    compiled = compile_file(file)
+    path = Path(folder)
+    if sys.stderr.isatty():
+        with Status("building", console=output.console(stderr=True)) as status:
+            write_bundle(compiled.plan, path, not no_gateware, lambda step: status.update(f"building: {step}"))
+    else:
+        write_bundle(compiled.plan, path, not no_gateware)
+    bundle = Bundle.open(path)
+    out = output.table("file", "bytes")
+    for name in sorted(bundle.files):
+        out.add_row(str(path / name), f"{(path / name).stat().st_size:,}")
+    output.show(out)
+    if bundle.core is not None:
+        output.console().print(f"core {bundle.core.top}: latency {output.plural(bundle.core.latency_cycles, 'cycle')}")
+    return Exit.OK

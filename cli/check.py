@@ -1,0 +1,103 @@
+"""sevenm check: is the rule file sound, and what does it hold?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sevenm.compiler import Compiled, compile_text
+from sevenm.compiler.diagnostics import CompileError, Diagnostic
+from sevenm.compiler.parse import read_source
+from sevenm.compiler.plan import Plan
+
+from . import output
+from .errors import Exit
+from .sources import compile_file
+
+
+@click.command(epilog="\b\nExit codes: 0 sound (warnings allowed), 1 errors, 3 the file cannot be read.")
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True, help="Findings and summary as JSON on standard output.")
+def check(file: str, as_json: bool) -> int:
+    """Check the rule file FILE: errors and warnings with their place, then a summary.
+
+    \b
+    Example:
+      sevenm check edge.7m
+    """
+    if as_json:
+        return _as_json(file)
+    compiled = compile_file(file)
+    output.show(_summary(compiled))
+    return Exit.OK
+
+
+def _as_json(file: str) -> int:
+    text = read_source(Path(file))
+    compiled: Compiled | None = None
+    try:
+        compiled = compile_text(text, Path(file).stem)
+        found: Iterable[Diagnostic] = compiled.warnings
+    except CompileError as error:
+        found = error.diagnostics
+    data: dict[str, Any] = {"file": file, "ok": compiled is not None, "findings": [_finding(d) for d in found]}
+    if compiled is not None:
+        data["plan"] = _facts(compiled.plan)
+    output.emit_json(data)
+    return Exit.OK if compiled is not None else Exit.FINDINGS
+
+
+def _finding(d: Diagnostic) -> dict[str, Any]:
+    return {
+        "severity": d.severity,
+        "code": d.code,
+        "message": d.message,
+        "hint": d.hint,
+        "line": d.span.line,
+        "column": d.span.column,
+        "start": d.span.start,
+        "end": d.span.end,
+    }
+
+
+def _facts(plan: Plan) -> dict[str, Any]:
+    return {
+        "name": plan.name,
+        "digest": plan.digest,
+        "source": plan.source,
+        "reach": plan.reach,
+        "nodes": len(plan.nodes),
+        "blocks": [{"name": b.name, "mode": b.mode, "rules": b.stop - b.start} for b in plan.blocks],
+        "rules": [{"name": r.name, "block": plan.blocks[r.block].name, "line": r.line} for r in plan.rules],
+        "channels": list(plan.channels),
+        "counters": list(plan.counters),
+        "layouts": [
+            {"name": layout.name, "version": layout.version, "size": layout.size, "hash": f"0x{layout.hash:016x}"}
+            for layout in plan.layouts
+        ],
+    }
+
+
+def _summary(compiled: Compiled) -> output.Table:
+    plan = compiled.plan
+    out = output.table("", "", left=2)
+    out.show_header = False
+    for block in plan.blocks:
+        on = "packet" if block.layout is None else plan.layouts[block.layout].name
+        out.add_row(f"block {block.name}", f"{output.plural(block.stop - block.start, 'rule')} on {on}, {block.mode}")
+    if plan.channels:
+        out.add_row("channels", ", ".join(plan.channels))
+    if plan.counters:
+        out.add_row("counters", ", ".join(plan.counters))
+    for layout in plan.layouts:
+        out.add_row(
+            f"schema {layout.name}", f"version {layout.version}, {layout.size} bytes, hash 0x{layout.hash:016x}"
+        )
+    out.add_row("looks at", f"the first {output.plural(plan.reach, 'byte')} of a {plan.source}")
+    out.add_row("digest", plan.digest)
+    warnings = len(compiled.warnings)
+    out.add_row("result", "sound" + (f", {output.plural(warnings, 'warning')}" if warnings else ""))
+    return out

@@ -1,0 +1,117 @@
+"""The sevenm command. One idea: whatever happens, the user gets an answer or one clear message, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from . import output
+from .build import build
+from .check import check
+from .compare import compare
+from .errors import EXIT_HELP, Exit, explain
+from .filter import filter_
+from .layout import layout
+from .run import run
+
+EPILOG = f"""\b
+Examples:
+  sevenm filter 'tcp.dstport == 443' -r in.pcap             one line per matching packet
+  sevenm filter 'udp and ip.src in 10.0.0.0/8' -r in.pcap -w out.pcap
+  sevenm filter 'arp' -r - --count < in.pcapng
+  sevenm check edge.7m                                      are the rules sound?
+  sevenm run edge.7m -r in.pcap                             what each rule and channel gets
+  sevenm compare edge.7m -r in.pcap                         the same in C, NumPy and the simulated core
+  sevenm build edge.7m -o edge.bundle                       C, Verilog, headers and dtypes in a folder
+  sevenm layout packet                                      every packet field and what it means
+
+{EXIT_HELP}
+
+\b
+SEVENM_DEBUG=1 shows the traceback of a fault."""
+
+
+def installed_version() -> str:
+    """The version of the installed package."""
+    try:
+        return version("sevenm")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(installed_version(), prog_name="sevenm")
+def cli() -> None:
+    """Match packets and records against rules: in C on this machine, in a NumPy reference model, and in gateware
+    (an Amaranth core, simulated here), all with the same answer.
+
+    A rule is a condition, written like a Wireshark display filter, and what to do with the events that meet it.
+    """
+
+
+for command in (filter_, check, run, compare, build, layout):
+    cli.add_command(command)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code (``errors.Exit``). Raises nothing."""
+    try:
+        try:
+            code = cli.main(args=args, prog_name="sevenm", standalone_mode=False)
+            sys.stdout.flush()
+            return int(code or 0)
+        except BrokenPipeError:
+            _drop_output()
+            return Exit.PIPE
+        except (click.Abort, KeyboardInterrupt):
+            return Exit.INTERRUPTED
+        except click.ClickException as error:
+            error.show()
+            return Exit.USAGE
+        except Exception as error:
+            return _failed(error)
+    except BrokenPipeError:
+        _drop_output()
+        return Exit.PIPE
+
+
+def _failed(error: Exception) -> int:
+    if os.environ.get("SEVENM_DEBUG", "") not in ("", "0"):
+        import traceback
+
+        traceback.print_exc()
+    known = explain(error)
+    if known is not None:
+        message, code = known
+        output.complain(message)
+        if isinstance(error, OSError):
+            _drop_output()
+        return code
+    where = ""
+    trace = error.__traceback__
+    while trace is not None:
+        where = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    output.complain(
+        f"a fault of sevenm itself: {type(error).__name__}: {error} ({where}). Please report it with the command, "
+        f"`sevenm --version` and the traceback that SEVENM_DEBUG=1 shows"
+    )
+    return Exit.FAULT
+
+
+def _drop_output() -> None:
+    """Nobody reads standard output any more, or it cannot be written: what is still buffered must not raise at exit."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""Reads rule files and expressions for the commands: findings are shown where they are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sevenm.compiler import Compiled, compile_filter, compile_text
+from sevenm.compiler.diagnostics import CompileError
+from sevenm.compiler.parse import read_source
+
+from . import output
+from .errors import Exit, Failure
+
+
+def compile_file(path: str) -> Compiled:
+    """The rule file's Plan; shows warnings. Raises Failure after showing the errors."""
+    text = read_source(Path(path))
+    try:
+        compiled = compile_text(text, Path(path).stem)
+    except CompileError as error:
+        output.findings(error.diagnostics, text, path)
+        raise Failure(_count(error, path), Exit.FINDINGS) from None
+    output.findings(compiled.warnings, text, path)
+    return compiled
+
+
+def compile_expression(text: str) -> Compiled:
+    """The Plan of a bare expression; shows warnings. Raises Failure after showing the errors."""
+    try:
+        compiled = compile_filter(text)
+    except CompileError as error:
+        output.findings(error.diagnostics, text, "filter")
+        raise Failure(_count(error, "the filter"), Exit.FINDINGS) from None
+    output.findings(compiled.warnings, text, "filter")
+    return compiled
+
+
+def _count(error: CompileError, what: str) -> str:
+    count = sum(d.severity == "error" for d in error.diagnostics)
+    return f"{output.plural(count, 'error')} in {what}"
