@@ -105,7 +105,7 @@ def _typed(node: Node, column: Column) -> Column:
 
 def _load(node: Node, base: Column, window: NDArray[np.uint8], seen: Column) -> Column:
     disp, count, little = node.attrs
-    start = base.astype(np.int64) + disp
+    start = np.minimum(base, WINDOW).astype(np.int64) + disp  # a base may need more than 64 bits
     inside = start + count <= seen
     at = np.where(inside, start, 0)[:, None] + np.arange(count)
     data = np.take_along_axis(window, at, axis=1)
