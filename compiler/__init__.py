@@ -1,1 +1,32 @@
-"""Rule language, Plan, passes and back ends."""
+"""Rule language, Plan, passes and back ends.
+
+    >>> from sevenm.compiler import compile_filter
+    >>> compile_filter("udp.dstport == 53").plan.reach
+    86
+
+The public surface: ``compile_text`` and ``compile_filter`` give a ``Plan`` or raise ``CompileError`` with findings;
+``reference.evaluate`` runs a Plan; ``bundle.write_bundle`` writes what the host and the hardware load.
+"""
+
+from __future__ import annotations
+
+from .diagnostics import CompileError, Diagnostic, render
+from .parse import parse_expression_with_warnings, parse_with_warnings
+from .plan import Plan, PlanError
+from .program import Compiled, lower_file, lower_filter
+
+__all__ = [
+    "CompileError", "Compiled", "Diagnostic", "Plan", "PlanError", "compile_filter", "compile_text", "render",
+]  # fmt: skip
+
+
+def compile_text(text: str, name: str) -> Compiled:
+    """Compiles the text of a rule file; ``name`` becomes the Plan's. Raises CompileError."""
+    file, warnings = parse_with_warnings(text)
+    return lower_file(file, name, warnings)
+
+
+def compile_filter(text: str) -> Compiled:
+    """Compiles a bare expression on packets. Raises CompileError."""
+    expr, warnings = parse_expression_with_warnings(text)
+    return lower_filter(expr, warnings)
