@@ -1,0 +1,413 @@
+"""From a Plan to an ordered list of C statements over columns and words: scheduling, not text layout.
+
+One idea: a value is demanded in a form, a column of some type or a word of condition bits, and is computed once in
+that form, just before its first use. Loads come level by level (a load whose base needs no other load is level 0,
+what depends on its bytes is level 1, …), so that all packets' bytes of one header are gathered in one short loop.
+
+Statements name values by tokens, ``$w17$`` (word of node 17) and ``$c17:u16$`` (node 17 as a column of u16), which
+``host_c_storage`` replaces by places in memory.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sevenm.compiler.graph import Node
+from sevenm.compiler.passes.visibility import Explicit
+
+from .host_c_types import CType, type_of
+
+TABLE_MIN = 8
+"""As many compares of one column with constants become a loop over a table."""
+CHAIN_MAX = 32
+"""Ranges of a set that are tested one by one; more go to a bitmap (up to 16 bits) or a binary search."""
+GATHER_MAX = 16
+"""Loads in one gathering loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """C text with tokens. ``defines`` is the word it computes, as a node number: then ``text`` is an expression."""
+
+    text: str
+    defines: int | None = None
+
+
+@dataclass(slots=True)
+class Program:
+    """What the template prints. ``fetch`` runs once per packet, ``blank`` once per lane without one; ``statements``
+    run in order on 64 packets. ``results``: name and length of arrays of words filled by one statement each."""
+
+    fetch: list[str] = field(default_factory=list)
+    blank: list[str] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    results: list[tuple[str, int]] = field(default_factory=list)
+
+
+def word(ref: int) -> str:
+    return f"$w{ref}$"
+
+
+def column(ref: int, ctype: CType) -> str:
+    return f"$c{ref}:{ctype.name}$"
+
+
+class Scheduler:
+    """Emits the statements that nodes need, once each, operands first."""
+
+    def __init__(self, explicit: Explicit) -> None:
+        self.graph = explicit.graph
+        self.nodes = explicit.graph.nodes
+        self.accesses = explicit.accesses
+        self.program = Program()
+        self._done: set[int] = set()
+        self._forms: set[str] = set()
+        self._replaced: dict[int, str] = {}
+        self._table_of: dict[int, tuple[str, int, CType]] = {}
+        self._table_members: dict[tuple[str, int, CType], list[int]] = {}
+        self._reachable = self._reach(explicit.roots)
+        self._find_tables()
+        self._gather_all()
+
+    # what is needed, and in which order
+
+    def operands(self, ref: int) -> tuple[int, ...]:
+        access = self.accesses.get(ref)
+        return self.nodes[ref].args if access is None else (access.at, access.inside)
+
+    def _reach(self, roots: Iterable[int]) -> list[int]:
+        """Nodes that the roots need, operands before users."""
+        order: list[int] = []
+        seen: set[int] = set()
+        stack = [(ref, False) for ref in reversed(list(roots))]
+        while stack:
+            ref, ready = stack.pop()
+            if ready:
+                order.append(ref)
+            elif ref not in seen:
+                seen.add(ref)
+                stack.append((ref, True))
+                stack.extend((a, False) for a in reversed(self.operands(ref)) if a not in seen)
+        return order
+
+    def demand(self, root: int) -> None:
+        """Emits what ``root`` needs and is not there yet."""
+        stack = [(root, False)]
+        while stack:
+            ref, ready = stack.pop()
+            if ref in self._done:
+                continue
+            if ready:
+                self._done.add(ref)
+                self._emit(ref)
+            else:
+                stack.append((ref, True))
+                stack.extend((a, False) for a in reversed(self.operands(ref)) if a not in self._done)
+
+    def statement(self, text: str, defines: int | None = None) -> None:
+        self.program.statements.append(Statement(text, defines))
+
+    # loads
+
+    def _gather_all(self) -> None:
+        level: dict[int, int] = {}
+        levels: defaultdict[int, list[int]] = defaultdict(list)
+        for ref in self._reachable:
+            depth = max((level[a] for a in self.operands(ref)), default=0)
+            if ref in self.accesses:
+                levels[depth].append(ref)
+                depth += 1
+            level[ref] = depth
+        for depth in sorted(levels):
+            loads = sorted(levels[depth], key=lambda r: (self.accesses[r].at, self.accesses[r].disp, r))
+            fixed = [r for r in loads if self.nodes[self.accesses[r].at].op == "const"]
+            for ref in fixed:
+                target = column(ref, self._raw_type(ref))
+                self.program.fetch.append(f"{target}[i] = {self._read('p', ref)};")
+                self.program.blank.append(f"{target}[i] = 0;")
+            moving = [r for r in loads if self.nodes[self.accesses[r].at].op != "const"]
+            for ref in moving:
+                self.demand(self.accesses[ref].at)
+            for first in range(0, len(moving), GATHER_MAX):
+                self._gather(moving[first : first + GATHER_MAX])
+            for ref in loads:
+                self.demand(ref)
+
+    def _raw_type(self, ref: int) -> CType:
+        return CType(8 * self.accesses[ref].read, False)
+
+    def _read(self, pointer: str, ref: int) -> str:
+        access = self.accesses[ref]
+        return f"get_u{8 * access.read}({pointer} + {access.disp})"
+
+    def _gather(self, loads: list[int]) -> None:
+        lines: list[str] = []
+        bases = sorted({self.accesses[r].at for r in loads})
+        for number, base in enumerate(bases):
+            at = self.column(base, type_of(self.nodes[base]))
+            lines.append(f"    const u8 *p{number} = c->at[i] + {at}[i];")
+            lines += [
+                f"    {column(r, self._raw_type(r))}[i] = {self._read(f'p{number}', r)};"
+                for r in loads
+                if self.accesses[r].at == base
+            ]
+        self.statement("\n".join(["EACH { /* gather */", *lines, "}"]))
+
+    def _settle(self, ref: int) -> None:
+        """Bytes to value, or 0 where not all of them are visible."""
+        access, ctype = self.accesses[ref], self._raw_type(ref)
+        spare = 8 * (access.read - access.count)
+        big = not access.little and access.read > 1
+        mask = ctype.literal((1 << 8 * access.count) - 1)
+        self._forms.add(column(ref, ctype))
+        self.statement(
+            f"settle_{ctype.name}({column(ref, ctype)}, {self.word(access.inside)}, {int(big)},"
+            f" {spare if big else 0}, {mask});"
+        )
+
+    # forms
+
+    def is_word(self, ref: int) -> bool:
+        """Whether a node is computed as a word of condition bits (else as a column of its own type)."""
+        node = self.nodes[ref]
+        if not node.is_bool:
+            return False
+        if node.op in ("band", "bor", "bxor"):
+            return all(self.nodes[a].is_bool for a in node.args)
+        return node.op in ("const", "eq", "lt", "all", "any", "not", "member", "bits")
+
+    def word(self, ref: int) -> str:
+        """Expression of a boolean node's bits."""
+        node = self.nodes[ref]
+        if node.op == "const":
+            return "ALL" if node.attrs[0] else "0"
+        if node.op == "not":
+            return f"~{self.word(node.args[0])}"
+        if ref in self._replaced:
+            return self._replaced[ref]
+        if not self.is_word(ref) and word(ref) not in self._forms:
+            self._forms.add(word(ref))
+            ctype = type_of(node)
+            self.statement(f"testk_{ctype.name}({self.column(ref, ctype)}, 1)", ref)
+        return word(ref)
+
+    def column(self, ref: int, ctype: CType) -> str:
+        """Pointer to a node's 64 values, in any type that holds its interval. Not for constants."""
+        node = self.nodes[ref]
+        if node.op == "seen" and ctype == CType(16, False):
+            return "c->seen"
+        if node.op == "size" and ctype == CType(16, False):
+            return "c->size"
+        token = column(ref, ctype)
+        if token not in self._forms:
+            self._forms.add(token)
+            own = type_of(node)
+            if not self.is_word(ref):
+                self.statement(f"EACH {token}[i] = ({ctype.name}){self.column(ref, own)}[i];")
+            elif own == ctype:
+                self.statement(f"expand_u8({token}, {self.word(ref)});")
+            else:
+                self.statement(f"EACH {token}[i] = {self.column(ref, own)}[i];")
+        return token
+
+    def lane(self, ref: int, ctype: CType) -> str:
+        """A node's value in lane i, as an expression of a type that calculates modulo 2**bits."""
+        node = self.nodes[ref]
+        if node.op == "const":
+            return ctype.literal(node.attrs[0] & ctype.hi)
+        return f"({ctype.name}){self.column(ref, type_of(node))}[i]"
+
+    # operations
+
+    def _emit(self, ref: int) -> None:
+        node = self.nodes[ref]
+        if node.op in ("const", "seen", "size", "not") or ref in self._replaced:
+            return
+        if ref in self.accesses:
+            self._settle(ref)
+        elif ref in self._table_of:
+            self._emit_table(self._table_of[ref])
+        elif self.is_word(ref):
+            self.statement(self._condition(node), ref)
+        elif node.op == "mux":
+            self._emit_mux(ref)
+        else:
+            self._emit_column(ref)
+
+    def _condition(self, node: Node) -> str:
+        args = node.args
+        both = all(self.nodes[a].is_bool for a in args)
+        match node.op:
+            case "all" | "band" if both:
+                return " & ".join(map(self.word, args))
+            case "any" | "bor" if both:
+                return " | ".join(map(self.word, args))
+            case "bxor":
+                return f"{self.word(args[0])} ^ {self.word(args[1])}"
+            case "eq" if both:
+                return f"~({self.word(args[0])} ^ {self.word(args[1])})"
+            case "lt" if both:
+                return f"~{self.word(args[0])} & {self.word(args[1])}"
+            case "eq" | "lt":
+                return self._compare(node.op, *args)
+            case "bits":
+                return self._test_bit(args[0], node.attrs[0])
+            case _:
+                return self._member(args[0], node.attrs)
+
+    def _compare(self, op: str, a: int, b: int) -> str:
+        ctype = type_of(self.nodes[a], self.nodes[b])
+        x, y = self.graph.value(a), self.graph.value(b)
+        if y is not None:
+            return f"{op}k_{ctype.name}({self.column(a, ctype)}, {ctype.literal(y)})"
+        if x is not None:
+            return f"{'gt' if op == 'lt' else op}k_{ctype.name}({self.column(b, ctype)}, {ctype.literal(x)})"
+        return f"{op}_{ctype.name}({self.column(a, ctype)}, {self.column(b, ctype)})"
+
+    def _test_bit(self, ref: int, lsb: int) -> str:
+        """Bit ``lsb``; past the end of a signed type, its sign."""
+        ctype = type_of(self.nodes[ref])
+        mask = ctype.unsigned.literal(1 << min(lsb, ctype.bits - 1))
+        return f"testk_{ctype.name}({self.column(ref, ctype)}, {mask})"
+
+    def _member(self, ref: int, attrs: tuple[int, ...]) -> str:
+        ctype = type_of(self.nodes[ref])
+        x, count = self.column(ref, ctype), len(attrs) // 2
+        if count == 1:
+            low, span = ctype.literal(attrs[0]), ctype.unsigned.literal(attrs[1] - attrs[0])
+            return f"rangek_{ctype.name}({x}, {low}, {span})"
+        if ctype.bits <= 16 and count > CHAIN_MAX:
+            return f"in_bitmap_{ctype.name}({x}, {self._bitmap(ctype, attrs)})"
+        low_name = self._table(ctype, attrs[0::2])
+        span_name = self._table(ctype.unsigned, [hi - lo for lo, hi in zip(attrs[0::2], attrs[1::2], strict=True)])
+        if count <= CHAIN_MAX:
+            return f"in_ranges_{ctype.name}({x}, {low_name}, {span_name}, {count})"
+        half = 1 << (count.bit_length() - 1)
+        return f"in_sorted_{ctype.name}({x}, {low_name}, {span_name}, {count}, {half})"
+
+    def _emit_mux(self, ref: int) -> None:
+        node = self.nodes[ref]
+        ctype = type_of(node)
+        form, arms = "", []
+        for arm in node.args[1:]:
+            value = self.graph.value(arm)
+            form += "c" if value is None else "k"
+            arms.append(self.column(arm, ctype) if value is None else ctype.literal(value))
+        condition, target = self.word(node.args[0]), column(ref, ctype)
+        self._forms.add(target)
+        self.statement(f"mux{form}_{ctype.name}({target}, {condition}, {', '.join(arms)});")
+
+    def _emit_column(self, ref: int) -> None:
+        node = self.nodes[ref]
+        ctype = type_of(node)
+        operation = {"bits": self._bits, "signed": self._signed, "div": self._division, "mod": self._division}
+        text = operation.get(node.op, self._modular)(node, ctype)
+        target = column(ref, ctype)
+        self._forms.add(target)
+        self.statement(f"EACH {target}[i] = ({ctype.name})({text});")
+
+    def _modular(self, node: Node, ctype: CType) -> str:
+        """add, sub, mul, band, bor, bxor: exact modulo 2**bits, and the result is known to fit."""
+        sign = {"add": "+", "sub": "-", "mul": "*", "band": "&", "bor": "|", "bxor": "^"}[node.op]
+        a, b = (self.lane(arg, ctype.modular) for arg in node.args)
+        return f"{a} {sign} {b}"
+
+    def _bits(self, node: Node, ctype: CType) -> str:
+        lsb, width = node.attrs
+        source, x = self.nodes[node.args[0]], type_of(self.nodes[node.args[0]])
+        shifted = f"({self.column(node.args[0], x)}[i] >> {min(lsb, x.bits - 1)})"
+        if source.lo >= 0 and source.hi >> lsb < 1 << width:
+            return shifted
+        modular = ctype.modular
+        return f"({modular.name}){shifted} & {modular.literal(((1 << width) - 1) & modular.hi)}"
+
+    def _signed(self, node: Node, ctype: CType) -> str:
+        sign = ctype.modular.literal(1 << (node.attrs[0] - 1))
+        return f"({self.lane(node.args[0], ctype.modular)} ^ {sign}) - {sign}"
+
+    def _division(self, node: Node, ctype: CType) -> str:
+        """Floor division by a positive constant, and its remainder."""
+        (divisor,) = node.attrs
+        source, x = self.nodes[node.args[0]], type_of(self.nodes[node.args[0]])
+        value, modular = f"{self.column(node.args[0], x)}[i]", ctype.modular
+        divides = node.op == "div"
+        if divisor > x.hi:  # the quotient is 0 or -1
+            if divides:
+                return f"{value} < 0 ? -1 : 0" if source.lo < 0 else "0"
+            plus = modular.literal(divisor & modular.hi)
+            return f"({modular.name}){value} + ({value} < 0 ? {plus} : 0)" if source.lo < 0 else value
+        d = x.literal(divisor)
+        if source.lo >= 0:
+            return f"{value} {'/' if divides else '%'} {d}"
+        if divides:
+            return f"{value} / {d} - ({value} % {d} < 0)"
+        return f"{value} % {d} + ({value} % {d} < 0 ? {d} : 0)"
+
+    # tables
+
+    def _find_tables(self) -> None:
+        """Groups compares of one column with constants: same test, same operand, TABLE_MIN or more."""
+        groups: defaultdict[tuple[str, int, CType], list[int]] = defaultdict(list)
+        for ref in self._reachable:
+            node = self.nodes[ref]
+            key = self._table_key(node)
+            if key is not None:
+                groups[key].append(ref)
+        for key, members in groups.items():
+            if len(members) >= TABLE_MIN:
+                self._table_members[key] = members
+                self._table_of.update((ref, key) for ref in members)
+
+    def _table_key(self, node: Node) -> tuple[str, int, CType] | None:
+        constants = [self.graph.value(a) for a in node.args]
+        if node.op == "member":
+            x = node.args[0]
+            return ("range", x, type_of(self.nodes[x])) if len(node.attrs) == 2 and not self.nodes[x].is_bool else None
+        if node.op not in ("eq", "lt") or (constants[0] is None) == (constants[1] is None):
+            return None
+        name, x = (node.op, node.args[0]) if constants[0] is None else ("gt" if node.op == "lt" else "eq", node.args[1])
+        if self.nodes[x].is_bool:
+            return None
+        return name, x, type_of(*(self.nodes[a] for a in node.args))
+
+    def _emit_table(self, key: tuple[str, int, CType]) -> None:
+        name, x, ctype = key
+        members = self._table_members[key]
+        result = f"r{len(self.program.results)}"
+        self.program.results.append((result, len(members)))
+        if name == "range":
+            ranges = [self.nodes[r].attrs for r in members]
+            tables = [
+                self._table(ctype, [a[0] for a in ranges]),
+                self._table(ctype.unsigned, [a[1] - a[0] for a in ranges]),
+            ]
+        else:
+            values = [next(v for a in self.nodes[r].args if (v := self.graph.value(a)) is not None) for r in members]
+            tables = [self._table(ctype, values)]
+        self._replaced.update((ref, f"c->{result}[{at}]") for at, ref in enumerate(members))
+        arguments = ", ".join([f"c->{result}", self.column(x, ctype), *tables, str(len(members))])
+        self.statement(f"{name}_each_{ctype.name}({arguments});")
+
+    def _table(self, ctype: CType, values: Iterable[int]) -> str:
+        return self._array(ctype.name, [ctype.literal(v) for v in values])
+
+    def _bitmap(self, ctype: CType, attrs: tuple[int, ...]) -> str:
+        """One bit per value of a type of at most 16 bits, indexed by its pattern; 64 to a word."""
+        bits, modulus = 0, 1 << ctype.bits
+        for lo, hi in zip(attrs[0::2], attrs[1::2], strict=True):
+            run = (1 << (hi - lo + 1)) - 1
+            first = lo % modulus
+            bits |= run << first
+        bits |= bits >> modulus  # a signed range that crosses zero wraps
+        words = [bits >> at & (1 << 64) - 1 for at in range(0, modulus, 64)]
+        return self._array("u64", [CType(64, False).literal(w) for w in words])
+
+    def _array(self, type_name: str, values: list[str]) -> str:
+        name = f"k{len(self.program.tables)}"
+        rows = [", ".join(values[at : at + 8]) for at in range(0, len(values), 8)]
+        body = ",\n    ".join(rows)
+        self.program.tables.append(f"static const {type_name} {name}[{len(values)}] = {{\n    {body},\n}};")
+        return name

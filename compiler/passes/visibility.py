@@ -1,0 +1,113 @@
+"""Pass: state what every load needs, so that a back end can read bytes without a question.
+
+One idea: a load's value is its bytes if all of them are visible and 0 otherwise. The pass separates the two: where
+to read (``at``, kept in bounds whatever the packet says) and whether the value counts (``inside``, an ordinary
+condition, which often is one that the rules compute anyway). Everything else is rebuilt through ``Graph``, so it is
+folded and shared once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sevenm.compiler.graph import WINDOW, Graph, Node
+from sevenm.compiler.plan import Plan
+
+DIRECT_MAX = WINDOW + 64
+"""A base that cannot lead a read past this many bytes is used as it is; others are clamped to the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to evaluate one load: read ``read`` bytes (1, 2, 4, 8 or 16, at least ``count``) at ``at + disp``, keep
+    ``count`` of them, big endian unless ``little``; the value is 0 unless ``inside``. ``at`` is a node in
+    [0, DIRECT_MAX), ``inside`` a boolean node; both have smaller numbers than the load."""
+
+    at: int
+    disp: int
+    count: int
+    read: int
+    little: bool
+    inside: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explicit:
+    """A Plan's graph with its loads explained. ``roots`` are in the order of ``Plan.roots``; ``span`` is the number
+    of bytes at the start of an event that the accesses may touch (at least 1)."""
+
+    graph: Graph
+    roots: tuple[int, ...]
+    accesses: dict[int, Access]
+    span: int
+
+
+def explicit_visibility(plan: Plan) -> Explicit:
+    """Runs the pass."""
+    least: dict[int, int] = {}
+    for node in plan.nodes:
+        if node.op == "load":
+            end = node.attrs[0] + node.attrs[1]
+            least[node.args[0]] = min(end, least.get(node.args[0], end))
+    graph = Graph()
+    accesses: dict[int, Access] = {}
+    new: list[int] = []
+    for node in plan.nodes:
+        args = [new[a] for a in node.args]
+        if node.op == "load":
+            new.append(_load(graph, accesses, args[0], node, least[node.args[0]]))
+        else:
+            new.append(_BUILD[node.op](graph, args, node.attrs))
+    span = max((graph[a.at].hi + a.disp + a.read for a in accesses.values()), default=1)
+    return Explicit(graph, tuple(new[r] for r in plan.roots), accesses, span)
+
+
+def _load(graph: Graph, accesses: dict[int, Access], base: int, node: Node, least: int) -> int:
+    disp, count, little = node.attrs
+    value = graph.value(base)
+    if value is not None:
+        base, disp, least = graph.const(0), disp + value, count
+    elif graph[base].lo < 0:
+        base, disp, least = graph.add(base, graph.const(disp)), 0, count
+    read = 1 << (count - 1).bit_length()
+    inside, at = _inside(graph, base, disp + count), base
+    if graph[base].hi + disp + read > DIRECT_MAX:
+        last = WINDOW - least
+        at = graph.bits(graph.mux(graph.lt(base, graph.const(last)), base, graph.const(last)), 0, 8)
+    ref = graph.load(base, disp, count, bool(little))
+    if graph[ref].op == "load":
+        accesses.setdefault(ref, Access(at, disp, count, read, bool(little), inside))
+    return ref
+
+
+def _inside(graph: Graph, base: int, end: int) -> int:
+    """Whether base + end <= seen. A base that may be far out is compared in two steps, so that types stay narrow."""
+    if graph[base].hi + end <= 0xFFFF:
+        return graph.le(graph.add(base, graph.const(end)), graph.seen())
+    near = graph.bits(base, 0, 9)
+    return graph.all(graph.lt(base, graph.const(WINDOW + 1)), graph.le(graph.add(near, graph.const(end)), graph.seen()))
+
+
+_BUILD: dict[str, Callable[[Graph, list[int], tuple[int, ...]], int]] = {
+    "const": lambda g, _, attrs: g.const(attrs[0]),
+    "seen": lambda g, _, __: g.seen(),
+    "size": lambda g, _, __: g.size(),
+    "bits": lambda g, args, attrs: g.bits(args[0], *attrs),
+    "signed": lambda g, args, attrs: g.signed(args[0], attrs[0]),
+    "add": lambda g, args, _: g.add(*args),
+    "sub": lambda g, args, _: g.sub(*args),
+    "mul": lambda g, args, _: g.mul(*args),
+    "div": lambda g, args, attrs: g.div(args[0], attrs[0]),
+    "mod": lambda g, args, attrs: g.mod(args[0], attrs[0]),
+    "band": lambda g, args, _: g.band(*args),
+    "bor": lambda g, args, _: g.bor(*args),
+    "bxor": lambda g, args, _: g.bxor(*args),
+    "eq": lambda g, args, _: g.eq(*args),
+    "lt": lambda g, args, _: g.lt(*args),
+    "all": lambda g, args, _: g.all(*args),
+    "any": lambda g, args, _: g.any(*args),
+    "not": lambda g, args, _: g.invert(args[0]),
+    "mux": lambda g, args, _: g.mux(*args),
+    "member": lambda g, args, attrs: g.member(args[0], zip(attrs[0::2], attrs[1::2], strict=True)),
+}

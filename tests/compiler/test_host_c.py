@@ -1,0 +1,361 @@
+"""The generated C against the reference model: every operation, every build of the lanes, any length of event."""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from sevenm.compiler import reference
+from sevenm.compiler.backends.host_c import emit
+from sevenm.compiler.graph import Graph, RangeError
+from sevenm.compiler.plan import Block, Plan, Rule, prune
+from sevenm.host.capture_format import CaptureError
+from sevenm.host.pcap import open_capture
+
+pytestmark = pytest.mark.needs("compiler")
+
+EVENT = np.dtype([("offset", "<u8"), ("ts_ns", "<u8"), ("cap_len", "<u4"), ("wire_len", "<u4")])
+BATCH = 256
+BUILDS = {"portable": ["-DSM_PORTABLE"], "native": ["-march=native"]}
+
+
+def compiler() -> str:
+    return next(c for c in ("gcc", "clang", "cc") if shutil.which(c))
+
+
+def plan_of(graph: Graph, conditions: Sequence[int], mode: str = "all", names: Sequence[str] = ()) -> Plan:
+    """One block; the last condition but one is malformed, the last one truncated."""
+    nodes, roots = prune(graph.nodes, conditions)
+    rules = tuple(Rule(names[i] if names else f"r{i}", 0, root, drop=i % 2 == 0) for i, root in enumerate(roots[:-2]))
+    return Plan("test", "packet", nodes, rules, (Block("b", mode, 0, len(rules)),), roots[-2], roots[-1])
+
+
+def build(plans: Sequence[Plan], folder: Path, flags: Sequence[str]) -> list[ctypes.CDLL]:
+    """Compiles each Plan to a shared library, with warnings as errors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    running = []
+    for number, plan in enumerate(plans):
+        source = folder / f"e{number}.c"
+        source.write_text(emit(plan))
+        command = [compiler(), "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", *flags]
+        command += ["-shared", "-fPIC", "-fvisibility=hidden", str(source), "-o", str(source.with_suffix(".so"))]
+        running.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+        if len(running) % 2 == 0:
+            running[-2].wait()
+    for process in running:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    return [ctypes.CDLL(str(folder / f"e{number}.so")) for number in range(len(plans))]
+
+
+def match(library: ctypes.CDLL, plan: Plan, buffer: NDArray[np.uint8], events: NDArray[np.void]) -> NDArray[np.bool_]:
+    """(rules + 2, n): calls the engine batch by batch, into rows that hold rubbish before."""
+    out = np.zeros((len(plan.rules) + 2, len(events)), np.bool_)
+    for first in range(0, len(events), BATCH):
+        part = np.ascontiguousarray(events[first : first + BATCH])
+        rows = np.full((len(plan.rules) + 2, BATCH // 64), 0xA5A5A5A5A5A5A5A5, np.uint64)
+        library.sm_match(
+            buffer.ctypes.data_as(ctypes.c_void_p),
+            part.ctypes.data_as(ctypes.c_void_p),
+            ctypes.c_uint32(len(part)),
+            rows.ctypes.data_as(ctypes.c_void_p),
+        )
+        bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little").astype(np.bool_)
+        assert not bits[:, len(part) :].any(), "bits past the last event must be 0"
+        out[:, first : first + len(part)] = bits[:, : len(part)]
+    return out
+
+
+def expected(plan: Plan, buffer: NDArray[np.uint8], events: NDArray[np.void]) -> NDArray[np.bool_]:
+    said = reference.evaluate(plan, buffer, events["offset"], events["cap_len"], events["wire_len"])
+    return np.vstack([said.fired, said.malformed[None], said.truncated[None]])
+
+
+def pack_events(
+    packets: Sequence[bytes], wire: Sequence[int] | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.void]]:
+    events = np.zeros(len(packets), EVENT)
+    events["cap_len"] = [len(p) for p in packets]
+    events["offset"] = np.concatenate([[0], np.cumsum(events["cap_len"][:-1])])
+    events["wire_len"] = wire if wire is not None else events["cap_len"]
+    return np.frombuffer(b"".join(packets) or b"\0", np.uint8), events
+
+
+def boundary_events(seed: int, count: int = 300) -> tuple[NDArray[np.uint8], NDArray[np.void]]:
+    """Lengths around every limit; bytes mostly 0x00, 0x01, 0x7f, 0x80, 0xff, so that comparisons meet their edges."""
+    rng = random.Random(seed)
+    lengths = [0, 1, 2, 3, 13, 14, 15, 16, 17, 63, 64, 65, 127, 128, 129, 255, 256, 257, 319, 320, 321, 1514, 9000]
+    packets = []
+    for _ in range(count):
+        length = rng.choice(lengths) if rng.random() < 0.6 else rng.randrange(0, 300)
+        edge = rng.random() < 0.7
+        pool = bytes([0, 0, 0, 1, 2, 0x7F, 0x80, 0xFE, 0xFF]) if edge else bytes(range(256))
+        packets.append(bytes(rng.choices(pool, k=length)))
+    return pack_events(packets, [rng.choice([len(p), len(p) + 4, 65535, 65536, 2**32 - 1]) for p in packets])
+
+
+def random_graph(seed: int, size: int = 70) -> tuple[Graph, list[int]]:
+    """A DAG over all operations, with narrow and wide, signed and unsigned values, and its conditions."""
+    rng = random.Random(seed)
+    g = Graph()
+    values = [g.seen(), g.size(), g.load(g.false, rng.randrange(4), 1), g.load(g.false, rng.randrange(8), 2)]
+    conditions: list[int] = [g.lt(g.seen(), g.const(64)), g.eq(values[2], g.const(1))]
+
+    def constant(ref: int) -> int:
+        n = g[ref]
+        picks = [n.lo, n.hi, n.lo + 1, n.hi - 1, (n.lo + n.hi) // 2, 0, 1, 255, rng.randint(n.lo, n.hi)]
+        return g.const(min(max(rng.choice(picks), -(1 << 126)), (1 << 127) - 1))
+
+    def ranges(ref: int) -> list[tuple[int, int]]:
+        n, out = g[ref], []
+        for _ in range(rng.choice([1, 2, 5, 40, 90])):
+            low = rng.randint(n.lo, n.hi) if rng.random() < 0.8 else rng.choice([n.lo, n.hi, 0, 1])
+            out.append((low, low + rng.choice([0, 1, (n.hi - n.lo) // 200])))
+        return out
+
+    def step() -> None:
+        a, b, c = rng.choice(values), rng.choice(values), rng.choice(conditions)
+        match rng.randrange(20):
+            case 0 | 1 | 2:
+                bases = [v for v in values if g[v].lo >= 0 and g[v].lo < 100]
+                base = rng.choice(bases) if rng.random() < 0.7 else g.false
+                values.append(g.load(base, rng.randrange(60), rng.randint(1, 16), rng.random() < 0.4))
+            case 3:
+                values.append(g.bits(a, rng.randrange(g[a].width + 2), rng.randint(1, 20)))
+            case 4:
+                if g[a].lo >= 0 and g[a].width < 128:
+                    values.append(g.signed(a, rng.randint(g[a].width, min(128, g[a].width + 3))))
+            case 5:
+                values.append(g.add(a, b if rng.random() < 0.5 else constant(a)))
+            case 6:
+                values.append(g.sub(a, b) if rng.random() < 0.7 else g.sub(constant(a), a))
+            case 7:
+                values.append(g.mul(a, b if rng.random() < 0.5 else g.const(rng.choice([-3, 2, 4, 100, -1]))))
+            case 8:
+                values.append(g.div(a, rng.choice([2, 3, 7, 8, 128, 1000, 1 << 31, 1 << 70])))
+            case 9:
+                values.append(g.mod(a, rng.choice([2, 3, 7, 8, 128, 1000, 1 << 31, 1 << 70])))
+            case 10:
+                values.append(rng.choice([g.band, g.bor, g.bxor])(a, b if rng.random() < 0.6 else constant(a)))
+            case 11:
+                values.append(g.mux(c, a, b if rng.random() < 0.6 else constant(a)))
+            case 12 | 13:
+                conditions.append(rng.choice([g.eq, g.lt, g.le, g.ne])(a, b if rng.random() < 0.3 else constant(a)))
+            case 14:
+                conditions.append(g.lt(constant(a), a))
+            case 15 | 16:
+                conditions.append(g.member(a, ranges(a)))
+            case 17:
+                conditions.append(rng.choice([g.all, g.any])(*rng.choices(conditions, k=rng.randint(2, 5))))
+            case 18:
+                conditions.append(g.invert(c))
+                values.append(c)
+            case 19:
+                conditions.extend(g.eq(a, constant(a)) for _ in range(rng.choice([0, 0, 10])))
+                conditions.append(g.any(g.bits(a, rng.randrange(g[a].width), 1), c))
+
+    while len(g.nodes) < size:
+        try:
+            step()
+        except (RangeError, ValueError):
+            continue  # the graph refuses what 128 bits cannot hold
+    return g, [c for c in conditions if g.value(c) is None]
+
+
+def check(plans: Sequence[Plan], folder: Path, flags: Sequence[str], seed: int) -> None:
+    buffer, events = boundary_events(seed)
+    for plan, library in zip(plans, build(plans, folder, flags), strict=True):
+        got, want = match(library, plan, buffer, events), expected(plan, buffer, events)
+        wrong = np.argwhere(got != want)
+        assert not len(wrong), f"row {wrong[0][0]}, event {wrong[0][1]} of {len(wrong)} differences"
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_random_graphs_match_the_reference(name: str, tmp_path: Path, soak: bool) -> None:
+    """Several graphs side by side in one Plan, so that one compilation tests many."""
+    graphs = [random_graph(seed) for seed in range(400 if soak else 14)]
+    plans = [plan_of(g, [*c[-150:]], "first" if i % 3 == 0 else "all") for i, (g, c) in enumerate(graphs) if len(c) > 3]
+    check(plans, tmp_path, BUILDS[name], 1)
+
+
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32), events=st.integers(0, 2**32))
+def test_hypothesis_graphs_match_the_reference(seed: int, events: int, tmp_path: Path) -> None:
+    g, conditions = random_graph(seed, 160)
+    if len(conditions) > 3:
+        check([plan_of(g, conditions)], tmp_path / str(seed), ["-march=native"], events)
+
+
+def test_large_plans_are_cut_into_stages(tmp_path: Path) -> None:
+    g = Graph()
+    conditions = [g.eq(g.load(g.false, 0, 1), g.const(1))]
+    for i in range(1500):
+        x = g.load(g.false, i % 40, 2)
+        conditions.append(g.all(conditions[i // 2], g.invert(g.eq(g.bits(x, i % 7, 9), g.const(i % 512)))))
+    plan = plan_of(g, conditions, "first")
+    assert emit(plan).count("__attribute__((noinline)) void stage_") > 3
+    check([plan], tmp_path, BUILDS["portable"], 3)
+
+
+def header_conditions(g: Graph) -> list[int]:
+    """Ethernet, one VLAN tag, IPv4 with options, IPv6, TCP and UDP ports: conditions as a rule file would have them."""
+    tag = g.load(g.false, 12, 2)
+    tagged = g.eq(tag, g.const(0x8100))
+    l3 = g.mux(tagged, g.const(18), g.const(14))
+    ethertype = g.mux(tagged, g.load(g.false, 16, 2), tag)
+    ip4 = g.all(g.eq(ethertype, g.const(0x0800)), g.le(g.add(l3, g.const(20)), g.seen()))
+    ip6 = g.all(g.eq(ethertype, g.const(0x86DD)), g.le(g.add(l3, g.const(40)), g.seen()))
+    ihl = g.mul(g.bits(g.load(l3, 0, 1), 0, 4), g.const(4))
+    protocol = g.mux(ip4, g.load(l3, 9, 1), g.load(l3, 6, 1))
+    l4 = g.mux(ip4, g.add(l3, ihl), g.add(l3, g.const(40)))
+    first = g.eq(g.bits(g.load(l3, 6, 2), 0, 13), g.const(0))
+    has_ports = g.all(g.any(g.all(ip4, first), ip6), g.le(g.add(l4, g.const(8)), g.seen()))
+    udp, tcp = (g.all(has_ports, g.eq(protocol, g.const(p))) for p in (17, 6))
+    sport, dport = g.load(l4, 0, 2), g.load(l4, 2, 2)
+    src, dst6 = g.load(l3, 12, 4), g.load(l3, 24, 16)
+    flags = g.load(l4, 13, 1)
+    ack_gap = g.sub(g.load(l4, 8, 4), g.load(l4, 4, 4))
+    return [
+        udp,
+        tcp,
+        g.all(tcp, g.member(dport, [(80, 80), (443, 443), (8000, 8080)])),
+        g.all(udp, g.any(g.eq(sport, g.const(53)), g.eq(dport, g.const(53)))),
+        g.all(ip4, g.eq(g.bits(src, 24, 8), g.const(10))),
+        g.all(ip6, g.eq(g.bits(dst6, 120, 8), g.const(0xFF))),
+        g.all(ip6, g.lt(g.const(0xFE80 << 112), dst6)),
+        g.all(tcp, g.eq(g.band(flags, g.const(0x12)), g.const(2)), g.lt(ack_gap, g.const(-1000))),
+        g.all(g.lt(g.const(100), g.size()), tagged),
+        g.all(udp, g.eq(g.load(l4, 8, 4, True), g.const(0x01000000))),
+        g.all(ip4, g.lt(ihl, g.const(20))),
+        g.all(g.any(g.eq(ethertype, g.const(0x0800)), g.eq(ethertype, g.const(0x86DD))), g.invert(g.any(ip4, ip6))),
+    ]
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_real_captures_match_the_reference(name: str, tmp_path: Path, captures_dir: Path) -> None:
+    g = Graph()
+    plan = plan_of(g, header_conditions(g))
+    (library,) = build([plan], tmp_path, BUILDS[name])
+    packets = 0
+    hits = np.zeros(len(plan.rules) + 2, np.int64)
+    for path in sorted(captures_dir.iterdir()):
+        try:
+            with open_capture(path) as capture:
+                batches = list(capture.batches())
+        except CaptureError:
+            continue  # another link type
+        for batch in batches:
+            got, want = (run(plan, batch.buffer, batch.events) for run in (partial(match, library), expected))
+            assert (got == want).all(), path.name
+            packets += len(batch)
+            hits += want.sum(axis=1)
+    assert packets > 1000 and (hits[:6] > 0).all()
+
+
+DRIVER = """
+#include <stdio.h>
+#include <stdlib.h>
+#include "engine.c"
+int main(void)
+{
+    static uint64_t rows[SM_ROWS * SM_WORDS];
+    uint64_t sum = 0;
+    for (uint32_t length = 0; length < 400; length++) {
+        uint8_t *buffer = malloc(length + !length); /* ends where the event ends */
+        for (uint32_t i = 0; i < length; i++) buffer[i] = (uint8_t)(i * 37 + length * 101);
+        if (length > 14) { buffer[12] = 8 * (length & 1); buffer[13] = 0; buffer[14] = (uint8_t)(0x40 | length % 16); }
+        sm_event events[65];
+        for (int i = 0; i < 65; i++) {
+            uint32_t at = i ? (uint32_t)i * 7 % (length + 1) : 0;
+            events[i] = (sm_event){at, 0, length - at, length};
+        }
+        sm_match(buffer, events, 65, rows);
+        for (size_t i = 0; i < SM_ROWS * SM_WORDS; i++) sum = sum * 31 + rows[i];
+        free(buffer);
+    }
+    sm_match((const uint8_t *)"", 0, 0, rows);
+    printf("%llu", (unsigned long long)sum);
+    return 0;
+}
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the sanitizers are used on Linux only")
+def test_no_byte_past_an_event_is_read_and_no_behaviour_is_undefined(tmp_path: Path) -> None:
+    """Events that end with their allocation, under ASan and UBSan; both builds give the same rows."""
+    g = Graph()
+    conditions = header_conditions(g)
+    for seed in (5, 6, 7):
+        other, found = random_graph(seed, 150)
+        conditions += transplant(other, found[:40], g)
+    (tmp_path / "engine.c").write_text(emit(plan_of(g, conditions)))
+    (tmp_path / "driver.c").write_text(DRIVER)
+    sums = set()
+    for name, flags in BUILDS.items():
+        command = [compiler(), "-std=c11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+        program = tmp_path / name
+        built = subprocess.run(
+            [*command, *flags, "driver.c", "-o", str(program)], cwd=tmp_path, capture_output=True, text=True
+        )
+        if "cannot find" in built.stderr:
+            pytest.skip(f"compiler has no sanitizer libraries: {built.stderr.splitlines()[-1]}")
+        assert built.returncode == 0, built.stderr
+        ran = subprocess.run([program], capture_output=True, text=True, env={"ASAN_OPTIONS": "detect_leaks=0"})
+        assert ran.returncode == 0, ran.stderr[-3000:]
+        sums.add(ran.stdout)
+    assert len(sums) == 1
+
+
+def transplant(source: Graph, roots: Sequence[int], target: Graph) -> list[int]:
+    """Copies nodes from one graph to another."""
+    new: list[int] = []
+    for node in source.nodes:
+        new.append(target._make(node.op, tuple(new[a] for a in node.args), node.attrs))
+    return [new[r] for r in roots]
+
+
+def test_the_same_plan_gives_the_same_text() -> None:
+    def text() -> str:
+        g = Graph()
+        return emit(plan_of(g, header_conditions(g)))
+
+    assert text() == text()
+
+
+def test_rule_names_cannot_leave_their_comment(tmp_path: Path) -> None:
+    g = Graph()
+    names = ["*/ int injected; /*", "line\nbreak\\", "??/ %s {{ x }}", "plain-name", *(["n" * 500] * 6)]
+    plan = plan_of(g, header_conditions(g), names=names)
+    text = emit(plan)
+    assert "injected; /*" not in text and "{{" not in text
+    assert "/* rule 0: __ int injected_ __ */" in text
+    assert "/* rule 3: plain-name */" in text
+    assert "n" * 81 not in text
+    check([plan], tmp_path, BUILDS["portable"], 9)
+
+
+def test_info_names_the_plan(tmp_path: Path) -> None:
+    g = Graph()
+    plan = plan_of(g, header_conditions(g))
+    (library,) = build([plan], tmp_path, [])
+    info = (ctypes.c_uint32 * 22).in_dll(library, "sm_info")
+    assert list(info[:4]) == [1, BATCH, len(plan.rules), 0]
+    assert bytes(info)[16:80].decode() == plan.digest
+
+
+def test_a_plan_without_loads_or_rules_compiles(tmp_path: Path) -> None:
+    g = Graph()
+    plan = plan_of(g, [g.false, g.true])
+    check([plan, plan_of(Graph(), [1, 0, 1, 0], "first")], tmp_path, BUILDS["portable"], 2)
