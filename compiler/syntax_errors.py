@@ -106,11 +106,8 @@ def describe(error: UnexpectedInput, text: str, terminals: dict[str, str]) -> Di
         if known in LATER:
             at = span if known == word else span_at(text, _last_word_start(text, start), start)
             return Diagnostic("error", "not-in-version", not_in_version(known), at)
-    if before[-1:] == ["forward"] or before[-2:-1] == ["forward"]:
-        if word == "[":
-            return Diagnostic(
-                "error", "not-in-version", not_in_version("table"), span, "write forward and a port number"
-            )
+    if word == "[" and before[-2:-1] == ["forward"]:
+        return Diagnostic("error", "not-in-version", not_in_version("table"), span, "write forward and a port number")
     message = f"expected {_listed(expected_words(accepts))}, found {found}" if accepts else f"unexpected {found}"
     return Diagnostic("error", "syntax", message, span, _hint(word, token, before, accepts, text, start, end))
 
