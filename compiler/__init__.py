@@ -2,7 +2,7 @@
 
     >>> from sevenm.compiler import compile_filter
     >>> compile_filter("udp.dstport == 53").plan.reach
-    86
+    256
 
 The public surface: ``compile_text`` and ``compile_filter`` give a ``Plan`` or raise ``CompileError`` with findings;
 ``reference.evaluate`` runs a Plan; ``bundle.write_bundle`` writes what the host and the hardware load.

@@ -20,6 +20,7 @@ from .packet_fields import packet_fields
 from .plan import CHANNELS_MAX, COUNTERS_MAX, NODES_MAX, PORTS, RULES_MAX, Block, Plan, Rule, prune
 from .protocols import Packet
 from .record_fields import record_fields
+from .schema import lower_schema
 
 FILTER_CHANNEL = "matched"
 """The channel of a bare filter."""
@@ -131,8 +132,6 @@ class _Program:
         self._once([(s.name, s.span) for s in self.file.sets], "set")
         self._once([(b.name, b.span) for b in self.file.blocks], "block")
         for schema in self.file.schemas:
-            from .schema import lower_schema
-
             try:
                 self.layouts[schema.name] = lower_schema(schema)
             except CompileError as error:

@@ -1,0 +1,88 @@
+"""The traffic on which engines are compared, and the comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sevenm.compiler.bundle import write_bundle
+from sevenm.compiler.plan import Plan
+from sevenm.host.batch import EVENT, EventBatch
+from sevenm.host.bundle import Bundle
+from sevenm.host.device import Device
+from sevenm.host.host_device import HostDevice
+from sevenm.host.pcap import CaptureError, open_capture
+from sevenm.sim.packets import batch as generated
+from sevenm.sim.reference_device import ReferenceDevice
+from sevenm.sim.rtl_device import RtlDevice
+
+
+def joined(batches: Iterable[EventBatch]) -> EventBatch:
+    """All events in one batch, in order."""
+    buffers, tables, start = [], [], 0
+    for part in batches:
+        events = part.events.copy()
+        events["offset"] += np.uint64(start)
+        buffers.append(part.buffer)
+        tables.append(events)
+        start += len(part.buffer)
+    return EventBatch(np.concatenate(buffers), np.concatenate(tables).astype(EVENT))
+
+
+def capture(path: Path) -> list[EventBatch]:
+    """The events of a capture that are readable."""
+    batches: list[EventBatch] = []
+    try:
+        with open_capture(path) as reader:
+            batches += reader.batches()
+    except CaptureError:
+        pass  # what stands before the damage counts
+    return batches
+
+
+@pytest.fixture(scope="session")
+def traffic(captures_dir: Path) -> EventBatch:
+    """Every packet of the shared captures, and generated frames, a third of them damaged."""
+    files = sorted(captures_dir.iterdir())
+    assert len(files) >= 200
+    real = joined(part for path in files for part in capture(path))
+    assert len(real) > 4000
+    return joined([real, generated(7, 3000)])
+
+
+@pytest.fixture
+def agree(tmp_path: Path) -> Callable[[Plan, EventBatch], np.ndarray]:
+    """Runs a Plan on all engines, asserts that they say the same of every event, and returns the (rules, n) rows
+    that fired. The RTL device itself checks the hardware's verdict and channels against its fired rules."""
+
+    def run(plan: Plan, events: EventBatch) -> np.ndarray:
+        bundle = Bundle.open(write_bundle(plan, tmp_path / plan.digest))
+        said = {}
+        devices: list[Device] = [ReferenceDevice(), HostDevice(), RtlDevice()]
+        for device in devices:
+            with device:
+                device.load(bundle)
+                device.start()
+                said[device.name] = device.process(events)
+        model = said["reference"]
+        for name, other in said.items():
+            for what in ("fired", "malformed", "truncated", "drop", "forward", "channels"):
+                ours, theirs = getattr(other, what), getattr(model, what)
+                differ = np.argwhere(ours != theirs)
+                assert differ.size == 0, _first(plan, events, name, what, differ[0])
+        return model.fired
+
+    return run
+
+
+def _first(plan: Plan, events: EventBatch, name: str, what: str, at: np.ndarray) -> str:
+    """The first difference, in a form that can be run again."""
+    event = int(at[-1])
+    rule = f"rule {plan.rules[int(at[0])].name}" if what == "fired" else what
+    size = int(events.events[event]["wire_len"])
+    return (
+        f"{name} differs from the reference in {rule} on event {event} ({size} on the wire): {events.data(event).hex()}"
+    )
