@@ -27,6 +27,8 @@ ORDER = np.dtype(
 )
 """px is in 0.0001 of the currency; stock is padded with spaces."""
 STOCKS = np.array([s.ljust(8) for s in (b"ACME", b"BOLT", b"CORK", b"DUNE", b"ELM", b"FERN", b"GRIT", b"HULL")], "S8")
+MIDDLES = np.array([187.5, 42.1, 3.2, 12.0, 260.0, 75.3, 0.8, 21.6])
+"""Price around which each stock trades."""
 COUNT_MAX = 10_000_000
 FIRST_REF = 1_000_000_000
 
@@ -40,15 +42,14 @@ def records(count: int, seed: int) -> NDArray[np.void]:
     added = np.flatnonzero(kind == b"A")
     orders = len(added)
     stock = rng.integers(0, len(STOCKS), orders)
-    middle = rng.uniform(0.5, 400.0, len(STOCKS))
-    px = np.rint(middle[stock] * rng.normal(1.0, 0.01, orders) * 100) * 100
+    px = np.rint(MIDDLES[stock] * rng.normal(1.0, 0.01, orders) * 10_000)
     lots = 100 * np.ceil(rng.lognormal(1.0, 1.2, orders)) + np.where(rng.random(orders) < 0.05, 37, 0)
     # An event of kind A is its own order; any other one picks among those added before it.
     before = np.cumsum(kind == b"A")
     order = np.where(kind == b"A", before - 1, (rng.random(count) * before).astype(np.int64))
     out["kind"] = kind
     out["ref"] = FIRST_REF + order
-    out["px"] = np.clip(px, 100, 2**32 - 1).astype(np.uint32)[order]
+    out["px"] = np.clip(px, 1, 2**32 - 1).astype(np.uint32)[order]
     out["qty"] = np.clip(lots, 1, 2**32 - 1).astype(np.uint32)[order]
     out["stock"] = STOCKS[stock][order]
     return out

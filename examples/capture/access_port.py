@@ -76,7 +76,7 @@ def main() -> None:
     tags = b"".join(struct.pack("!HH", *t) for t in args.tags)
     end = ADDRESSES + len(tags)
     while True:
-        for ready in select.select([tap, trunk], [], [])[0]:
+        for ready in select.select([tap, trunk.fileno()], [], [])[0]:
             if ready == tap:
                 frame = os.read(tap, FRAME_MAX)
                 trunk.send(frame[:ADDRESSES] + tags + frame[ADDRESSES:])
