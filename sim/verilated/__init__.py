@@ -1,0 +1,1 @@
+"""C++ around the Verilated core: no Python lives here."""

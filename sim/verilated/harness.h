@@ -1,0 +1,74 @@
+/* The Verilated core behind a C ABI: packets in, verdicts out.
+ *
+ * One idea: the caller never sees a clock. It hands over events and gets back the verdict that the hardware gave each
+ * one, in order, and the harness checks on the way what AXI4-Stream and the core's contract promise of every packet:
+ * same beats out as in, same sidebands, one verdict that is stable over the packet, one latency. */
+#ifndef SM_RTL_HARNESS_H
+#define SM_RTL_HARNESS_H
+
+#include <stdint.h>
+
+#pragma GCC visibility push(default) /* all else in the shared object is hidden: models must not share symbols */
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SM_RTL_ABI 1
+
+#ifndef SM_EVENT_DEFINED
+#define SM_EVENT_DEFINED
+typedef struct {
+    uint64_t offset, ts_ns;
+    uint32_t cap_len, wire_len;
+} sm_event;
+#endif
+
+typedef struct {
+    uint32_t abi, n_rules, n_channels, cap_len_max;
+} sm_rtl_info;
+
+/* How the two sides of the core are driven. 100 and 100 is back to back; less inserts random gaps before input beats
+ * and random cycles in which the output is not taken, the same ones for the same seed. */
+typedef struct {
+    uint32_t valid_percent, ready_percent;
+    uint64_t source; /* ingress port 0 to 15: bit of s_axis_tuser_src */
+    uint64_t seed;
+    uint64_t watchdog_cycles; /* most cycles between two output beats while a packet is owed */
+} sm_rtl_drive;
+
+/* Sums since sm_rtl_open. */
+typedef struct {
+    uint64_t cycles;
+    uint64_t packets;
+    uint64_t beats;
+    uint64_t stalls;         /* cycles in which an input beat was offered and the core did not accept it */
+    uint64_t latency_cycles; /* from first beat accepted to first beat out; 0 until measured; only back to back */
+} sm_rtl_counters;
+
+typedef struct sm_rtl_model sm_rtl_model;
+
+extern const sm_rtl_info sm_rtl_about;
+
+/* A model out of reset, or NULL where memory is short. */
+sm_rtl_model *sm_rtl_open(void);
+void sm_rtl_close(sm_rtl_model *model);
+
+/* Runs n events through the core. words = ceil(n / 64).
+ *   rows      (n_rules + 2) * words: row r, bit i % 64 of word i / 64 is m_verdict_fired[r] of event i; then malformed,
+ *             then truncated. Bits from n on are 0.
+ *   drop, forward, channels: n each, the verdict ports as the hardware drives them.
+ * Returns 0, or 1 where the core broke its contract: sm_rtl_error says how and *event holds the number of the event (n where
+ * it is none's). After an error the outputs are incomplete and the next call starts with a reset. */
+int sm_rtl_process(sm_rtl_model *model, const uint8_t *buffer, const sm_event *events, uint64_t n,
+                   const sm_rtl_drive *drive, uint64_t *rows, uint8_t *drop, uint16_t *forward, uint64_t *channels,
+                   uint64_t *event);
+
+/* Text of the last error; valid until the next call. */
+const char *sm_rtl_error(const sm_rtl_model *model);
+void sm_rtl_count(const sm_rtl_model *model, sm_rtl_counters *out);
+
+#ifdef __cplusplus
+}
+#endif
+#pragma GCC visibility pop
+#endif
