@@ -1,0 +1,195 @@
+"""One run: events from an ingress through a device, into accounts, rings and a capture.
+
+One idea: the session owns the order of things and nothing else. It pulls a batch, lets the device decide, counts and
+delivers, and goes on; what it returns is a Report whose numbers add up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from .accounts import CAUSES, Accounts, Delivery
+from .batch import EventBatch
+from .bundle import Bundle
+from .capture_format import LINK_ETHERNET, LINK_USER0, CaptureError, link_name
+from .capture_writer import CaptureWriter
+from .decisions import Decisions
+from .device import Device
+from .native import available
+
+
+class Ingress(Protocol):
+    """Where events come from: a CaptureReader, a RecordReader."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def link_type(self) -> int: ...
+    def batches(self, max_events: int = ..., max_bytes: int = ..., source: int = ...) -> Iterator[EventBatch]: ...
+
+
+class ChannelRing(Protocol):
+    """The producer's side of a ring. ``handle`` is its ``sm_ring *``."""
+
+    @property
+    def handle(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCount:
+    """Events on which the rule fired."""
+
+    name: str
+    block: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCount:
+    """matched = delivered + the sum of undelivered, which is by cause (``sevenm.host.accounts.CAUSES``)."""
+
+    name: str
+    matched: int
+    delivered: int
+    undelivered: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did. ``forwarded`` is events by port. ``written`` is events in the capture, None without one.
+    ``seconds_device`` is spent deciding, ``seconds_total`` from the first batch asked for to the last accounted."""
+
+    bundle: str
+    digest: str
+    engine: str
+    generation: int
+    events: int
+    bytes: int
+    malformed: int
+    truncated: int
+    dropped: int
+    passed: int
+    forwarded: dict[int, int]
+    rules: tuple[RuleCount, ...]
+    channels: tuple[ChannelCount, ...]
+    counters: dict[str, int]
+    written: int | None
+    seconds_device: float
+    seconds_total: float
+    device: dict[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ports as text."""
+        out = asdict(self)
+        out["forwarded"] = {str(port): count for port, count in self.forwarded.items()}
+        return out
+
+
+class Session:
+    """``device`` has the bundle loaded and is started. ``rings``: by channel name. Raises ValueError for a channel
+    that the bundle does not have, NativeMissing if there are rings but no C runtime."""
+
+    def __init__(
+        self,
+        device: Device,
+        bundle: Bundle,
+        rings: Mapping[str, ChannelRing] | None = None,
+        writer: CaptureWriter | None = None,
+        use_native: bool | None = None,
+    ) -> None:
+        self._device = device
+        self._bundle = bundle
+        self._writer = writer
+        self._rings = dict(rings or {})
+        for name in self._rings:
+            if name not in bundle.channels:
+                known = ", ".join(bundle.channels) or "none"
+                raise ValueError(f"the bundle has no channel {name}; its channels are: {known}")
+        self.accounts = Accounts(bundle.rules, len(bundle.channels), len(bundle.counters))
+        self._delivery: Delivery | None = None
+        if self._rings or (available() if use_native is None else use_native):
+            rings_in_order = [self._rings.get(name) for name in bundle.channels]
+            self._delivery = Delivery(self.accounts, [None if r is None else r.handle for r in rings_in_order])
+        self._wanted = [row for row, rule in enumerate(bundle.rules) if rule.deliver]
+        self._device_ns = self._total_ns = 0
+
+    def feed(self, batch: EventBatch) -> Decisions:
+        """One batch: decided, counted, delivered, written."""
+        start = time.perf_counter_ns()
+        decisions = self._device.process(batch)
+        self._device_ns += time.perf_counter_ns() - start
+        if self._delivery is None:
+            self.accounts.add(batch, decisions)
+        else:
+            self._delivery.add(batch, decisions, self._device.generation, int(self._device.engine))
+        if self._writer is not None and self._wanted:
+            row = decisions.union(self._wanted)
+            mask = np.unpackbits(row.view(np.uint8), bitorder="little")[: len(batch)].astype(np.bool_)
+            self._writer.write(batch, mask)
+        self._total_ns += time.perf_counter_ns() - start
+        return decisions
+
+    def run(
+        self,
+        ingress: Ingress,
+        progress: Callable[[int], object] | None = None,
+        max_events: int = 65536,
+        max_bytes: int = 1 << 20,
+        source: int = 0,
+    ) -> Report:
+        """All events of the ingress. ``progress`` is called after each batch with the number of events so far.
+
+        Raises CaptureError if the events are not what the rules are about, or the capture is damaged; what was read
+        before is counted, and in ``report()``."""
+        expected = LINK_ETHERNET if self._bundle.source == "packet" else LINK_USER0
+        if ingress.link_type != expected:
+            raise CaptureError(
+                f"{ingress.name}: link type {link_name(ingress.link_type)}, but the rules of {self._bundle.name} are "
+                f"about {self._bundle.source}s: {link_name(expected)}"
+            )
+        batches = ingress.batches(max_events=max_events, max_bytes=max_bytes, source=source)
+        while True:
+            start = time.perf_counter_ns()
+            batch = next(batches, None)
+            self._total_ns += time.perf_counter_ns() - start
+            if batch is None:
+                return self.report()
+            self.feed(batch)
+            if progress is not None:
+                progress(self.accounts.total("events"))
+
+    def report(self) -> Report:
+        """The numbers so far."""
+        accounts, bundle = self.accounts, self._bundle
+        channels = []
+        for index, name in enumerate(bundle.channels):
+            lost = {CAUSES[slot]: int(n) for slot, n in enumerate(accounts.undelivered[index]) if slot in CAUSES and n}
+            channels.append(ChannelCount(name, int(accounts.matched[index]), int(accounts.delivered[index]), lost))
+        return Report(
+            bundle=bundle.name,
+            digest=bundle.digest,
+            engine=self._device.engine.name.lower(),
+            generation=self._device.generation,
+            events=accounts.total("events"),
+            bytes=accounts.total("bytes"),
+            malformed=accounts.total("malformed"),
+            truncated=accounts.total("truncated"),
+            dropped=accounts.total("dropped"),
+            passed=accounts.total("passed"),
+            forwarded={port: int(n) for port, n in enumerate(accounts.forwarded) if n},
+            rules=tuple(
+                RuleCount(rule.name, bundle.blocks[rule.block].name, int(n))
+                for rule, n in zip(bundle.rules, accounts.rules, strict=True)
+            ),
+            channels=tuple(channels),
+            counters={name: int(n) for name, n in zip(bundle.counters, accounts.counters, strict=True)},
+            written=None if self._writer is None else self._writer.events,
+            seconds_device=self._device_ns / 1e9,
+            seconds_total=self._total_ns / 1e9,
+            device=self._device.counters(),
+        )
