@@ -117,7 +117,7 @@ class _Schema:
     def _endian(self) -> bool:
         given = self._attributes(self.decl.attributes, SCHEMA_ATTRIBUTES, "schema").get("endian")
         if given is None:
-            if not any(a.name == "endian" for a in self.decl.attributes):
+            if not self.decl.attributes:
                 hint = "write @endian(little) or @endian(big) after the size"
                 self.error("no-endian", f"schema {self.decl.name} does not say its byte order", self.decl.span, hint)
             return True
@@ -307,6 +307,7 @@ class _Schema:
                 hint = "size 128 is the largest" if size == 128 else "take size 128, or fewer fields"
                 message = f"field {field.name} takes bytes {field.offset} to {field.end - 1}, the record has {size}"
                 self.error("schema-overflow", message, decl.span, hint)
+                break  # those after it lie outside because of it
         placed = sorted(self.fields, key=lambda item: (item[0].offset, item[0].end))
         widest: Field | None = None
         for field, decl in placed:
