@@ -39,6 +39,10 @@ settings.register_profile(
 settings.load_profile("soak" if SOAK else "default")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write golden files and generated pages anew")
+
+
 def present(tool: str) -> bool:
     """Whether one of the tool's programs is on the path."""
     return any(shutil.which(program) for program in TOOLS[tool][0])
