@@ -1,0 +1,55 @@
+"""Running a rule file of the examples on input through the reference model."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sevenm.compiler import compile_text
+from sevenm.compiler.reference import evaluate
+from sevenm.host.pcap import open_capture
+from sevenm.host.records_file import open_records
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+Fired = dict[str, NDArray[np.bool_]]
+
+
+def run_example(name: str, path: Path) -> Fired:
+    """For each rule of examples/NAME.7m, which events of the file it fires for. No finding is tolerated."""
+    compiled = compile_text((EXAMPLES / f"{name}.7m").read_text(), name)
+    assert not compiled.warnings
+    plan, parts = compiled.plan, []
+    with open_records(path, plan.layouts[0].size) if plan.source == "record" else open_capture(path) as reader:
+        for batch in reader.batches():
+            e = batch.events
+            parts.append(evaluate(plan, batch.buffer, e["offset"], e["cap_len"], e["wire_len"]).fired)
+    rows = np.concatenate(parts, axis=1)
+    return {rule.name: row for rule, row in zip(plan.rules, rows, strict=True)}
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[[str, Path], Fired]:
+    return run_example
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    return EXAMPLES
+
+
+@pytest.fixture(scope="session")
+def office() -> Path:
+    """The capture that comes with the examples."""
+    return EXAMPLES / "capture" / "office.pcap"
+
+
+@pytest.fixture(scope="session")
+def generator() -> Callable[[str], dict[str, Any]]:
+    """The names that a script of examples/ defines."""
+    return lambda script: runpy.run_path(str(EXAMPLES / script))
