@@ -44,5 +44,5 @@ def build(file: str, folder: str, no_gateware: bool) -> int:
         out.add_row(str(path / name), f"{(path / name).stat().st_size:,}")
     output.show(out)
     if bundle.core is not None:
-        output.console().print(f"core {bundle.core.top}: latency {output.plural(bundle.core.latency_cycles, 'cycle')}")
+        click.echo(f"core {bundle.core.top}: latency {output.plural(bundle.core.latency_cycles, 'cycle')}")
     return Exit.OK

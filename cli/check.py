@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.table import Table
 
-from sevenm.compiler import Compiled, compile_text
-from sevenm.compiler.diagnostics import CompileError, Diagnostic
-from sevenm.compiler.parse import read_source
+from sevenm.compiler import Compiled, CompileError, Diagnostic, compile_text
 from sevenm.compiler.plan import Plan
 
 from . import output
 from .errors import Exit
-from .sources import compile_file
+from .sources import compile_file, read_rules
 
 
 @click.command(epilog="\b\nExit codes: 0 sound (warnings allowed), 1 errors, 3 the file cannot be read.")
@@ -36,7 +35,7 @@ def check(file: str, as_json: bool) -> int:
 
 
 def _as_json(file: str) -> int:
-    text = read_source(Path(file))
+    text = read_rules(file)
     compiled: Compiled | None = None
     try:
         compiled = compile_text(text, Path(file).stem)
@@ -81,7 +80,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _summary(compiled: Compiled) -> output.Table:
+def _summary(compiled: Compiled) -> Table:
     plan = compiled.plan
     out = output.table("", "", left=2)
     out.show_header = False

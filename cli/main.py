@@ -89,8 +89,9 @@ def _failed(error: Exception) -> int:
     known = explain(error)
     if known is not None:
         message, code = known
-        output.complain(message)
-        if isinstance(error, OSError):
+        if message:
+            output.complain(message)
+        if code == Exit.PIPE or isinstance(error, OSError):
             _drop_output()
         return code
     where = ""

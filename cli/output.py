@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -19,6 +21,7 @@ from sevenm.compiler.diagnostics import Diagnostic, render
 WIDTH_PIPED = 200
 """Columns of a table that does not go to a terminal."""
 FINDINGS_SHOWN_MAX = 50
+PICTURE_COLUMNS = 110
 _COLOURS = {"error": "red", "warning": "yellow"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -38,9 +41,15 @@ def table(*columns: str, title: str | None = None, left: int = 1) -> Table:
     return out
 
 
-def show(item: Table) -> None:
-    """Prints a table on standard output."""
-    console().print(item)
+def show(item: RenderableType) -> None:
+    """Prints a table on standard output; without the blanks at the ends of lines where that is no terminal."""
+    out = console()
+    if out.is_terminal:
+        out.print(item)
+        return
+    with out.capture() as captured:
+        out.print(item)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def say(message: str) -> None:
@@ -80,9 +89,10 @@ class Bar:
         self._progress = progress
         self._task = None if progress is None else progress.add_task(label, total=total)
 
-    def advance(self, size: int) -> None:
+    def at(self, position: int) -> None:
+        """The work has come to this byte."""
         if self._progress is not None and self._task is not None:
-            self._progress.advance(self._task, size)
+            self._progress.update(self._task, completed=position)
 
 
 @contextmanager
@@ -107,3 +117,10 @@ def quantity(value: float, unit: str) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """1 rule, 2 rules."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def picture(item: RenderableType, path: Path, title: str) -> None:
+    """Writes what ``show`` would print as an SVG. Raises OSError."""
+    canvas = Console(record=True, width=PICTURE_COLUMNS, file=io.StringIO(), markup=False, highlight=False, emoji=False)
+    canvas.print(item)
+    canvas.save_svg(str(path), title=title)

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sevenm.compiler import Compiled, compile_filter, compile_text
-from sevenm.compiler.diagnostics import CompileError
+from sevenm.compiler import Compiled, CompileError, compile_filter, compile_text
 from sevenm.compiler.parse import read_source
 
 from . import output
 from .errors import Exit, Failure
 
+UNREADABLE = "unreadable"
+"""Code of the finding that the file cannot be opened."""
+
+
+def read_rules(path: str) -> str:
+    """The text of a rule file. Raises Failure with the reason if it is no text that can be compiled."""
+    try:
+        return read_source(Path(path))
+    except CompileError as error:
+        finding = error.diagnostics[0]
+        code = Exit.INPUT if finding.code == UNREADABLE else Exit.FINDINGS
+        raise Failure(finding.message + (f"; {finding.hint}" if finding.hint else ""), code) from None
+
 
 def compile_file(path: str) -> Compiled:
     """The rule file's Plan; shows warnings. Raises Failure after showing the errors."""
-    text = read_source(Path(path))
+    text = read_rules(path)
     try:
         compiled = compile_text(text, Path(path).stem)
     except CompileError as error:

@@ -45,7 +45,7 @@ _FFI.cdef(
     """
     typedef struct { uint64_t offset, ts_ns; uint32_t cap_len, wire_len; } sm_event;
     struct sm_info { uint32_t abi, batch, n_rules, reserved; char digest[72]; };
-    extern const struct sm_info sm_info;
+    extern struct sm_info sm_info;
     void sm_run(const uint8_t *buffer, const sm_event *events, uint64_t n, uint64_t *scratch, uint64_t *rows);
     """
 )

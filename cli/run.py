@@ -1,0 +1,124 @@
+"""sevenm run: what the rules of a file do with the events of a capture."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import click
+
+from sevenm.compiler.plan import PORTS, Plan, Rule
+from sevenm.host.session import Report, Session
+
+from . import output
+from .captures import open_events, read_option
+from .engines import bundle_for, choose, engine_option, open_device
+from .errors import Exit
+from .export import open_writer
+from .publish import open_rings
+from .sources import compile_file
+
+
+@click.command(epilog="\b\nExit codes: 0 done, 1 errors in the rules, 2 usage, 3 input, output or ring, 4 no engine.")
+@click.argument("file")
+@read_option
+@engine_option
+@click.option("-w", "--write", "target", metavar="OUT", help="Write what any channel gets here; - is stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Counts as JSON on standard output.")
+@click.option(
+    "--ring",
+    "prefix",
+    metavar="PREFIX",
+    help="Deliver into shared memory: one ring per channel, named PREFIX.CHANNEL, that other processes attach to.",
+)
+@click.option(
+    "--policy",
+    type=click.Choice(("drop", "block")),
+    default="drop",
+    show_default=True,
+    help="What a full ring does: count the match as undelivered, or wait for its reader.",
+)
+def run(
+    file: str, source: str, engine: str | None, target: str | None, as_json: bool, prefix: str | None, policy: str
+) -> int:
+    """Run the rule file FILE on a capture and count, per rule and channel, what happens.
+
+    Without --ring matches are only counted. With it they are delivered, and what could not be is counted by its cause:
+    matched is always delivered plus undelivered.
+
+    \b
+    Examples:
+      sevenm run edge.7m -r in.pcap
+      sevenm run edge.7m -r in.pcap --engine reference --json
+      sevenm run edge.7m -r in.pcap --ring edge -w delivered.pcap
+    """
+    if target == "-" and as_json:
+        raise click.UsageError("-w - and --json both want standard output; write the capture to a file.")
+    plan = compile_file(file).plan
+    engine = choose(engine)
+    with ExitStack() as stack:
+        bundle = stack.enter_context(bundle_for(plan, gateware=engine == "rtl"))
+        device = stack.enter_context(open_device(engine, bundle))
+        reader = stack.enter_context(open_events(source, plan))
+        writer = stack.enter_context(open_writer(target, source, reader)) if target is not None else None
+        rings = stack.enter_context(open_rings(prefix, bundle, policy)) if prefix is not None else None
+        session = Session(device, bundle, rings, writer)
+        with output.progress_bar("matching", reader.size) as bar:
+            report = session.run(reader, lambda events: bar.at(reader.position))
+    if as_json:
+        output.emit_json({"file": file, "input": source, **_counts(plan, report, prefix)})
+    elif target != "-":
+        _show(plan, report, prefix)
+    return Exit.OK
+
+
+def _counts(plan: Plan, report: Report, prefix: str | None) -> dict[str, object]:
+    """The report without what differs from run to run, and with the rules' lines."""
+    out = report.to_json()
+    for key in ("seconds_device", "seconds_total", "device"):
+        del out[key]
+    for entry, rule in zip(out["rules"], plan.rules, strict=True):
+        entry["line"] = rule.line
+    for channel in out["channels"]:
+        channel["ring"] = None if prefix is None else f"{prefix}.{channel['name']}"
+    return out
+
+
+def _show(plan: Plan, report: Report, prefix: str | None) -> None:
+    rules = output.table("rule", "does", "events", left=2)
+    for rule, count in zip(plan.rules, report.rules, strict=True):
+        rules.add_row(f"{count.block}.{count.name}", actions(plan, rule), f"{count.events:,}")
+    output.show(rules)
+    if report.channels:
+        click.echo()
+        channels = output.table("channel", "matched", *(("delivered", "undelivered") if prefix is not None else ()))
+        for channel in report.channels:
+            row = [channel.name, f"{channel.matched:,}"]
+            if prefix is not None:
+                causes = ", ".join(f"{count:,} {cause}" for cause, count in channel.undelivered.items())
+                row += [f"{channel.delivered:,}", causes or "0"]
+            channels.add_row(*row)
+        output.show(channels)
+    if report.counters:
+        click.echo()
+        counters = output.table("counter", "events")
+        for name, number in report.counters.items():
+            counters.add_row(name, f"{number:,}")
+        output.show(counters)
+    ports = "".join(f", {count:,} forwarded to port {port}" for port, count in report.forwarded.items())
+    undelivered = sum(sum(channel.undelivered.values()) for channel in report.channels)
+    click.echo(
+        f"\n{output.plural(report.events, 'event')} by {report.engine}: {report.dropped:,} dropped{ports}, "
+        f"{report.malformed:,} malformed, {report.truncated:,} truncated"
+    )
+    if prefix is None and undelivered:
+        click.echo(f"{undelivered:,} matches undelivered: no ring was asked for (--ring PREFIX delivers them)")
+    elif prefix is not None:
+        click.echo(f"{sum(c.delivered for c in report.channels):,} matches delivered, {undelivered:,} undelivered")
+
+
+def actions(plan: Plan, rule: Rule) -> str:
+    """The rule's actions as they are written."""
+    out = [f"deliver {plan.channels[number]}" for number in rule.deliver]
+    out += [f"count {plan.counters[number]}" for number in rule.count]
+    out += [f"forward {port}" for port in range(PORTS) if rule.forward >> port & 1]
+    return ", ".join(out + (["drop"] if rule.drop else [])) or "nothing"
