@@ -1,0 +1,135 @@
+"""Plan to Amaranth: the decision pipeline and the core around it, as source text that people can read.
+
+One idea: the text is the back end. It is a plain module that imports only amaranth and sevenm.hdl, and Verilog is
+made by running it; there is no second path that could differ from what is shown.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jinja2
+
+from sevenm.compiler.passes.gateware_lower import Lowering
+from sevenm.compiler.passes.gateware_schedule import Schedule, Stage, schedule
+from sevenm.compiler.passes.gateware_verdict import Verdict, lower_verdict
+from sevenm.compiler.plan import Plan
+
+from .gateware_text import NetText
+
+LATENCY_TARGET = {"packet": 32, "record": 14}
+"""Cycles that a core should not take more than, by the Plan's source."""
+LEVELS = (2, 3, 4)
+"""Logic levels between registers, fewest (and so the fastest clock) first."""
+FIFO_CYCLES = 2
+LINE = 118
+
+
+@dataclass(frozen=True, slots=True)
+class GatewareSource:
+    """``text`` is the module ``core.py`` with the classes ``Decision`` and ``Core``; ``latency_cycles`` is from a
+    packet's first beat in to its first beat out; ``levels`` the logic levels between two registers."""
+
+    text: str
+    latency_cycles: int
+    window_beats: int
+    levels: int
+
+
+@lru_cache(maxsize=4)
+def emit_source(plan: Plan, levels: int | None = None) -> GatewareSource:
+    """The core of a Plan. Without ``levels`` the fewest levels are taken that meet LATENCY_TARGET, else the most.
+
+    The same Plan gives the same text, byte for byte.
+    """
+    choices = LEVELS if levels is None else (levels,)
+    for choice in choices:
+        lowering = Lowering(plan, choice)
+        lowering.run()
+        verdict = lower_verdict(plan, lowering)
+        plan_schedule = schedule(lowering.nets, verdict.roots)
+        latency = lowering.beats + plan_schedule.latency + FIFO_CYCLES
+        if latency <= LATENCY_TARGET[plan.source]:
+            break
+    text = _render(plan, lowering, verdict, plan_schedule, latency)
+    return GatewareSource(text, latency, lowering.beats, choice)
+
+
+def load_source(source: GatewareSource) -> Any:
+    """Runs the text and returns an instance of its class ``Core``."""
+    module = ModuleType("sevenm_core")
+    exec(compile(source.text, "core.py", "exec"), module.__dict__)
+    return module.Core()
+
+
+def _render(plan: Plan, lowering: Lowering, verdict: Verdict, timing: Schedule, latency: int) -> str:
+    nets = lowering.nets
+    text = NetText(nets)
+    stages: list[list[str]] = []
+    ranges: dict[int, tuple[int, int]] = {}
+    for number, stage in enumerate(timing.stages):
+        lines = list(_entry(text, stage, ranges)) if number else []
+        ranges = stage.ranges
+        origin = {vector: start if number else 0 for vector, (start, _) in ranges.items()}
+        for ref in stage.computed:
+            name = text.name(ref)
+            lines.append(f'{name} = wire("{name}", {text.shape(ref)}, {text.expression(ref, origin)})')
+        stages.append(lines)
+    outputs = [
+        *_bits("fired", verdict.fired, text),
+        *_bits("channels", verdict.channels, text),
+        *_bits("forward", verdict.forward, text),
+        *(f"self.verdict.{n}.eq({text.use(getattr(verdict, n))})" for n in ("drop", "malformed", "truncated")),
+    ]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False,
+    )  # fmt: skip
+    return environment.get_template("core.py.j2").render(
+        name=_plain(plan.name),
+        digest=plan.digest,
+        latency_cycles=latency,
+        decision_latency=timing.latency,
+        beats=lowering.beats,
+        window_bytes=lowering.window_bytes,
+        rules=[_plain(rule.name) for rule in plan.rules],
+        channels=[_plain(channel) for channel in plan.channels],
+        uses_size=any("size" in line for lines in stages for line in lines) or text.uses_size(verdict.roots),
+        stages=stages,
+        outputs=outputs,
+    )
+
+
+def _entry(text: NetText, stage: Stage, before: dict[int, tuple[int, int]]) -> Iterator[str]:
+    """The registers that lead into a stage."""
+    yield "p.next()"
+    for vector, (start, stop) in stage.ranges.items():
+        unit = text.unit(vector)
+        origin = before[vector][0] if text.registered(vector) else 0
+        name = text.name(vector)
+        what = f"bytes {start} to {stop - 1}" if unit == 8 else f"bits {start} to {stop - 1}"
+        yield f'{name} = p.reg("{name}", {name}[{unit * (start - origin)}:{unit * (stop - origin)}])  # {what}'
+        text.mark_registered(vector)
+    names = [text.name(ref) for ref in stage.carried]
+    while names:
+        taken = 1
+        while taken < len(names) and 2 * sum(len(n) + 2 for n in names[: taken + 1]) + 20 < LINE:
+            taken += 1
+        part, names = ", ".join(names[:taken]), names[taken:]
+        yield f"[{part}] = p.regs({part})"
+
+
+def _bits(name: str, refs: tuple[int, ...], text: NetText) -> Iterator[str]:
+    if refs:
+        yield f"self.verdict.{name}.eq(Cat({', '.join(text.use(r, bit=True) for r in refs)}))"
+
+
+def _plain(name: str) -> str:
+    """A name as it may stand in the text's docstring."""
+    return name.encode("ascii", "backslashreplace").decode().replace("\\", "/").replace('"', "'").replace("\n", " ")

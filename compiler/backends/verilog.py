@@ -1,0 +1,27 @@
+"""Plan to Verilog: what ``gateware`` wrote, run and converted by Amaranth with its Yosys."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from amaranth.back import verilog
+
+from sevenm.compiler.plan import Plan
+
+from .gateware import emit_source, load_source
+
+TOP = "sevenm_core"
+"""Name of the Verilog module."""
+
+
+@lru_cache(maxsize=4)
+def to_verilog(plan: Plan) -> str:
+    """The core of a Plan as Verilog-2005, top module TOP; the same Plan gives the same text."""
+    source = emit_source(plan)
+    core = load_source(source)
+    text: str = verilog.convert(core, name=TOP, ports=core.ports(), emit_src=False, strip_internal_attrs=True)
+    header = (
+        f"// Match core of Plan {plan.name.encode('ascii', 'backslashreplace').decode()}\n"
+        f"// digest  {plan.digest}\n// latency {source.latency_cycles} cycles\n"
+    )
+    return header + text

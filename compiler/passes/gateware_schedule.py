@@ -1,0 +1,85 @@
+"""Which registers lie between which stages.
+
+One idea: every net has its stage already; a value is registered from there to the last stage that uses it, and the
+window shrinks to the bytes that a later stage still moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .gateware_netlist import INLINE, VECTORS, Netlist
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """``carried``: nets of earlier stages that are registered on entry to this one; ``computed``: nets made here, in
+    order. ``ranges``: for each input vector that is used here or later, the units [start, stop) still needed."""
+
+    carried: tuple[int, ...]
+    computed: tuple[int, ...]
+    ranges: dict[int, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """``stages[latency]`` holds only registers: the verdict. ``latency`` is in cycles, at least 1."""
+
+    stages: tuple[Stage, ...]
+    latency: int
+
+
+def schedule(nets: Netlist, roots: Sequence[int]) -> Schedule:
+    latency = max((nets[r].stage for r in roots), default=0) + 1
+    last_use: dict[int, int] = {}
+    needs: dict[int, dict[int, tuple[int, int]]] = {}
+    pending: dict[int, int] = dict.fromkeys(roots, latency)
+    for ref in range(len(nets.nets) - 1, -1, -1):
+        stage = pending.get(ref)
+        if stage is None:
+            continue
+        net = nets[ref]
+        last_use[ref] = stage
+        # An inline net is written where it is used, so its operands are used there.
+        used = stage if net.op in INLINE else net.stage
+        for arg in net.args:
+            pending[arg] = max(pending.get(arg, 0), used)
+            if nets[arg].op in VECTORS:
+                _need(needs.setdefault(arg, {}), used, _units(nets, ref))
+    stages = []
+    for stage in range(latency + 1):
+        carried, computed = [], []
+        for ref in sorted(last_use):
+            net = nets[ref]
+            if net.op in INLINE or net.op in VECTORS:
+                continue
+            if net.stage == stage and net.op != "size":
+                computed.append(ref)
+            elif net.stage < stage <= last_use[ref]:
+                carried.append(ref)
+        ranges = {}
+        for vector, by_stage in needs.items():
+            later = [r for at, r in by_stage.items() if at >= stage]
+            if later:
+                ranges[vector] = (min(a for a, _ in later), max(b for _, b in later))
+        stages.append(Stage(tuple(carried), tuple(computed), ranges))
+    return Schedule(tuple(stages), latency)
+
+
+def _need(by_stage: dict[int, tuple[int, int]], stage: int, units: tuple[int, int]) -> None:
+    old = by_stage.get(stage, units)
+    by_stage[stage] = (min(old[0], units[0]), max(old[1], units[1]))
+
+
+def _units(nets: Netlist, ref: int) -> tuple[int, int]:
+    """Bytes (of the window) or bits (of ``visible``) that a net reads from its first operand."""
+    net = nets[ref]
+    if net.op == "bytes":
+        return net.attrs[0], net.attrs[0] + net.attrs[1]
+    if net.op == "flag":
+        return net.attrs[0], net.attrs[0] + 1
+    unit, length, *offsets = net.attrs
+    limit = nets[net.args[0]].width // unit
+    start, stop = max(0, min(offsets)), min(limit, max(offsets) + length)
+    return (start, stop) if start < stop else (0, 1)
