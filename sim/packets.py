@@ -20,6 +20,14 @@ PORTS = (0, 22, 53, 67, 80, 123, 443, 1023, 1024, 5060, 8000, 8080, 9400, 26400,
 NETWORKS4 = ("0a000000", "0a010203", "ac100000", "c0a80000", "c0a801ff", "e0000001", "7f000001", "ffffffff", "00000000")
 NETWORKS6 = ("fe80" + 28 * "0", "20010db8" + 24 * "0", "ff02" + 27 * "0" + "1", 31 * "0" + "1")
 TPIDS = (0x8100, 0x88A8, 0x9100)
+EXTENSIONS = {
+    f.HOP_BY_HOP: "hopopts",
+    f.ROUTING: "routing",
+    f.FRAGMENT: "fraghdr",
+    f.AUTHENTICATION: "ah",
+    f.DESTINATION: "dstopts",
+}
+"""Names of IPv6 extension headers among a packet's layers."""
 MTU_MAX = 9000
 """Longest generated IP packet."""
 
@@ -162,8 +170,7 @@ def _ipv4(random: Random, layers: list[str], fields: dict[str, int | bytes]) -> 
 def _ipv6(random: Random, layers: list[str], fields: dict[str, int | bytes]) -> tuple[int, bytes]:
     src, dst = _address(random, NETWORKS6), _address(random, NETWORKS6)
     layers.append("ipv6")
-    kinds = (f.HOP_BY_HOP, f.ROUTING, f.FRAGMENT, f.AUTHENTICATION, f.DESTINATION)
-    chain = [random.choice(kinds) for _ in range(random.choice((0, 0, 0, 0, 1, 1, 2, 3, 4)))]
+    chain = [random.choice(tuple(EXTENSIONS)) for _ in range(random.choice((0, 0, 0, 0, 1, 1, 2, 3, 4)))]
     later = f.FRAGMENT in chain and random.random() < 0.4
     if later:
         # What follows a later fragment's header is not a header any more.
@@ -171,6 +178,8 @@ def _ipv6(random: Random, layers: list[str], fields: dict[str, int | bytes]) -> 
         protocol, body = random.choice((f.TCP, f.UDP, f.ICMPV6)), _payload(random, 1400)
     else:
         protocol, body = _transport(random, src, dst, MTU_MAX - 40 - 4 * 72, layers, fields)
+    at = layers.index("ipv6") + 1
+    layers[at:at] = [EXTENSIONS[kind] for kind in chain]
     next_header = protocol
     for kind in reversed(chain):
         if kind == f.FRAGMENT:

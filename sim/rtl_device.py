@@ -21,7 +21,7 @@ from sevenm.host.device import DeviceError
 from sevenm.host.record import Engine
 
 from .model import Drive, Model, ModelMismatch, Verdicts
-from .verilate import QUICK, TOP, Effort, build
+from .verilate import FAST, TOP, Effort, open_model
 
 CORE = "core.v"
 
@@ -39,7 +39,7 @@ class RtlDevice:
     engine = Engine.RTL
     name = "rtl"
 
-    def __init__(self, effort: Effort = QUICK, drive: Drive | None = None, cache: Path | None = None) -> None:
+    def __init__(self, effort: Effort = FAST, drive: Drive | None = None, cache: Path | None = None) -> None:
         self.generation = 0
         self._effort = effort
         self._drive = drive or Drive()
@@ -53,7 +53,7 @@ class RtlDevice:
             raise DeviceError(f"{bundle.folder}: the bundle has no gateware; build it again with gateware")
         if bundle.core.top != TOP:
             raise DeviceError(f"{bundle.folder}: the core's top module must be {TOP}, not {bundle.core.top}")
-        model = Model(build(bundle.path(CORE), self._effort, self._cache))
+        model = open_model(bundle.path(CORE), self._effort, self._cache)
         expected = (len(bundle.rules), max(1, len(bundle.channels)))
         if (model.n_rules, model.n_channels) != expected:
             model.close()

@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from sevenm.host.device import DeviceError
+from sevenm.host.engine import cache_folder
+
+from .model import Model
 
 TOP = "sevenm_core"
 HARNESS = Path(__file__).parent / "verilated"
@@ -35,6 +39,8 @@ BUILD_SECONDS_MAX = 900
 """Longest run of one program of a build."""
 CHANNELS_MAX = 64
 ERROR_LINES = 12
+DIGEST_BYTES = 32
+"""SHA-256 at the end of a model, after what a loader looks at: a damaged file is built again."""
 
 
 class ModelUnavailable(DeviceError):
@@ -113,31 +119,50 @@ class Toolchain:
         return (f"-I{self.root / 'include'}", f"-I{self.root / 'include' / 'vltstd'}", f"-I{HARNESS}")
 
 
-def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/sevenm``, by default ``~/.cache/sevenm``."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "sevenm"
+def open_model(verilog: Path, effort: Effort = FAST, cache: Path | None = None) -> Model:
+    """The core in ``verilog``, from the cache or built now (seconds to a minute), and out of reset.
+
+    The cache is ``$XDG_CACHE_HOME/sevenm/models``; where that cannot be written, or others could write it, the model is
+    built for this once. Raises ModelUnavailable, ModelBuildError, DeviceError."""
+    folder = _usable(cache or cache_folder())
+    if folder is not None:
+        return Model(build(verilog, effort, folder))
+    with tempfile.TemporaryDirectory(prefix="sevenm-") as temporary:
+        return Model(build(verilog, effort, Path(temporary)))
 
 
-def build(verilog: Path, effort: Effort = QUICK, cache: Path | None = None) -> Path:
-    """The shared object of the core in ``verilog``, from the cache or built now (seconds to a minute).
+def build(verilog: Path, effort: Effort, cache: Path) -> Path:
+    """The shared object of the core in ``verilog``, in ``cache``/models.
 
     Any number of processes may ask for the same model at once: one builds, the others wait for it. Raises
     ModelUnavailable, ModelBuildError, and OSError where the cache cannot be written."""
     tools = Toolchain.find()
-    models = (cache or cache_folder()) / "models"
+    models = cache / "models"
     source = verilog.read_bytes()
     target = models / f"{_name(tools, effort, [source])}.so"
-    if not _touch(target):
+    if not _sound(target):
         models.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(target.with_suffix(".lock")):
-            if not _touch(target):
+            if not _sound(target):
                 runtime = _runtime(tools, models)
                 with tempfile.TemporaryDirectory(dir=models, prefix="build-") as folder:
                     made = _compile(tools, effort, source, Path(folder), runtime)
+                    data = made.read_bytes()
+                    made.write_bytes(data + hashlib.sha256(data).digest())
                     made.replace(target)
                 _prune(models)
     return target
+
+
+def _usable(cache: Path) -> Path | None:
+    """The folder if it is ours alone to write, for code is loaded from it."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        facts = cache.stat()
+    except OSError:
+        return None
+    private = facts.st_uid == os.getuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return cache if private and os.access(cache, os.W_OK | os.X_OK) else None
 
 
 def _name(tools: Toolchain, effort: Effort, sources: Sequence[bytes]) -> str:
@@ -249,13 +274,14 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _touch(path: Path) -> bool:
-    """Whether the model is there; marks it as used now."""
+def _sound(path: Path) -> bool:
+    """Whether the model is there and ends with the digest of the rest; marks it as used now."""
     try:
+        data = path.read_bytes()
         os.utime(path)
     except FileNotFoundError:
         return False
-    return True
+    return len(data) > DIGEST_BYTES and hashlib.sha256(data[:-DIGEST_BYTES]).digest() == data[-DIGEST_BYTES:]
 
 
 def _prune(models: Path) -> None:

