@@ -71,24 +71,35 @@ static void fill(sm_record *slot, uint32_t slot_size, const sm_batch *batch, con
     memset(data + held, 0, room - held);
 }
 
-/* Splits what a ring did not take by its own causes. The ring's counters lie in shared memory, so they are believed
+/* Splits what a ring did not take by its own causes; whether one was that a signal came. The ring's counters lie in shared memory, so they are believed
  * only as far as they add up; the rest is `corrupt`. */
-static void count_shortfall(const sm_ring *ring, const uint64_t *before, uint64_t shortfall, uint64_t *undelivered)
+static int count_shortfall(const sm_ring *ring, const uint64_t *before, uint64_t shortfall, uint64_t *undelivered)
 {
+    int stopped = 0;
+
     for (unsigned cause = 0; cause < SM_RING_CAUSES; cause++) {
         const uint64_t now = atomic_load_explicit(&ring->shared->undelivered[cause], memory_order_relaxed);
         const uint64_t more = now - before[cause] < shortfall ? now - before[cause] : shortfall;
         undelivered[cause] += more;
         shortfall -= more;
+        stopped |= cause == SM_CAUSE_STOPPED && more;
     }
     undelivered[SM_CAUSE_CORRUPT] += shortfall;
+    return stopped;
 }
 
-/* The events of `words` in block `start` into a ring, in order; returns how many it took. */
+/* The events of `words` in block `start` into a ring, in order; returns how many it took. Once a signal has ended a
+ * wait, no ring is waited for until the next batch: Python has to get the signal. */
 static uint64_t put(sm_ring *ring, const sm_batch *batch, uint64_t start, uint64_t n, const uint64_t *words,
-                    const uint32_t *first, const uint64_t *malformed, const uint64_t *truncated, uint64_t *undelivered)
+                    const uint32_t *first, const uint64_t *malformed, const uint64_t *truncated, uint64_t *undelivered,
+                    int *stopped)
 {
     const uint32_t wanted = (uint32_t)count_bits(words, n);
+    if (*stopped && ring->policy == SM_RING_BLOCK) {
+        sm_ring_count(ring, SM_CAUSE_STOPPED, wanted);
+        undelivered[SM_CAUSE_STOPPED] += wanted;
+        return 0;
+    }
     uint64_t before[SM_RING_CAUSES];
     for (unsigned cause = 0; cause < SM_RING_CAUSES; cause++)
         before[cause] = atomic_load_explicit(&ring->shared->undelivered[cause], memory_order_relaxed);
@@ -107,13 +118,13 @@ static uint64_t put(sm_ring *ring, const sm_batch *batch, uint64_t start, uint64
     }
     sm_ring_commit(ring, done);
     if (done < wanted)
-        count_shortfall(ring, before, wanted - done, undelivered);
+        *stopped |= count_shortfall(ring, before, wanted - done, undelivered);
     return done;
 }
 
 /* One block of at most 256 events: drop, forward, counters, channels. */
 static void block(const sm_actions *actions, const sm_batch *batch, uint64_t start, uint64_t stride,
-                  sm_ring *const *rings, sm_accounts *accounts)
+                  sm_ring *const *rings, sm_accounts *accounts, int *stopped)
 {
     const uint64_t *rows = batch->rows + start / 64;
     const uint64_t *malformed = rows + actions->n_rules * stride, *truncated = malformed + stride;
@@ -152,7 +163,7 @@ static void block(const sm_actions *actions, const sm_batch *batch, uint64_t sta
         accounts->matched[channel] += matched;
         if (rings[channel])
             accounts->delivered[channel] +=
-                put(rings[channel], batch, start, n, words, first, malformed, truncated, undelivered);
+                put(rings[channel], batch, start, n, words, first, malformed, truncated, undelivered, stopped);
         else
             undelivered[SM_CAUSE_NO_RING] += matched;
     }
@@ -161,6 +172,7 @@ static void block(const sm_actions *actions, const sm_batch *batch, uint64_t sta
 void sm_deliver(const sm_actions *actions, const sm_batch *batch, sm_ring *const *rings, sm_accounts *accounts)
 {
     const uint64_t stride = (batch->n + 63) / 64;
+    int stopped = 0;
 
     accounts->events += batch->n;
     for (uint64_t i = 0; i < batch->n; i++)
@@ -170,5 +182,5 @@ void sm_deliver(const sm_actions *actions, const sm_batch *batch, sm_ring *const
     accounts->malformed += count_bits(batch->rows + actions->n_rules * stride, stride);
     accounts->truncated += count_bits(batch->rows + (actions->n_rules + UINT64_C(1)) * stride, stride);
     for (uint64_t start = 0; start < batch->n; start += BLOCK)
-        block(actions, batch, start, stride, rings, accounts);
+        block(actions, batch, start, stride, rings, accounts, &stopped);
 }

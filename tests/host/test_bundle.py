@@ -1,0 +1,107 @@
+"""Reading bundles: what is wrong is said, and nothing wrong gets through."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sevenm.host.bundle import Bundle, BundleError
+
+
+def test_a_right_manifest_is_read_whole(manifest: dict[str, Any], make_bundle: Callable[..., Bundle]) -> None:
+    bundle = make_bundle({**manifest, "core": {"top": "sevenm_core", "latency_cycles": 12, "window_beats": 4}})
+    assert (bundle.name, bundle.source, bundle.channels, bundle.counters) == (
+        "edge",
+        "packet",
+        ("traffic", "names"),
+        ("seen", "asked"),
+    )
+    assert bundle.rules[1].deliver == (0, 1) and bundle.rules[1].forward == 5 and bundle.rules[2].drop
+    assert bundle.core is not None and bundle.core.latency_cycles == 12
+    assert b"sm_match" in bundle.read("engine.c")
+    assert bundle.path("engine.c").is_file()
+
+
+def test_a_file_that_was_changed_is_refused(manifest: dict[str, Any], make_bundle: Callable[..., Bundle]) -> None:
+    bundle = make_bundle(manifest)
+    (bundle.folder / "engine.c").write_text("int x;")
+    with pytest.raises(BundleError, match=r"engine.c: not the file that was built \(its SHA-256 differs\)"):
+        bundle.read("engine.c")
+    (bundle.folder / "engine.c").unlink()
+    with pytest.raises(BundleError, match=r"engine.c: No such file or directory; build the bundle again"):
+        bundle.read("engine.c")
+    with pytest.raises(BundleError, match=r"the bundle has no file core.v; build it again"):
+        bundle.read("core.v")
+
+
+def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"has no manifest.json; give the folder that `sevenm build` wrote"):
+        Bundle.open(tmp_path)
+    with pytest.raises(BundleError, match=r"nothing: is not a folder"):
+        Bundle.open(tmp_path / "nothing")
+    for text, expected in (
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "expected an object, found list"),
+        ('{"format": 2}', "format is 2, expected 1; build the bundle again"),
+        ("\xff", "not JSON"),
+    ):
+        (tmp_path / "manifest.json").write_bytes(text.encode("latin-1"))
+        with pytest.raises(BundleError, match=expected):
+            Bundle.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "path, value, expected",
+    [
+        (["name"], 5, "name is 5, expected a text of at most 256 characters"),
+        (["digest"], "AB" * 32, "digest is .*, expected 64 hexadecimal digits"),
+        (["source"], "frame", 'source is "frame", expected one of packet, record'),
+        (["record_size"], 64, "record_size is 64, expected one of"),
+        (["reach"], 257, "reach is 257, expected a number from 1 to 256"),
+        (["reach"], True, "reach is true, expected a number"),
+        (["channels"], ["a"] * 2, r'channels is \["a", "a"\], expected a list of at most 64 different names'),
+        (["channels"], [str(i) for i in range(65)], "expected a list of at most 64 different names"),
+        (
+            ["rules", 1, "deliver"],
+            [2],
+            r"rules\[1\].deliver is \[2\], expected a list of different numbers from 0 to 1",
+        ),
+        (["rules", 1, "deliver"], [-1], "expected a list of different numbers"),
+        (["rules", 1, "deliver"], [0, 0], "expected a list of different numbers"),
+        (["rules", 0, "forward"], 65536, r"rules\[0\].forward is 65536, expected a number from 0 to 65535"),
+        (["rules", 0, "drop"], 1, r"rules\[0\].drop is 1, expected true or false"),
+        (["rules", 0, "block"], 1, r"rules\[0\].block is 1, expected 0"),
+        (["rules"], [{}] * 4097, "rules is .*, expected a list of at most 4096 objects"),
+        (["rules"], [{}], r"rules\[0\].name is missing"),
+        (["blocks", 0, "stop"], 2, "rules 2 to 3 stand in no block"),
+        (["blocks", 0, "start"], 1, r"blocks\[0\] covers rules 1 to 3, expected 0 on"),
+        (["blocks", 0, "mode"], "some", r'blocks\[0\].mode is "some", expected one of first, all'),
+        (["blocks", 0, "layout"], 0, r"blocks\[0\].layout is 0, expected a number from 0 to -1"),
+        (["files"], {"../engine.c": "0" * 64}, "files.../engine.c is not the plain name of a file in the bundle"),
+        (["files"], {"a": "0"}, "files.a is .*, expected 64 hexadecimal digits"),
+        (["core"], {"top": "x", "latency_cycles": 0, "window_beats": 1}, "core.latency_cycles is 0, expected a number"),
+        (["layouts"], [{"size": 65}], r"layouts\[0\].size is 65, expected one of \(64, 128\)"),
+    ],
+)
+def test_every_value_is_checked(
+    manifest: dict[str, Any], tmp_path: Path, path: list[Any], value: Any, expected: str
+) -> None:
+    data = copy.deepcopy(manifest)
+    at = data
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    (tmp_path / "manifest.json").write_text(json.dumps(data))
+    with pytest.raises(BundleError, match=expected):
+        Bundle.open(tmp_path)
+
+
+def test_every_key_has_to_be_there(manifest: dict[str, Any], tmp_path: Path) -> None:
+    for key in set(manifest) - {"core", "record_size"}:
+        (tmp_path / "manifest.json").write_text(json.dumps({k: v for k, v in manifest.items() if k != key}))
+        with pytest.raises(BundleError, match=key):
+            Bundle.open(tmp_path)
