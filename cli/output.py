@@ -107,10 +107,10 @@ def progress_bar(label: str, total: int | None) -> Iterator[Bar]:
 
 
 def quantity(value: float, unit: str) -> str:
-    """2350000.0 -> "2.35 M<unit>": three significant digits."""
+    """2350000.0, "events/s" -> "2.35 M events/s": three significant digits."""
     for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= factor:
-            return f"{value / factor:.3g} {prefix}{unit}"
+            return f"{value / factor:.3g} {prefix} {unit}"
     return f"{value:.3g} {unit}"
 
 
@@ -123,4 +123,5 @@ def picture(item: RenderableType, path: Path, title: str) -> None:
     """Writes what ``show`` would print as an SVG. Raises OSError."""
     canvas = Console(record=True, width=PICTURE_COLUMNS, file=io.StringIO(), markup=False, highlight=False, emoji=False)
     canvas.print(item)
-    canvas.save_svg(str(path), title=title)
+    # Rich's picture would fetch its font from the network; the viewer's own monospaced one does.
+    path.write_text(re.sub(r"@font-face\s*{.*?}", "", canvas.export_svg(title=title), flags=re.DOTALL))

@@ -104,11 +104,17 @@ def _show(plan: Plan, report: Report, prefix: str | None) -> None:
         for name, number in report.counters.items():
             counters.add_row(name, f"{number:,}")
         output.show(counters)
-    ports = "".join(f", {count:,} forwarded to port {port}" for port, count in report.forwarded.items())
+    if report.forwarded:
+        click.echo()
+        ports = output.table("port", "forwarded")
+        for port, number in report.forwarded.items():
+            ports.add_row(str(port), f"{number:,}")
+        output.show(ports)
     undelivered = sum(sum(channel.undelivered.values()) for channel in report.channels)
     click.echo(
-        f"\n{output.plural(report.events, 'event')} by {report.engine}: {report.dropped:,} dropped{ports}, "
-        f"{report.malformed:,} malformed, {report.truncated:,} truncated"
+        f"\n{output.plural(report.events, 'event')} by {report.engine}: {report.dropped:,} dropped, "
+        f"{report.passed:,} neither dropped nor forwarded, {report.malformed:,} malformed, "
+        f"{report.truncated:,} truncated"
     )
     if prefix is None and undelivered:
         click.echo(f"{undelivered:,} matches undelivered: no ring was asked for (--ring PREFIX delivers them)")

