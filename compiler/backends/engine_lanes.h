@@ -11,6 +11,10 @@
 #define SM_AVX2 1
 #endif
 
+#if SM_AVX512 && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC target("prefer-vector-width=512")
+#endif
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
@@ -237,3 +241,27 @@ TABLES(u64, u64) TABLES(s64, u64) TABLES(u128, u128) TABLES(s128, u128)
     static inline u64 in_bitmap_##T(const T *a, const u64 *map) \
     { u8 b[LANES] ALIGNED; EACH b[i] = (u8)(map[(U)a[i] >> 6] >> ((U)a[i] & 63) & 1); return pack(b); }
 BITMAP(u8, u8) BITMAP(s8, u8) BITMAP(u16, u16) BITMAP(s16, u16)
+
+/* Visible bytes from base on, at most 255. */
+static inline void room_u8(u8 *restrict out, const u16 *restrict seen, const u8 *restrict base)
+{
+#if SM_AVX512
+    for (unsigned j = 0; j < 2; j++)
+        _mm256_store_si256((__m256i *)(void *)(out + 32 * j), _mm512_cvtusepi16_epi8(_mm512_subs_epu16(
+            REGISTER(u16, seen, 16),
+            _mm512_cvtepu8_epi16(_mm256_load_si256((const __m256i *)(const void *)(base + 32 * j))))));
+#else
+    EACH { u16 left = (u16)(seen[i] > base[i] ? seen[i] - base[i] : 0); out[i] = (u8)(left < 255 ? left : 255); }
+#endif
+}
+
+static inline void room_u16(u8 *restrict out, const u16 *restrict seen, const u16 *restrict base)
+{
+#if SM_AVX512
+    for (unsigned j = 0; j < 2; j++)
+        _mm256_store_si256((__m256i *)(void *)(out + 32 * j),
+            _mm512_cvtusepi16_epi8(_mm512_subs_epu16(REGISTER(u16, seen, 16), REGISTER(u16, base, 16))));
+#else
+    EACH { u16 left = (u16)(seen[i] > base[i] ? seen[i] - base[i] : 0); out[i] = (u8)(left < 255 ? left : 255); }
+#endif
+}

@@ -39,7 +39,7 @@ def emit(plan: Plan) -> str:
         digest=plan.digest,
         rules=plan.rules,
         counts={"loads": len(explicit.accesses), "statements": len(program.statements)},
-        loads_any=bool(explicit.accesses),
+        fixed_span=scheduler.fixed_span,
         span=explicit.span,
         slot=slot,
         lanes=(_HERE / "engine_lanes.h").read_text(),

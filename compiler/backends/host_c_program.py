@@ -23,6 +23,8 @@ TABLE_MIN = 8
 """As many compares of one column with constants become a loop over a table."""
 CHAIN_MAX = 32
 """Ranges of a set that are tested one by one; more go to a bitmap (up to 16 bits) or a binary search."""
+ROOM_MAX = 255
+"""Limit of the column that says how many bytes are visible behind a base."""
 GATHER_MAX = 16
 """Loads in one gathering loop."""
 
@@ -63,11 +65,13 @@ class Scheduler:
         self.nodes = explicit.graph.nodes
         self.accesses = explicit.accesses
         self.program = Program()
+        self.fixed_span = 0
         self._done: set[int] = set()
         self._forms: set[str] = set()
         self._replaced: dict[int, str] = {}
         self._table_of: dict[int, tuple[str, int, CType]] = {}
         self._table_members: dict[tuple[str, int, CType], list[int]] = {}
+        self._room_tests = self._find_room_tests()
         self._reachable = self._reach(explicit.roots)
         self._find_tables()
         self._gather_all()
@@ -76,7 +80,9 @@ class Scheduler:
 
     def operands(self, ref: int) -> tuple[int, ...]:
         access = self.accesses.get(ref)
-        return self.nodes[ref].args if access is None else (access.at, access.inside)
+        if access is not None:
+            return access.at, access.inside
+        return (self._room_tests[ref][0],) if ref in self._room_tests else self.nodes[ref].args
 
     def _reach(self, roots: Iterable[int]) -> list[int]:
         """Nodes that the roots need, operands before users."""
@@ -110,6 +116,33 @@ class Scheduler:
     def statement(self, text: str, defines: int | None = None) -> None:
         self.program.statements.append(Statement(text, defines))
 
+    # visibility
+
+    def _find_room_tests(self) -> dict[int, tuple[int, int]]:
+        """Nodes that say seen < base + end, with their base and end. Many have the same base, so the room behind
+        it, seen - base limited to 0 … ROOM_MAX, is a column of its own, and each node one compare of bytes."""
+        found: dict[int, tuple[int, int]] = {}
+        for ref, node in enumerate(self.nodes):
+            if node.op != "lt" or self.nodes[node.args[0]].op != "seen":
+                continue
+            right = self.nodes[node.args[1]]
+            end = self.graph.value(right.args[1]) if right.op == "add" else None
+            if end is None or not 1 <= end <= ROOM_MAX:
+                continue
+            base = self.nodes[right.args[0]]
+            if base.lo >= 0 and base.hi <= 0xFFFF:
+                found[ref] = right.args[0], end
+        return found
+
+    def _room(self, base: int) -> str:
+        """Column of the visible bytes from ``base`` on, at most ROOM_MAX."""
+        token = column(len(self.nodes) + base, CType(8, False))
+        if token not in self._forms:
+            self._forms.add(token)
+            ctype = type_of(self.nodes[base])
+            self.statement(f"room_{ctype.name}({token}, c->seen, {self.column(base, ctype)});")
+        return token
+
     # loads
 
     def _gather_all(self) -> None:
@@ -125,6 +158,7 @@ class Scheduler:
             loads = sorted(levels[depth], key=lambda r: (self.accesses[r].at, self.accesses[r].disp, r))
             fixed = [r for r in loads if self.nodes[self.accesses[r].at].op == "const"]
             for ref in fixed:
+                self.fixed_span = max(self.fixed_span, self._end(ref))
                 target = column(ref, self._raw_type(ref))
                 self.program.fetch.append(f"{target}[i] = {self._read('p', ref)};")
                 self.program.blank.append(f"{target}[i] = 0;")
@@ -135,6 +169,9 @@ class Scheduler:
                 self._gather(moving[first : first + GATHER_MAX])
             for ref in loads:
                 self.demand(ref)
+
+    def _end(self, ref: int) -> int:
+        return self.accesses[ref].disp + self.accesses[ref].read
 
     def _raw_type(self, ref: int) -> CType:
         return CType(8 * self.accesses[ref].read, False)
@@ -147,7 +184,10 @@ class Scheduler:
         lines: list[str] = []
         bases = sorted({self.accesses[r].at for r in loads})
         for number, base in enumerate(bases):
-            at = self.column(base, type_of(self.nodes[base]))
+            ctype = type_of(self.nodes[base])
+            at = self.column(base, ctype)
+            end = max(self._end(r) for r in loads if self.accesses[r].at == base)
+            self.statement(f"reach_{ctype.name}(c, {at}, {end});")
             lines.append(f"    const u8 *p{number} = c->at[i] + {at}[i];")
             lines += [
                 f"    {column(r, self._raw_type(r))}[i] = {self._read(f'p{number}', r)};"
@@ -231,13 +271,14 @@ class Scheduler:
         elif ref in self._table_of:
             self._emit_table(self._table_of[ref])
         elif self.is_word(ref):
-            self.statement(self._condition(node), ref)
+            self.statement(self._condition(ref), ref)
         elif node.op == "mux":
             self._emit_mux(ref)
         else:
             self._emit_column(ref)
 
-    def _condition(self, node: Node) -> str:
+    def _condition(self, ref: int) -> str:
+        node = self.nodes[ref]
         args = node.args
         both = all(self.nodes[a].is_bool for a in args)
         match node.op:
@@ -251,6 +292,9 @@ class Scheduler:
                 return f"~({self.word(args[0])} ^ {self.word(args[1])})"
             case "lt" if both:
                 return f"~{self.word(args[0])} & {self.word(args[1])}"
+            case "lt" if ref in self._room_tests:
+                base, end = self._room_tests[ref]
+                return f"ltk_u8({self._room(base)}, {end})"
             case "eq" | "lt":
                 return self._compare(node.op, *args)
             case "bits":
