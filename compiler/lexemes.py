@@ -138,11 +138,12 @@ def _ip(kind: str, text: str) -> ParsedAddress:
     try:
         address = ipaddress.IPv4Address(host) if kind == "ip4" else ipaddress.IPv6Address(host)
     except ValueError as error:
-        reason = str(error).partition(" in ")[0].partition(" (")[0]
+        reason = str(error).partition(" in '")[0]
         what = "an IPv4 address" if kind == "ip4" else "an IPv6 address, a MAC address or bytes such as 16:03:01"
-        raise LexemeError(
-            "bad-address", f"{host[:80]} is not {what}", f"{name}: {reason[:1].lower()}{reason[1:80]}"
-        ) from None
+        hint = f"{name}: {reason[:1].lower()}{reason[1:80]}"
+        if kind == "ip6" and "::" not in host and all(len(part) <= 2 for part in host.split(":")):
+            hint = "a MAC address has six pairs of hex digits: 00:11:22:33:44:55"
+        raise LexemeError("bad-address", f"{host[:80]} is not {what}", hint) from None
     value = int(address)
     if not slash:
         return ParsedAddress(kind, value, size, None)

@@ -106,10 +106,14 @@ def describe(error: UnexpectedInput, text: str, terminals: dict[str, str]) -> Di
         if known in LATER:
             at = span if known == word else span_at(text, _last_word_start(text, start), start)
             return Diagnostic("error", "not-in-version", not_in_version(known), at)
+    after = _NEXT.match(text, end)
+    following = after[1] if after else ""
+    if following == "times" and word.isdigit():
+        return Diagnostic("error", "not-in-version", not_in_version("times"), span)
     if word == "[" and before[-2:-1] == ["forward"]:
         return Diagnostic("error", "not-in-version", not_in_version("table"), span, "write forward and a port number")
     message = f"expected {_listed(expected_words(accepts))}, found {found}" if accepts else f"unexpected {found}"
-    return Diagnostic("error", "syntax", message, span, _hint(word, token, before, accepts, text, start, end))
+    return Diagnostic("error", "syntax", message, span, _hint(word, token, before, accepts, following))
 
 
 def _shown(word: str) -> str:
@@ -128,12 +132,8 @@ def _last_word_start(text: str, start: int) -> int:
     return max(0, start - 200) + found.start() if found else start
 
 
-def _hint(
-    word: str, token: Token | None, before: list[str], accepts: set[str], text: str, start: int, end: int
-) -> str | None:
+def _hint(word: str, token: Token | None, before: list[str], accepts: set[str], following: str) -> str | None:
     last = before[-1] if before else ""
-    after = _NEXT.match(text, end)
-    following = after[1] if after else ""
     if word == "=" and "CMP" in accepts and following != ">":
         return "write == to compare"
     if word == "=" and last == "=" and before[-2:-1] in (["="], ["!"]):
@@ -159,6 +159,8 @@ def _hint(
         return "put commas between actions"
     if "RBRACE" in accepts and "COMMA" in accepts and token is not None and token.type in OPERANDS:
         return "put commas between the members"
+    if not word.isascii():
+        return "names have letters a to z, digits and _; other characters stand in quotes"
     if word == "!" and following == "in":
         return "write not in"
     if word == "=>" and "CMP" not in accepts and "$END" in accepts:

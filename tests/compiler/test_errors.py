@@ -1,0 +1,49 @@
+"""What authors read when a filter or a rule file is wrong, word for word.
+
+Each ``tests/golden/errors/NAME.filter`` or ``NAME.7m`` stands beside the text that it is answered with. Write the
+answers anew with ``python -m pytest tests/compiler/test_errors.py --update-golden`` and read the difference.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sevenm.compiler.diagnostics import CompileError, Diagnostic, render
+from sevenm.compiler.parse import parse_expression_with_warnings, parse_with_warnings
+from sevenm.compiler.schema import lower_schema
+
+FOLDER = Path(__file__).parent.parent / "golden" / "errors"
+INPUTS = sorted(path for path in FOLDER.iterdir() if path.suffix in (".filter", ".7m"))
+
+
+def answer(path: Path) -> str:
+    """All findings of the file as they are shown."""
+    text = path.read_bytes().decode()
+    findings: tuple[Diagnostic, ...]
+    try:
+        if path.suffix == ".filter":
+            findings = parse_expression_with_warnings(text)[1]
+        else:
+            file, findings = parse_with_warnings(text, path.name)
+            for schema in file.schemas:
+                lower_schema(schema)
+    except CompileError as error:
+        findings = error.diagnostics
+    return "".join(f"{render(finding, text, path.name)}\n" for finding in findings)
+
+
+@pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.stem)
+def test_error_reads_as_agreed(path: Path, request: pytest.FixtureRequest) -> None:
+    found = answer(path)
+    golden = path.with_suffix(".txt")
+    if request.config.getoption("--update-golden"):
+        golden.write_bytes(found.encode())
+    assert found == golden.read_bytes().decode()
+    severity = "warning" if path.stem.startswith("warn-") else "error"
+    assert f": {severity}: " in found
+
+
+def test_every_answer_has_its_input() -> None:
+    assert {path.stem for path in FOLDER.glob("*.txt")} == {path.stem for path in INPUTS}
