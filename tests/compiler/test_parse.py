@@ -146,7 +146,7 @@ def test_number_is_exact(text: str, value: Fraction) -> None:
 
 @pytest.mark.parametrize(
     ("text", "ns"),
-    [("10ns", 10), ("60us", 60_000), ("5ms", 5 * 10**6), ("1.5s", 15 * 10**8), ("2m", 120 * 10**9), ("1h", 3600 * 10**9)],
+    [("10ns", 10), ("60us", 60000), ("5ms", 5000000), ("1.5s", 15 * 10**8), ("2m", 12 * 10**10), ("1h", 36 * 10**11)],
 )  # fmt: skip
 def test_duration_is_nanoseconds(text: str, ns: int) -> None:
     tree = parse_expression(f"a > {text}")
