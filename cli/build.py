@@ -16,7 +16,10 @@ from .errors import Exit
 from .sources import compile_file
 
 
-@click.command(epilog="\b\nExit codes: 0 built, 1 errors in the rules, 3 the folder cannot be written, 4 no Amaranth.")
+@click.command(
+    short_help="Build everything that is made from a rule file.",
+    epilog="\b\nExit codes: 0 built, 1 errors in the rules, 3 the folder cannot be written, 4 no Amaranth.",
+)
 @click.argument("file")
 @click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder of the bundle; made if missing.")
 @click.option("--no-gateware", is_flag=True, help="Leave the core out; needs no Amaranth.")

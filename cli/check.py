@@ -17,7 +17,10 @@ from .errors import Exit
 from .sources import compile_file, read_rules
 
 
-@click.command(epilog="\b\nExit codes: 0 sound (warnings allowed), 1 errors, 3 the file cannot be read.")
+@click.command(
+    short_help="Find errors in a rule file.",
+    epilog="\b\nExit codes: 0 sound (warnings allowed), 1 errors, 3 the file cannot be read.",
+)
 @click.argument("file")
 @click.option("--json", "as_json", is_flag=True, help="Findings and summary as JSON on standard output.")
 def check(file: str, as_json: bool) -> int:

@@ -31,7 +31,10 @@ RATE_SECONDS = 0.3
 """Shortest time over which a rate is measured; a short capture is matched again until it has passed."""
 
 
-@click.command(epilog="\b\nExit codes: 0 equal, 1 not equal or errors in the rules, 3 input, 4 fewer than two engines.")
+@click.command(
+    short_help="Run rules in every engine and compare.",
+    epilog="\b\nExit codes: 0 equal, 1 not equal or errors in the rules, 3 input, 4 fewer than two engines.",
+)
 @click.argument("file")
 @read_option
 @click.option("-o", "--output", "folder", metavar="DIR", help="Keep bundle, matches and table in this folder.")

@@ -20,7 +20,11 @@ from .export import open_writer
 from .sources import compile_expression
 
 
-@click.command("filter", epilog="\b\nExit codes: 0 done, 1 error in EXPR, 2 usage, 3 capture unreadable, 4 no engine.")
+@click.command(
+    "filter",
+    short_help="Show, count or write the packets that match.",
+    epilog="\b\nExit codes: 0 done, 1 error in EXPR, 2 usage, 3 capture unreadable, 4 no engine.",
+)
 @click.argument("expr")
 @read_option
 @click.option("-w", "--write", "target", metavar="OUT", help="Write the matching packets to this capture; - is stdout.")

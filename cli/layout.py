@@ -20,7 +20,10 @@ from .sources import compile_file
 PACKET = "packet"
 
 
-@click.command(epilog="\b\nExit codes: 0 shown, 1 errors in the rules, 2 no such schema, 3 the file cannot be read.")
+@click.command(
+    short_help="Show fields: of a schema, or of packets.",
+    epilog="\b\nExit codes: 0 shown, 1 errors in the rules, 2 no such schema, 3 the file cannot be read.",
+)
 @click.argument("file")
 @click.argument("schema", required=False)
 @click.option("--c", "form", flag_value="c", help="As a C header with static asserts.")

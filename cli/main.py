@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,7 +16,7 @@ from . import output
 from .build import build
 from .check import check
 from .compare import compare
-from .errors import EXIT_HELP, Exit, explain
+from .errors import EXIT_HELP, Exit, Failure, explain
 from .filter import filter_
 from .layout import layout
 from .run import run
@@ -45,7 +46,19 @@ def installed_version() -> str:
         return "unknown"
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Commands(click.Group):
+    """click would end the process itself, with 1, when the output's reader goes away."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise Failure("", Exit.PIPE) from None
+
+
+@click.group(
+    cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(installed_version(), prog_name="sevenm")
 def cli() -> None:
     """Match packets and records against rules: in C on this machine, in a NumPy reference model, and in gateware

@@ -18,7 +18,10 @@ from .publish import open_rings
 from .sources import compile_file
 
 
-@click.command(epilog="\b\nExit codes: 0 done, 1 errors in the rules, 2 usage, 3 input, output or ring, 4 no engine.")
+@click.command(
+    short_help="Run rules on a capture and count what happens.",
+    epilog="\b\nExit codes: 0 done, 1 errors in the rules, 2 usage, 3 input, output or ring, 4 no engine.",
+)
 @click.argument("file")
 @read_option
 @engine_option

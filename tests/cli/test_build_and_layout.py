@@ -1,0 +1,111 @@
+"""sevenm build and sevenm layout: what is made from a rule file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sevenm.host.bundle import Bundle
+
+Sevenm = Any
+ALARMS = "examples/alarms.7m"
+
+
+def test_build_without_gateware_lists_what_it_wrote(sevenm: Sevenm, tmp_path: Path) -> None:
+    folder = tmp_path / "alarms.bundle"
+    done = sevenm("build", ALARMS, "-o", folder, "--no-gateware")
+    assert (done.code, done.err) == (0, "")
+    names = [Path(line.split()[0]).name for line in done.out.splitlines()[1:]]
+    assert names == ["Reading.h", "Reading_dtype.py", "Reading_layout.py", "engine.c", "plan.json"]
+    assert Bundle.open(folder).core is None
+
+
+def test_build_with_gateware_states_the_latency(sevenm: Sevenm, rules: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "small.bundle"
+    done = sevenm("build", rules, "-o", folder)
+    assert (done.code, done.err) == (0, "")
+    core = Bundle.open(folder).core
+    assert core is not None
+    assert done.out.splitlines()[-1] == f"core sevenm_core: latency {core.latency_cycles} cycles"
+    assert "module sevenm_core(" in (folder / "core.v").read_text()
+
+
+def test_folder_of_something_else_is_left_alone(sevenm: Sevenm, rules: Path, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.txt").write_text("years of work")
+    done = sevenm("build", rules, "-o", tmp_path / "home", "--no-gateware")
+    assert done.code == 3
+    assert done.err == (
+        f"sevenm: {tmp_path / 'home'}: is not empty and is not a bundle; give another folder or remove it\n"
+    )
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["thesis.txt"]
+
+
+def test_wrong_rules_build_nothing(sevenm: Sevenm, tmp_path: Path) -> None:
+    (tmp_path / "wrong.7m").write_text("rules r on packet first { rule a: tcp.dsport == 1 => drop }")
+    done = sevenm("build", tmp_path / "wrong.7m", "-o", tmp_path / "out")
+    assert done.code == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_folder_that_cannot_be_made_is_a_clear_error(sevenm: Sevenm, rules: Path) -> None:
+    done = sevenm("build", rules, "-o", rules / "out", "--no-gateware")
+    assert (done.code, done.out) == (3, "")
+    assert done.err == f"sevenm: {rules / 'out'}: not a directory\n"
+
+
+def test_layout_shows_offsets_and_units(sevenm: Sevenm) -> None:
+    done = sevenm("layout", ALARMS, "Reading")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0].startswith("Reading v1: 64 bytes, little endian, hash 0x")
+    rows = {line.split()[2]: line.split() for line in lines[2:]}
+    assert " ".join(rows["temp"]) == "15 2 temp int in steps of 0.01; degC; absent if 0x8000"
+        "15",
+        "2",
+        "temp",
+        "int",
+        *["in", "steps", "of", "0.01;", "degC;", "absent", "if", "0x8000"],
+    ]
+    assert rows["tag"][:2] == ["29", "8"]
+
+
+@pytest.mark.needs("compiler")
+def test_c_header_compiles_with_its_asserts(sevenm: Sevenm, tmp_path: Path) -> None:
+    (tmp_path / "reading.c").write_text(sevenm("layout", ALARMS, "Reading", "--c").out)
+    command = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", str(tmp_path / "reading.c")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("form", ["--numpy", "--amaranth"])
+def test_python_forms_run(sevenm: Sevenm, tmp_path: Path, form: str) -> None:
+    (tmp_path / "reading.py").write_text(sevenm("layout", ALARMS, "Reading", form).out)
+    done = subprocess.run([sys.executable, str(tmp_path / "reading.py")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_json_layout_has_the_hash(sevenm: Sevenm) -> None:
+    (layout,) = json.loads(sevenm("layout", ALARMS, "--json").out)
+    assert (layout["name"], layout["size"]) == ("Reading", 64)
+    assert layout["hash"].startswith("0x")
+
+
+def test_schema_that_is_not_there_names_those_that_are(sevenm: Sevenm) -> None:
+    done = sevenm("layout", ALARMS, "Readings")
+    assert done.code == 2
+    assert done.err == f"sevenm: {ALARMS} has no schema Readings; it has: Reading\n"
+
+
+def test_packet_fields_have_type_and_meaning(sevenm: Sevenm) -> None:
+    rows = json.loads(sevenm("layout", "packet", "--json").out)
+    assert {"name": "tcp.dstport", "type": "u16", "about": "destination port"} in rows
+    assert all(row["about"] for row in rows)
+    table = sevenm("layout", "packet", "vlan").out.splitlines()
+    assert all(line.startswith("vlan") for line in table[1:])
+    assert sevenm("layout", "packet", "nonsense").code == 2

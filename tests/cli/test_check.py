@@ -1,0 +1,114 @@
+"""sevenm check: findings with their place, a summary, and exit codes that scripts can use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+Sevenm = Any
+
+
+def test_sound_rules_give_a_summary_and_no_finding(sevenm: Sevenm, rules: Path) -> None:
+    done = sevenm("check", rules)
+    assert (done.code, done.err) == (0, "")
+    lines = [line.split(maxsplit=2) for line in done.out.splitlines()]
+    assert lines[0] == ["block", "small", "5 rules on packet, first"]
+    assert "channels  web, dns" in [" ".join(line).replace("channels ", "channels  ") for line in lines]
+    assert done.out.splitlines()[-1].split() == ["result", "sound"]
+
+
+def test_unknown_field_is_shown_with_a_caret_under_it(sevenm: Sevenm, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.7m"
+    path.write_text("rules r on packet first {\n  rule a: tcp.dsport == 80 => drop\n}\n")
+    done = sevenm("check", path)
+    assert (done.code, done.out) == (1, "")
+    lines = done.err.splitlines()
+    assert lines[0].startswith(f"{path}:2:11: error: ")
+    assert lines[0].endswith("[unknown-field]")
+    assert lines[2] == "2 |   rule a: tcp.dsport == 80 => drop"
+    assert lines[3] == "  |           ^~~~~~~~~~"
+    assert "tcp.dstport" in done.err
+    assert lines[-1] == f"sevenm: 1 error in {path}"
+
+
+def test_every_rule_with_an_error_is_reported(sevenm: Sevenm, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.7m"
+    path.write_text("rules r on packet all {\n  rule a: tcp.dsport == 80 => drop\n  rule b: ip.ttl == 256 => drop\n}\n")
+    done = sevenm("check", path)
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == f"sevenm: 2 errors in {path}"
+
+
+def test_json_of_sound_rules_names_the_plan(sevenm: Sevenm, rules: Path) -> None:
+    done = sevenm("check", rules, "--json")
+    data = json.loads(done.out)
+    assert (done.code, data["ok"], data["findings"]) == (0, True, [])
+    assert [rule["name"] for rule in data["plan"]["rules"]] == ["web", "dns", "arp", "six", "default"]
+    assert [rule["line"] for rule in data["plan"]["rules"]] == [2, 3, 4, 5, 6]
+    assert data["plan"]["channels"] == ["web", "dns"]
+    assert len(data["plan"]["digest"]) == 64
+
+
+def test_json_of_wrong_rules_has_the_place(sevenm: Sevenm, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.7m"
+    path.write_text("rules r on packet first {\n  rule a: tcp.dsport == 80 => drop\n}\n")
+    done = sevenm("check", path, "--json")
+    data = json.loads(done.out)
+    assert (done.code, done.err, data["ok"]) == (1, "", False)
+    (finding,) = data["findings"]
+    assert (finding["code"], finding["line"], finding["column"]) == ("unknown-field", 2, 11)
+    assert "plan" not in data
+
+
+def test_file_that_is_not_there_is_an_input_problem(sevenm: Sevenm, tmp_path: Path) -> None:
+    done = sevenm("check", tmp_path / "none.7m")
+    assert (done.code, done.out) == (3, "")
+    assert done.err == f"sevenm: cannot read {tmp_path / 'none.7m'}: No such file or directory\n"
+
+
+def test_folder_instead_of_a_file_is_an_input_problem(sevenm: Sevenm, tmp_path: Path) -> None:
+    done = sevenm("check", tmp_path)
+    assert done.code == 3
+    assert done.err == f"sevenm: cannot read {tmp_path}: Is a directory\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00",
+        b"\xff\xfe\x00",
+        b"{" * 100_000,
+        b"rules",
+        b"a" * (2 << 20),
+        b"\xcf\x81" * 9,
+        Random(1).randbytes(999),
+    ],
+)
+def test_what_is_no_rule_file_gets_a_clear_error(sevenm: Sevenm, tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "strange.7m"
+    path.write_bytes(data)
+    done = sevenm("check", path)
+    assert done.code == 1
+    assert done.err != ""
+    assert len(done.err) < 20_000
+    assert "fault of sevenm" not in done.err
+
+
+def test_control_characters_of_the_source_do_not_reach_the_terminal(sevenm: Sevenm, tmp_path: Path) -> None:
+    path = tmp_path / "bell.7m"
+    path.write_text("rules r on packet first {\n  rule a: \x1b]0;owned\x07 == 1 => drop\n}\n")
+    done = sevenm("check", path)
+    assert done.code == 1
+    assert "\x1b" not in done.err
+    assert "\x07" not in done.err
+
+
+def test_the_examples_are_sound(sevenm: Sevenm) -> None:
+    for name in ("edge", "alarms", "orders"):
+        done = sevenm("check", f"examples/{name}.7m")
+        assert (done.code, done.err) == (0, ""), name

@@ -1,0 +1,67 @@
+"""sevenm compare: engines that agree, engines that do not, and engines that are absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sevenm.cli import compare as command
+from sevenm.cli.main import main
+from sevenm.host.batch import EventBatch
+from sevenm.host.decisions import Decisions
+from sevenm.host.host_device import HostDevice
+from sevenm.host.pcap import open_capture
+
+Sevenm = Any
+
+
+@pytest.mark.needs("compiler", "g++")
+def test_all_engines_agree_on_the_example_capture(sevenm: Sevenm, rules: Path, office: Path, tmp_path: Path) -> None:
+    done = sevenm("compare", rules, "-r", office, "-o", tmp_path / "out")
+    assert (done.code, done.err) == (0, "")
+    assert "EQUAL: reference, host, rtl say the same of every event" in done.out
+    rows = [line.split() for line in done.out.splitlines() if line.startswith("small.")]
+    assert [row[0] for row in rows] == ["small.web", "small.dns", "small.arp", "small.six", "small.default"]
+    assert all(row[1] == row[2] == row[3] and row[4] == "yes" for row in rows)
+    kept = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert kept == ["bundle", "matched.pcap", "report.svg"]
+    with open_capture(tmp_path / "out" / "matched.pcap") as reader:
+        matched = sum(len(batch) for batch in reader.batches())
+    assert matched == sum(int(row[1]) for row in rows[:2])
+    picture = (tmp_path / "out" / "report.svg").read_text()
+    assert picture.startswith("<svg")
+    assert "https://cdn" not in picture
+
+
+@pytest.mark.needs("compiler")
+def test_an_engine_that_differs_is_found_and_named(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], rules: Path, office: Path
+) -> None:
+    """The host engine, with one bit of one event turned over."""
+    honest = HostDevice.process
+
+    def lying(self: HostDevice, batch: EventBatch) -> Decisions:
+        said = honest(self, batch)
+        rows = said.rows.copy()
+        if self.counters()["batches"] == 1:
+            rows[2, 1] ^= np.uint64(1 << 3)  # event 68, counted from 1, of the third rule
+        return Decisions(rows, len(batch), said.rules)
+
+    monkeypatch.setattr(HostDevice, "process", lying)
+    monkeypatch.setattr(command, "ENGINES", ("reference", "host"))
+    assert main(["compare", str(rules), "-r", str(office)]) == 1
+    out, _ = capfd.readouterr()
+    (row,) = [line for line in out.splitlines() if line.startswith("small.arp")]
+    assert row.endswith("NO, from event 68")
+    assert "NOT EQUAL to reference: host on 1 answers" in out
+
+
+def test_absent_engines_are_named_and_fewer_than_two_are_an_error(sevenm: Sevenm, rules: Path, office: Path) -> None:
+    env = {"CC": "no-such-compiler", "CXX": "no-such-compiler"}
+    done = sevenm("compare", rules, "-r", office, env=env)
+    assert (done.code, done.out) == (4, "")
+    assert "host: the engine host is not available" in done.err
+    assert "rtl: the rtl engine needs a C++ compiler" in done.err

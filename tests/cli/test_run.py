@@ -1,0 +1,114 @@
+"""sevenm run: counts per rule, channel and counter, captures of what was delivered, and rings."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sevenm.host.pcap import open_capture
+from sevenm.host.ring import Ring, RingReader
+
+Sevenm = Any
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def count(path: Path) -> int:
+    with open_capture(path) as reader:
+        return sum(len(batch) for batch in reader.batches())
+
+
+def report(sevenm: Sevenm, rules: Path, source: Path, *more: str | Path) -> dict[str, Any]:
+    done = sevenm("run", rules, "-r", source, "--json", *more)
+    assert done.code == 0, done.err
+    data: dict[str, Any] = json.loads(done.out)
+    return data
+
+
+def test_every_event_of_a_first_block_is_counted_once(sevenm: Sevenm, rules: Path, office: Path) -> None:
+    data = report(sevenm, rules, office, "--engine", "reference")
+    assert data["events"] == count(office)
+    assert sum(rule["events"] for rule in data["rules"]) == data["events"]
+    by_name = {rule["name"]: rule for rule in data["rules"]}
+    assert [rule["line"] for rule in data["rules"]] == [2, 3, 4, 5, 6]
+    assert data["dropped"] == by_name["arp"]["events"] > 0
+    assert data["forwarded"] == {"3": by_name["six"]["events"]}
+    assert data["counters"] == {"web": by_name["web"]["events"], "rest": by_name["default"]["events"]}
+    for channel in data["channels"]:
+        assert channel["matched"] == by_name[channel["name"]]["events"] > 0
+        assert channel["matched"] == channel["delivered"] + sum(channel["undelivered"].values())
+        assert channel["ring"] is None
+
+
+@pytest.mark.needs("compiler")
+def test_host_and_reference_report_the_same(sevenm: Sevenm, rules: Path, office: Path) -> None:
+    reference = report(sevenm, rules, office, "--engine", "reference")
+    host = report(sevenm, rules, office, "--engine", "host")
+    assert (reference.pop("engine"), host.pop("engine")) == ("reference", "host")
+    assert reference == host
+
+
+def test_table_shows_rules_with_their_actions(sevenm: Sevenm, rules: Path, office: Path) -> None:
+    done = sevenm("run", rules, "-r", office, "--engine", "reference")
+    assert (done.code, done.err) == (0, "")
+    rows = [line.split() for line in done.out.splitlines()]
+    assert rows[0] == ["rule", "does", "events"]
+    assert rows[1][:-1] == ["small.web", "deliver", "web,", "count", "web"]
+    assert rows[4][:-1] == ["small.six", "forward", "3"]
+    assert f"{count(office)} events by reference: " in done.out
+    assert "no ring was asked for (--ring PREFIX delivers them)" in done.out
+
+
+def test_written_capture_is_what_channels_get(sevenm: Sevenm, rules: Path, office: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.pcap"
+    data = report(sevenm, rules, office, "--engine", "reference", "-w", out)
+    assert count(out) == data["written"] == sum(channel["matched"] for channel in data["channels"])
+
+
+@pytest.mark.needs("compiler")
+def test_rings_deliver_every_match_to_another_process(sevenm: Sevenm, rules: Path, office: Path) -> None:
+    prefix = f"test{os.getpid()}"
+    try:
+        data = report(sevenm, rules, office, "--engine", "host", "--ring", prefix)
+        for channel in data["channels"]:
+            assert channel["ring"] == f"{prefix}.{channel['name']}"
+            assert (channel["delivered"], channel["undelivered"]) == (channel["matched"], {})
+            with RingReader.attach(channel["ring"]) as reader:
+                got = [seq for batch in reader for seq in batch["seq"].tolist()]
+            assert got == list(range(channel["matched"]))
+    finally:
+        for name in Ring.names():
+            if name.startswith(prefix):
+                Ring.unlink(name)
+
+
+def test_rules_without_a_channel_have_nothing_to_deliver(sevenm: Sevenm, office: Path, tmp_path: Path) -> None:
+    path = tmp_path / "none.7m"
+    path.write_text("rules r on packet first {\n  rule a: udp => drop\n}\n")
+    done = sevenm("run", path, "-r", office, "--engine", "reference", "--ring", "x")
+    assert done.code == 3
+    assert done.err == "sevenm: none has no channel, so there is nothing to deliver; say `deliver NAME` in a rule\n"
+
+
+def test_records_are_read_from_a_file_of_bare_records(sevenm: Sevenm, tmp_path: Path) -> None:
+    orders = tmp_path / "orders.bin"
+    make = [sys.executable, "examples/make_orders.py", "--count", "1000", "-o", str(orders)]
+    subprocess.run(make, check=True, cwd=ROOT)
+    data = report(sevenm, ROOT / "examples" / "orders.7m", orders, "--engine", "reference")
+    assert (data["events"], orders.stat().st_size) == (1000, 64_000)
+    rules = {rule["name"]: rule["events"] for rule in data["rules"]}
+    assert rules["add"] + rules["cancel"] + rules["trade"] + rules["unknown"] == 1000
+
+
+def test_packets_are_refused_by_rules_on_records(sevenm: Sevenm, office: Path) -> None:
+    done = sevenm("run", "examples/orders.7m", "-r", office, "--engine", "reference")
+    assert done.code == 3
+    assert done.err == (
+        f"sevenm: {office}: holds Ethernet frames, but the rules are on bare records; "
+        "say `over udp.dstport == PORT` in the block if the records come in UDP\n"
+    )
