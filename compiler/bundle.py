@@ -153,7 +153,10 @@ def _replaceable(folder: Path) -> bool:
     """Whether an older bundle is there. Raises BundleWriteError if something else is, or the parent is missing."""
     try:
         if not folder.exists():
-            folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+            parent = folder.absolute().parent
+            if parent.is_file():
+                raise BundleWriteError(f"{folder}: {parent} is a file, not a folder")
+            parent.mkdir(parents=True, exist_ok=True)
             return False
         if not folder.is_dir():
             raise BundleWriteError(f"{folder}: is a file; give the name of a folder for the bundle")

@@ -56,7 +56,7 @@ def test_wrong_rules_build_nothing(sevenm: Sevenm, tmp_path: Path) -> None:
 def test_folder_that_cannot_be_made_is_a_clear_error(sevenm: Sevenm, rules: Path) -> None:
     done = sevenm("build", rules, "-o", rules / "out", "--no-gateware")
     assert (done.code, done.out) == (3, "")
-    assert done.err == f"sevenm: {rules / 'out'}: not a directory\n"
+    assert done.err == f"sevenm: {rules / 'out'}: {rules} is a file, not a folder\n"
 
 
 def test_layout_shows_offsets_and_units(sevenm: Sevenm) -> None:
