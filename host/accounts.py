@@ -19,10 +19,12 @@ from .native import native
 PORTS = 16
 CAUSES = {0: "full", 1: "reader_gone", 2: "stopped", 3: "corrupt", 8: "no_ring"}
 """Why a match was not delivered: SM_CAUSE_… of csrc/ring.h and csrc/deliver.h. ``full``: the ring had no room.
-``reader_gone``: its reader died. ``stopped``: a signal ended the wait for room. ``corrupt``: the ring's shared memory
+``reader_gone``: its reader died. ``stopped``: the wait for room was given up. ``corrupt``: the ring's shared memory
 holds what cannot be. ``no_ring``: the channel has no ring here."""
 NO_RING = 8
 CAUSE_SLOTS = 9
+LOOK_US = 100_000
+"""A C call waits no longer than this for a ring, in microseconds."""
 TOTALS = ("events", "bytes", "malformed", "truncated", "dropped", "passed")
 """``passed``: neither dropped nor forwarded. ``bytes``: captured ones."""
 
@@ -102,7 +104,10 @@ class Delivery:
         accounts.forwarded = view[len(TOTALS) : len(TOTALS) + PORTS]
 
     def add(self, batch: EventBatch, decisions: Decisions, generation: int, engine: int) -> None:
-        """Counts and delivers a batch. ``engine`` and ``generation`` go into every record."""
+        """Counts and delivers a batch. ``engine`` and ``generation`` go into every record.
+
+        Waits for the readers of ``block`` rings. An exception out of a signal handler ends that; what then finds no
+        room is counted as ``stopped``, so that the accounts add up."""
         if len(batch) != decisions.n or len(decisions.rows) != len(self._accounts.actions) + 2:
             raise ValueError(f"decisions on {decisions.n} events do not belong to a batch of {len(batch)}")
         ffi = self._ffi
@@ -118,7 +123,16 @@ class Delivery:
                 "source": batch.source,
             },
         )
-        self._lib.sm_deliver(self._c_actions, c_batch, self._rings, self._c_accounts)
+        cursor = ffi.new("sm_cursor *")
+        arguments = (self._c_actions, c_batch, self._rings, self._c_accounts, cursor)
+        try:
+            # Python runs its signal handlers between the calls, so that a reader that stands still can be given up.
+            while not self._lib.sm_deliver(*arguments, LOOK_US):
+                pass
+        except BaseException:
+            cursor.stopping = 1
+            self._lib.sm_deliver(*arguments, 0)
+            raise
 
     def _pointer(self, kind: str, array: NDArray[Any]) -> Any:
         pointer = self._ffi.from_buffer(kind, array)

@@ -71,39 +71,41 @@ static void fill(sm_record *slot, uint32_t slot_size, const sm_batch *batch, con
     memset(data + held, 0, room - held);
 }
 
-/* Splits what a ring did not take by its own causes; whether one was that a signal came. The ring's counters lie in shared memory, so they are believed
- * only as far as they add up; the rest is `corrupt`. */
-static int count_shortfall(const sm_ring *ring, const uint64_t *before, uint64_t shortfall, uint64_t *undelivered)
+/* How many of the wanted slots the ring has, and why not all; the shortfall is counted in the ring too.
+ * False: the ring's policy is to wait for more, and it has to be asked again. */
+static int grant(sm_ring *ring, uint32_t wanted, int stopping, uint64_t timeout_us, uint32_t *granted, uint32_t *cause)
 {
-    int stopped = 0;
-
-    for (unsigned cause = 0; cause < SM_RING_CAUSES; cause++) {
-        const uint64_t now = atomic_load_explicit(&ring->shared->undelivered[cause], memory_order_relaxed);
-        const uint64_t more = now - before[cause] < shortfall ? now - before[cause] : shortfall;
-        undelivered[cause] += more;
-        shortfall -= more;
-        stopped |= cause == SM_CAUSE_STOPPED && more;
+    *granted = wanted;
+    if (ring->slots - (ring->mine - ring->theirs) >= wanted && !ring->fault)
+        return 1;
+    if (ring->fault && ring->fault != SM_RING_CORRUPT) {
+        *granted = 0;
+        *cause = SM_CAUSE_NO_RING; /* it was closed in this process */
+        return 1;
     }
-    undelivered[SM_CAUSE_CORRUPT] += shortfall;
-    return stopped;
+    if (ring->policy != SM_RING_BLOCK) {
+        *granted = sm_ring_reserve(ring, wanted);
+        *cause = ring->fault ? SM_CAUSE_CORRUPT : SM_CAUSE_FULL;
+        return 1;
+    }
+    const int wait = sm_ring_wait_room(ring, wanted, stopping ? 0 : timeout_us);
+    if (wait == SM_WAIT_READY)
+        return 1;
+    if (!stopping && (wait == SM_WAIT_TIME || wait == SM_WAIT_SIGNAL))
+        return 0;
+    *cause = wait == SM_WAIT_FAULT  ? SM_CAUSE_CORRUPT
+             : wait == SM_WAIT_GONE ? SM_CAUSE_READER_GONE
+                                    : SM_CAUSE_STOPPED;
+    const uint64_t room = ring->slots - (ring->mine - ring->theirs);
+    *granted = room < wanted ? (uint32_t)room : wanted;
+    sm_ring_count(ring, *cause, wanted - *granted);
+    return 1;
 }
 
-/* The events of `words` in block `start` into a ring, in order; returns how many it took. Once a signal has ended a
- * wait, no ring is waited for until the next batch: Python has to get the signal. */
-static uint64_t put(sm_ring *ring, const sm_batch *batch, uint64_t start, uint64_t n, const uint64_t *words,
-                    const uint32_t *first, const uint64_t *malformed, const uint64_t *truncated, uint64_t *undelivered,
-                    int *stopped)
+/* The first `granted` events of `words` in the block at `start` into the ring, in order. */
+static void put(sm_ring *ring, uint32_t granted, const sm_batch *batch, uint64_t start, uint64_t n,
+                const uint64_t *words, const uint32_t *first, const uint64_t *malformed, const uint64_t *truncated)
 {
-    const uint32_t wanted = (uint32_t)count_bits(words, n);
-    if (*stopped && ring->policy == SM_RING_BLOCK) {
-        sm_ring_count(ring, SM_CAUSE_STOPPED, wanted);
-        undelivered[SM_CAUSE_STOPPED] += wanted;
-        return 0;
-    }
-    uint64_t before[SM_RING_CAUSES];
-    for (unsigned cause = 0; cause < SM_RING_CAUSES; cause++)
-        before[cause] = atomic_load_explicit(&ring->shared->undelivered[cause], memory_order_relaxed);
-    const uint32_t granted = sm_ring_reserve(ring, wanted);
     uint32_t done = 0;
     for (uint64_t w = 0; w < n && done < granted; w++) {
         for (uint64_t left = words[w]; left && done < granted; left &= left - 1, done++) {
@@ -117,20 +119,14 @@ static uint64_t put(sm_ring *ring, const sm_batch *batch, uint64_t start, uint64
         }
     }
     sm_ring_commit(ring, done);
-    if (done < wanted)
-        *stopped |= count_shortfall(ring, before, wanted - done, undelivered);
-    return done;
 }
 
-/* One block of at most 256 events: drop, forward, counters, channels. */
-static void block(const sm_actions *actions, const sm_batch *batch, uint64_t start, uint64_t stride,
-                  sm_ring *const *rings, sm_accounts *accounts, int *stopped)
+/* Drop, forward and counters of one block of at most 256 events. */
+static void count(const sm_actions *actions, const uint64_t *rows, uint64_t stride, uint64_t events,
+                  sm_accounts *accounts)
 {
-    const uint64_t *rows = batch->rows + start / 64;
-    const uint64_t *malformed = rows + actions->n_rules * stride, *truncated = malformed + stride;
-    const uint64_t events = batch->n - start < BLOCK ? batch->n - start : BLOCK, n = (events + 63) / 64;
+    const uint64_t n = (events + 63) / 64;
     uint64_t drop[WORDS], away[WORDS], words[WORDS];
-    uint32_t first[BLOCK];
 
     unite(&actions->drop, 0, rows, stride, n, drop);
     memcpy(away, drop, sizeof away);
@@ -150,37 +146,59 @@ static void block(const sm_actions *actions, const sm_batch *batch, uint64_t sta
         unite(&actions->counters, counter, rows, stride, n, words);
         accounts->counters[counter] += count_bits(words, n);
     }
-    for (uint32_t channel = 0; channel < actions->n_channels; channel++) {
-        uint64_t *undelivered = accounts->undelivered + (uint64_t)channel * SM_CAUSES;
-        if (rings[channel]) {
-            unite_first(&actions->channels, channel, rows, stride, n, words, first);
-        } else {
-            unite(&actions->channels, channel, rows, stride, n, words);
-        }
-        const uint64_t matched = count_bits(words, n);
-        if (!matched)
-            continue;
-        accounts->matched[channel] += matched;
-        if (rings[channel])
-            accounts->delivered[channel] +=
-                put(rings[channel], batch, start, n, words, first, malformed, truncated, undelivered, stopped);
-        else
-            undelivered[SM_CAUSE_NO_RING] += matched;
-    }
 }
 
-void sm_deliver(const sm_actions *actions, const sm_batch *batch, sm_ring *const *rings, sm_accounts *accounts)
+/* One channel's share of one block. False: its ring has to be waited for, and nothing was done. */
+static int channel(const sm_actions *actions, uint32_t item, const sm_batch *batch, uint64_t start, uint64_t stride,
+                   sm_ring *ring, const sm_cursor *cursor, uint64_t timeout_us, sm_accounts *accounts)
+{
+    const uint64_t *rows = batch->rows + start / 64;
+    const uint64_t *malformed = rows + actions->n_rules * stride, *truncated = malformed + stride;
+    const uint64_t n = stride - start / 64 < WORDS ? stride - start / 64 : WORDS;
+    uint64_t words[WORDS];
+    uint32_t first[BLOCK];
+
+    if (ring)
+        unite_first(&actions->channels, item, rows, stride, n, words, first);
+    else
+        unite(&actions->channels, item, rows, stride, n, words);
+    const uint32_t matched = (uint32_t)count_bits(words, n);
+    uint32_t granted = 0, cause = SM_CAUSE_NO_RING;
+    if (matched && ring && !grant(ring, matched, cursor->stopping != 0, timeout_us, &granted, &cause))
+        return 0;
+    if (granted)
+        put(ring, granted, batch, start, n, words, first, malformed, truncated);
+    accounts->matched[item] += matched;
+    accounts->delivered[item] += granted;
+    if (granted < matched)
+        accounts->undelivered[(uint64_t)item * SM_CAUSES + cause] += matched - granted;
+    return 1;
+}
+
+int sm_deliver(const sm_actions *actions, const sm_batch *batch, sm_ring *const *rings, sm_accounts *accounts,
+               sm_cursor *cursor, uint64_t timeout_us)
 {
     const uint64_t stride = (batch->n + 63) / 64;
-    int stopped = 0;
 
-    accounts->events += batch->n;
-    for (uint64_t i = 0; i < batch->n; i++)
-        accounts->bytes += batch->events[i].cap_len;
-    for (uint32_t rule = 0; rule < actions->n_rules; rule++)
-        accounts->rules[rule] += count_bits(batch->rows + rule * stride, stride);
-    accounts->malformed += count_bits(batch->rows + actions->n_rules * stride, stride);
-    accounts->truncated += count_bits(batch->rows + (actions->n_rules + UINT64_C(1)) * stride, stride);
-    for (uint64_t start = 0; start < batch->n; start += BLOCK)
-        block(actions, batch, start, stride, rings, accounts, &stopped);
+    if (!cursor->begun) {
+        cursor->begun = 1;
+        accounts->events += batch->n;
+        for (uint64_t i = 0; i < batch->n; i++)
+            accounts->bytes += batch->events[i].cap_len;
+        for (uint32_t rule = 0; rule < actions->n_rules; rule++)
+            accounts->rules[rule] += count_bits(batch->rows + rule * stride, stride);
+        accounts->malformed += count_bits(batch->rows + actions->n_rules * stride, stride);
+        accounts->truncated += count_bits(batch->rows + (actions->n_rules + UINT64_C(1)) * stride, stride);
+    }
+    for (; cursor->start < batch->n; cursor->start += BLOCK, cursor->channel = 0, cursor->counted = 0) {
+        const uint64_t left = batch->n - cursor->start;
+        if (!cursor->counted)
+            count(actions, batch->rows + cursor->start / 64, stride, left < BLOCK ? left : BLOCK, accounts);
+        cursor->counted = 1;
+        for (; cursor->channel < actions->n_channels; cursor->channel++)
+            if (!channel(actions, cursor->channel, batch, cursor->start, stride, rings[cursor->channel], cursor,
+                         timeout_us, accounts))
+                return 0;
+    }
+    return 1;
 }

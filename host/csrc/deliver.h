@@ -41,8 +41,20 @@ typedef struct {
     uint8_t engine, source;
 } sm_batch;
 
+/* How far a batch has come; all zero before the first call. */
+typedef struct {
+    uint64_t start;    /* first event of the block being delivered */
+    uint32_t channel;  /* next channel of the block */
+    uint8_t begun, counted;
+    uint8_t stopping;  /* the caller's: wait for no ring any more, what finds no room is counted as `stopped` */
+    uint8_t reserved;
+} sm_cursor;
+
 /* Adds the batch to the accounts and delivers it. rings: n_channels entries, null where a channel has none; a ring
- * stands there once. Per channel: matched = delivered + the sum of undelivered. */
-void sm_deliver(const sm_actions *actions, const sm_batch *batch, sm_ring *const *rings, sm_accounts *accounts);
+ * stands there once. Returns 1 when the batch is dealt with. Returns 0 where a ring of policy `block` had no room for
+ * timeout_us, or a signal came: the caller looks around, and calls again with the same arguments.
+ * Then, per channel: matched = delivered + the sum of undelivered. */
+int sm_deliver(const sm_actions *actions, const sm_batch *batch, sm_ring *const *rings, sm_accounts *accounts,
+               sm_cursor *cursor, uint64_t timeout_us);
 
 #endif
