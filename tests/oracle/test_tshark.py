@@ -10,6 +10,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,12 @@ def test_every_category_explains_something(answers: Answers) -> None:
         pytest.skip(f"differences.toml counts those of {DIFFERENCES['packets']} frames, here are {answers.frames}")
     used = {name for expr in answers.ours for name in answers.differences(expr)}
     assert used == {c["name"] for c in CATEGORIES}
+
+
+def test_every_category_is_explained_to_readers() -> None:
+    page = (HERE.parents[1] / "docs" / "differences-from-wireshark.md").read_text()
+    terms = [term for term, line in pairwise(page.splitlines()) if line.startswith(": ")]
+    assert terms == [c["name"] for c in CATEGORIES]
 
 
 def test_differences_can_be_written_down(answers: Answers, tmp_path: Path) -> None:
