@@ -1,0 +1,154 @@
+/* Runs under the sanitizers: captures that are damaged at random are indexed, delivered into a ring and written again,
+ * every buffer allocated to the byte. Arguments: name of a ring, rounds, seed, captures. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "deliver.h"
+#include "ingress.h"
+#include "pcap_write.h"
+
+#define CHECK(condition) \
+    do { \
+        if (!(condition)) { \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            exit(2); \
+        } \
+    } while (0)
+
+enum { RULES = 70, CHANNELS = 3, COUNTERS = 2, TABLE = 300 };
+
+static uint64_t state;
+static uint64_t events_total, errors_total;
+
+static uint32_t below(uint32_t n) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)((state >> 11) % n);
+}
+
+static void *exactly(size_t size) {
+    void *memory = malloc(size ? size : 1);
+    CHECK(memory);
+    return memory;
+}
+
+/* count groups of random rules. */
+static sm_groups groups(uint32_t count) {
+    uint32_t *start = exactly((count + 1) * sizeof *start), *rules = exactly((size_t)count * RULES * sizeof *rules);
+    uint32_t n = 0;
+    for (uint32_t item = 0; item < count; item++) {
+        start[item] = n;
+        for (uint32_t rule = 0; rule < RULES; rule++)
+            if (below(3) == 0) rules[n++] = rule;
+    }
+    start[count] = n;
+    return (sm_groups){start, rules};
+}
+
+static void drop_groups(sm_groups g) {
+    free((void *)g.start);
+    free((void *)g.rules);
+}
+
+static void deliver(const uint8_t *buffer, const sm_event *table, uint32_t n, sm_ring *ring) {
+    const uint64_t words = (n + 63) / 64;
+    sm_event *events = exactly(n * sizeof *events);
+    memcpy(events, table, n * sizeof *events);
+    uint64_t *rows = exactly((RULES + 2) * words * sizeof *rows);
+    for (uint64_t i = 0; i < (RULES + 2) * words; i++)
+        rows[i] = ((uint64_t)below(UINT32_MAX) << 32 | below(UINT32_MAX)) & (i % words == words - 1 && n % 64
+                      ? (UINT64_C(1) << n % 64) - 1 : UINT64_MAX);
+    uint64_t *numbers = calloc(RULES + COUNTERS + CHANNELS * (2 + SM_CAUSES), sizeof *numbers);
+    CHECK(numbers);
+    uint64_t *matched = numbers + RULES + COUNTERS, *delivered = matched + CHANNELS, *undelivered = delivered + CHANNELS;
+    sm_accounts accounts = {.rules = numbers, .counters = numbers + RULES, .matched = matched, .delivered = delivered,
+                            .undelivered = undelivered};
+    const sm_actions actions = {RULES, CHANNELS, COUNTERS, 0, groups(CHANNELS), groups(COUNTERS), groups(SM_PORTS),
+                                groups(1)};
+    const sm_batch batch = {buffer, events, n, rows, 1, SM_ENGINE_HOST, 0};
+    sm_ring *rings[CHANNELS] = {0, ring, 0};
+    sm_cursor cursor = {0};
+    const uint64_t before = ring->mine;
+    CHECK(sm_deliver(&actions, &batch, rings, &accounts, &cursor, 1000) == 1);
+    CHECK(accounts.events == n && delivered[1] == ring->mine - before);
+    for (uint32_t c = 0; c < CHANNELS; c++) {
+        uint64_t sum = delivered[c];
+        for (uint32_t cause = 0; cause < SM_CAUSES; cause++) sum += undelivered[c * SM_CAUSES + cause];
+        CHECK(sum == matched[c] && matched[c] <= n);
+    }
+    uint64_t size = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (rows[i / 64] >> i % 64 & 1) size += 16 + events[i].cap_len;
+    uint8_t *out = exactly(size);
+    CHECK(sm_pcap_write(buffer, events, n, rows, SM_CAP_MAX, out) == size);
+    free(out);
+    drop_groups(actions.channels);
+    drop_groups(actions.counters);
+    drop_groups(actions.ports);
+    drop_groups(actions.drop);
+    free(numbers);
+    free(rows);
+    free(events);
+}
+
+static void run(const uint8_t *buffer, uint64_t start, uint64_t size, int ng, sm_ring *ring) {
+    sm_interface *interfaces = exactly(2 * sizeof *interfaces);
+    interfaces[0] = (sm_interface){(int64_t)below(5) - 2, 1, below(2) * 64, below(128), below(2)};
+    interfaces[1] = (sm_interface){INT64_MIN, 1 + below(2), 0, below(128), below(2)};
+    const uint32_t big = below(8) == 0, nano = below(2), n = 1 + below(2);
+    sm_event *table = exactly(TABLE * sizeof *table);
+    for (uint32_t steps = 0; steps < 100000; steps++) {
+        const uint32_t max = 1 + below(TABLE);
+        sm_step step;
+        if (ng)
+            sm_index_pcapng(buffer, start, size, big, interfaces, n, 1, table, max, &step);
+        else
+            sm_index_pcap(buffer, start, size, big, nano, table, max, &step);
+        CHECK(step.position >= start && step.position <= size && step.count <= max);
+        for (uint32_t i = 0; i < step.count; i++)
+            CHECK(table[i].offset >= start && table[i].offset + table[i].cap_len <= step.position &&
+                  table[i].cap_len <= table[i].wire_len);
+        events_total += step.count;
+        errors_total += step.status >= SM_STEP_TOO_LONG;
+        if (step.count) deliver(buffer, table, step.count, ring);
+        start = step.position;
+        if (step.status == SM_STEP_FULL) continue;
+        if (step.status != SM_STEP_CONTROL || size - start < 12) break;
+        start += 4 * (1 + below(8)); /* somewhere after it */
+        if (start > size) break;
+    }
+    free(table);
+    free(interfaces);
+}
+
+int main(int argc, char **argv) {
+    char error[SM_RING_ERROR];
+    sm_ring *ring;
+    CHECK(argc > 4);
+    CHECK(sm_ring_create(argv[1], 256, 96, SM_RING_DROP, 0, 0, &ring, error) == SM_RING_OK);
+    const long rounds = atol(argv[2]);
+    state = strtoull(argv[3], 0, 10);
+    for (int file = 4; file < argc; file++) {
+        FILE *in = fopen(argv[file], "rb");
+        CHECK(in);
+        uint8_t *whole = exactly(1 << 20);
+        const size_t size = fread(whole, 1, 1 << 20, in);
+        fclose(in);
+        const int ng = whole[0] == 0x0a;
+        for (long round = 0; round < rounds; round++) {
+            const size_t cut = round ? below((uint32_t)size + 1) : size, start = cut < 24 ? cut : ng ? 0 : 24;
+            uint8_t *buffer = exactly(cut);
+            memcpy(buffer, whole, cut);
+            for (uint32_t flips = below(6); round && cut && flips; flips--)
+                buffer[below((uint32_t)cut)] ^= (uint8_t)(1 << below(8));
+            run(buffer, start, cut, ng, ring);
+            free(buffer);
+        }
+        free(whole);
+    }
+    sm_ring_free(ring);
+    CHECK(sm_ring_unlink(argv[1], 1, error) == SM_RING_OK);
+    printf("%llu events, %llu errors\n", (unsigned long long)events_total, (unsigned long long)errors_total);
+    return 0;
+}

@@ -1,0 +1,66 @@
+"""Indexing, delivery and writing in C, on damaged captures, under the address and undefined-behaviour sanitizers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CSRC = ROOT / "host" / "csrc"
+DRIVER = Path(__file__).with_name("csrc") / "ingress_deliver.c"
+PARTS = ("ingress.c", "deliver.c", "pcap_write.c", "ring.c", "ring_open.c")
+
+
+def pcap(count: int) -> bytes:
+    out = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
+    for i in range(count):
+        out += [struct.pack("<IIII", i, i, i % 97, i % 97), bytes([i % 256]) * (i % 97)]
+    return b"".join(out)
+
+
+def pcapng(count: int) -> bytes:
+    def block(kind: int, body: bytes) -> bytes:
+        body += bytes(-len(body) % 4)
+        return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+
+    out = [block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)), block(1, struct.pack("<HHI", 1, 0, 0))]
+    for i in range(count):
+        data = bytes([i % 256]) * (i % 97)
+        out.append(
+            [
+                block(6, struct.pack("<IIIII", 0, i, i, len(data), len(data)) + data),
+                block(2, struct.pack("<HHIIII", 0, 0, i, i, len(data), len(data)) + data),
+                block(3, struct.pack("<I", len(data)) + data),
+            ][i % 3]
+        )
+    return b"".join(out)
+
+
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_no_sanitizer_objects_to_damaged_captures(compiler: str, tmp_path: Path, soak: bool) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    program = tmp_path / "driver"
+    flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]
+    checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    parts = [str(DRIVER), *(str(CSRC / part) for part in PARTS)]
+    built = subprocess.run(
+        [compiler, *flags, *checks, f"-I{CSRC}", "-o", str(program), *parts, "-lrt"], capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stderr
+    (tmp_path / "a.pcap").write_bytes(pcap(400))
+    (tmp_path / "b.pcapng").write_bytes(pcapng(400))
+    ring = f"test-ingress-{os.getpid()}-{compiler}"
+    rounds = "20000" if soak else "150"
+    command = [str(program), ring, rounds, "88172645463325252", str(tmp_path / "a.pcap"), str(tmp_path / "b.pcapng")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    Path(f"/dev/shm/sevenm.{ring}").unlink(missing_ok=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    events, errors = (int(word) for word in done.stdout.replace(",", "").split() if word.isdigit())
+    assert events > 5_000 and errors > 20, done.stdout

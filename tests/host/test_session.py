@@ -1,0 +1,196 @@
+"""A whole run: capture, device, accounts, rings, written capture, report."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sevenm.compiler import compile_filter
+from sevenm.compiler.bundle import write_bundle
+from sevenm.compiler.reference import evaluate
+from sevenm.host.batch import EventBatch
+from sevenm.host.bundle import Bundle
+from sevenm.host.capture_writer import CaptureWriter
+from sevenm.host.decisions import Decisions
+from sevenm.host.host_device import HostDevice
+from sevenm.host.pcap import CaptureError, open_capture
+from sevenm.host.record import Engine
+from sevenm.host.records_file import open_records
+from sevenm.host.ring import Ring, RingReader, RingWriter
+from sevenm.host.session import Session
+
+MakeBundle = Callable[..., Bundle]
+EVENTS = [(1000, 4, b"\x01abc"), (2000, 90, b"\x03abc"), (3000, 4, b"\x04abc"), (4000, 0, b""), (5000, 2, b"\x00x")]
+
+
+class ByHand:
+    """The engine of conftest.py, in Python: rule r fires on bit r of the first byte."""
+
+    engine = Engine.REFERENCE
+    name = "by hand"
+    generation = 7
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    def load(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    def start(self) -> None: ...
+
+    def process(self, batch: EventBatch) -> Decisions:
+        first = np.array([(batch.data(i) + b"\0")[0] for i in range(len(batch))], np.uint8)
+        lengths = batch.events["cap_len"]
+        fired = np.array([first >> r & 1 for r in range(len(self.bundle.rules))], np.bool_)
+        return Decisions.from_flags(fired, lengths == 0, lengths < batch.events["wire_len"], self.bundle.rules)
+
+    def counters(self) -> dict[str, int]:
+        return {"looks": 1}
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> ByHand:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+EXPECTED = {
+    "bundle": "edge",
+    "digest": "ab" * 32,
+    "generation": 7,
+    "engine": "reference",
+    "events": 5,
+    "bytes": 14,
+    "malformed": 1,
+    "truncated": 1,
+    "dropped": 1,
+    "passed": 3,
+    "forwarded": {"0": 1, "2": 1},
+    "rules": (
+        {"name": "web", "block": "all", "events": 2},
+        {"name": "dns", "block": "all", "events": 1},
+        {"name": "bad", "block": "all", "events": 1},
+    ),
+    "channels": (
+        {"name": "traffic", "matched": 2, "delivered": 0, "undelivered": {"no_ring": 2}},
+        {"name": "names", "matched": 1, "delivered": 0, "undelivered": {"no_ring": 1}},
+    ),
+    "counters": {"seen": 2, "asked": 1},
+    "written": None,
+    "device": {"looks": 1},
+}
+
+
+@pytest.mark.parametrize("use_native", [True, False])
+def test_a_run_reports_exact_numbers(
+    use_native: bool, manifest: dict[str, Any], make_bundle: MakeBundle, make_pcap: Callable[..., bytes], request: Any
+) -> None:
+    if use_native:
+        request.getfixturevalue("need_native")
+    bundle = make_bundle(manifest)
+    seen: list[int] = []
+    session = Session(ByHand(bundle), bundle, use_native=use_native)
+    report = session.run(open_capture(make_pcap(EVENTS), use_native), progress=seen.append, max_events=2)
+    data = report.to_json()
+    assert 0 <= data.pop("seconds_device") <= data.pop("seconds_total")
+    assert data == EXPECTED
+    assert json.loads(json.dumps(report.to_json()))["counters"] == {"seen": 2, "asked": 1}
+    assert seen == [2, 4, 5]
+
+
+@pytest.mark.needs("compiler")
+def test_the_compiled_engine_reports_the_same(
+    manifest: dict[str, Any], make_bundle: MakeBundle, make_pcap: Callable[..., bytes]
+) -> None:
+    bundle = make_bundle(manifest)
+    with HostDevice() as device:
+        device.load(bundle)
+        device.start()
+        data = Session(device, bundle).run(open_capture(make_pcap(EVENTS))).to_json()
+    assert data["device"] == {"batches": 1, "events": 5, "cached": 0}
+    assert data["engine"] == "host"
+    for name in ("events", "bytes", "malformed", "truncated", "dropped", "passed", "forwarded", "rules", "channels"):
+        assert data[name] == EXPECTED[name], name
+
+
+@pytest.mark.usefixtures("need_native")
+def test_matches_reach_rings_and_the_written_capture(
+    manifest: dict[str, Any], make_bundle: MakeBundle, make_pcap: Callable[..., bytes], tmp_path: Path
+) -> None:
+    bundle = make_bundle(manifest)
+    name = f"test-session-{os.getpid()}"
+    path = tmp_path / "out.pcap"
+    with RingWriter.create(name, slots=256) as ring, CaptureWriter(path) as writer:
+        session = Session(ByHand(bundle), bundle, {"names": ring}, writer)
+        report = session.run(open_capture(make_pcap(EVENTS)), source=9)
+        with RingReader.attach(name) as reader:
+            (record,) = reader.read()
+            assert (record["ts_ns"], record["rule"], record["generation"], record["engine"]) == (2000, 1, 7, 1)
+            assert (record["source"], record["wire_len"], record["cap_len"], record["flags"]) == (9, 90, 4, 4)
+    Ring.unlink(name)
+    assert report.channels[0].undelivered == {"no_ring": 2}
+    assert (report.channels[1].matched, report.channels[1].delivered, report.channels[1].undelivered) == (1, 1, {})
+    assert report.written == 2
+    (batch,) = open_capture(path).batches()
+    assert batch.events["ts_ns"].tolist() == [1000, 2000]
+
+
+def test_a_ring_for_no_channel_is_refused(manifest: dict[str, Any], make_bundle: MakeBundle) -> None:
+    bundle = make_bundle(manifest)
+    with pytest.raises(ValueError, match="the bundle has no channel other; its channels are: traffic, names"):
+        Session(ByHand(bundle), bundle, {"other": object()})  # type: ignore[dict-item]
+
+
+def test_events_of_the_wrong_kind_are_refused(
+    manifest: dict[str, Any], make_bundle: MakeBundle, make_pcap: Callable[..., bytes]
+) -> None:
+    bundle = make_bundle(manifest)
+    with pytest.raises(CaptureError) as caught:
+        Session(ByHand(bundle), bundle).run(open_records(bytes(64), 64))
+    assert str(caught.value) == ("memory: link type 147 (USER0), but the rules of edge are about packets: 1 (Ethernet)")
+    layout = {"name": "Tick", "version": 1, "size": 64, "little": True, "hash": "0x" + "0" * 16}
+    on_records = make_bundle({**manifest, "source": "record", "record_size": 64, "layouts": [layout]})
+    with pytest.raises(CaptureError, match=r"the rules of edge are about records: 147 \(USER0\)"):
+        Session(ByHand(on_records), on_records).run(open_capture(make_pcap(EVENTS)))
+    assert Session(ByHand(on_records), on_records).run(open_records(b"\1" * 65, 64)).events == 2
+
+
+def test_damage_ends_the_run_and_what_was_read_is_in_the_report(
+    manifest: dict[str, Any], make_bundle: MakeBundle, make_pcap: Callable[..., bytes]
+) -> None:
+    bundle = make_bundle(manifest)
+    session = Session(ByHand(bundle), bundle)
+    damaged = make_pcap(EVENTS) + struct.pack("<IIII", 0, 0, 2**31, 0)
+    with pytest.raises(CaptureError, match="a record of 2147483648 captured bytes"):
+        session.run(open_capture(damaged))
+    assert session.report().events == 5
+
+
+@pytest.mark.needs("compiler")
+def test_a_built_bundle_decides_as_the_reference_model_on_real_captures(captures_dir: Path, tmp_path: Path) -> None:
+    plan = compile_filter("tcp.dstport == 80 or udp or arp").plan
+    bundle = Bundle.open(write_bundle(plan, tmp_path / "bundle", gateware=False))
+    matched = 0
+    with HostDevice() as device:
+        device.load(bundle)
+        device.start()
+        for path in sorted(captures_dir.iterdir())[::5]:
+            for batch in open_capture(path).batches(max_events=100):
+                events = batch.events
+                expected = evaluate(plan, batch.buffer, events["offset"], events["cap_len"], events["wire_len"])
+                found = device.process(batch)
+                for name in ("fired", "malformed", "truncated", "drop", "forward", "channels"):
+                    assert np.array_equal(getattr(found, name), getattr(expected, name)), (path.name, name)
+                matched += int(found.fired.sum())
+    assert matched > 100
