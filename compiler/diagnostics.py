@@ -41,11 +41,12 @@ class CompileError(Exception):
 def render(diagnostic: Diagnostic, source: str, filename: str) -> str:
     """The finding with its source line and a caret under it, without colour.
 
-    A long line is cut around the caret, and a tab counts as one column.
+    A long line is cut around the caret; a tab or another character that does not print counts as one blank.
     """
     span = diagnostic.span
-    lines = source.splitlines() or [""]
-    line = lines[min(span.line, len(lines)) - 1].replace("\t", " ")
+    lines = source.split("\n")
+    line = lines[min(span.line, len(lines)) - 1].removesuffix("\r")
+    line = "".join(character if character.isprintable() else " " for character in line)
     column = min(span.column, len(line) + 1)
     width = max(1, min(span.end - span.start, len(line) - column + 1))
     cut = max(0, column - 60)

@@ -105,12 +105,16 @@ def quoted(text: str) -> bytes:
         else:
             raise LexemeError(
                 "bad-escape",
-                f"unknown escape \\{body[i + 1]} in {text if len(text) < 60 else 'quoted text'}",
+                f"unknown escape {_printable(body[i : i + 2])} in {_printable(text) if len(text) < 60 else 'a text'}",
                 "the escapes are \\n \\r \\t \\0 \\\\ \\\" \\' and \\x with two hex digits",
             )
     if len(out) > TEXT_MAX:
         raise LexemeError("text-too-long", f"quoted text of {len(out)} bytes; at most {TEXT_MAX} are allowed")
     return bytes(out)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def ip4(text: str) -> ParsedAddress:

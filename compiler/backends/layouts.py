@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -362,11 +361,3 @@ def _amaranth_field(field: Field, little: bool) -> tuple[int, int, int, bool, bo
     first, width = field.bits or (0, 8 * size)
     swapped = size > 1 and not (little and field.kind in NUMBERS)
     return field.offset, size, count, swapped, field.kind in ("int", "fixed"), 8 * size - first - width, width
-
-
-EMITTERS: dict[str, tuple[str, Callable[[Layout], str]]] = {
-    "c": (".h", c_header),
-    "numpy": ("_dtype.py", numpy_source),
-    "amaranth": ("_layout.py", amaranth_source),
-}
-"""By form: the ending of the file's name, and the function that gives its text."""

@@ -47,3 +47,15 @@ def test_error_reads_as_agreed(path: Path, request: pytest.FixtureRequest) -> No
 
 def test_every_answer_has_its_input() -> None:
     assert {path.stem for path in FOLDER.glob("*.txt")} == {path.stem for path in INPUTS}
+
+
+def test_line_ends_and_characters_that_do_not_print_leave_the_caret_in_place() -> None:
+    text = "tcp # one\x0c\u2028\r\nor\x0c\x1b == 1\r\n"
+    with pytest.raises(CompileError) as raised:
+        parse_expression_with_warnings(text)
+    assert render(raised.value.diagnostics[0], text, "f").splitlines() == [
+        "f:2:4: error: expected a field or a value, found character '\\x1b' [syntax]",
+        "  |",
+        "2 | or   == 1",
+        "  |    ^",
+    ]

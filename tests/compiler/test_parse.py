@@ -248,6 +248,17 @@ def test_words_of_the_language_are_names_where_nothing_else_can_stand() -> None:
     assert [f.name for f in file.schemas[0].fields] == ["size", "bits", "rule", "default", "on", "v1", "first"]
 
 
+@pytest.mark.parametrize(
+    "text", ["a# it's (", "a // it's (", "a//it's (", "ip.src == 10.0.0.0/8//(", "a == ::1//]", "a == 5#)"]
+)
+def test_comments_may_hold_anything_and_follow_a_word_closely(text: str) -> None:
+    assert isinstance(parse_expression(text), ast.Name | ast.Compare)
+
+
+def test_a_line_end_ends_a_comment() -> None:
+    assert shown(parse_expression("a # one or\nor b // two\n")) == "(a or b)"
+
+
 def test_positions_are_those_of_the_source() -> None:
     text = "rules r on packet all {\n  rule x: (tcp or udp)\n    and ip.src == 10.0.0.1 => drop\n}"
     when = parse(text).blocks[0].rules[0].when
