@@ -20,11 +20,15 @@ LITERALS = (ast.Number, ast.Duration, ast.Text, ast.Address)
 
 
 class Expressions:
-    """Lowers expressions over one set of fields. ``sets`` are the file's named sets; findings of severity warning
-    go to ``warnings``, errors are raised as Finding."""
+    """Lowers expressions over one set of fields. ``sets`` are the file's named sets; ``given`` is a node known to be
+    true wherever the expression matters, such as "the record is there". Findings of severity warning go to
+    ``warnings``, errors are raised as Finding."""
 
-    def __init__(self, graph: Graph, fields: Mapping[str, Field], sets: Mapping[str, ast.SetDecl]) -> None:
+    def __init__(
+        self, graph: Graph, fields: Mapping[str, Field], sets: Mapping[str, ast.SetDecl], given: int | None = None
+    ) -> None:
         self.g, self.fields, self.sets = graph, fields, sets
+        self._certain = {graph.true, graph.true if given is None else given}
         self.warnings: list[Diagnostic] = []
         self.used_sets: set[str] = set()
         self._ranges: dict[tuple[str, Type], list[tuple[int, int]]] = {}
@@ -86,7 +90,7 @@ class Expressions:
 
     def _lint_absent(self, one: Operand, two: Operand | Literal, expr: ast.Compare) -> None:
         values = one.values + (two.values if isinstance(two, Operand) else ())
-        if any(v.valid != self.g.true for v in values) and expr.quantifier is None:
+        if any(v.valid not in self._certain for v in values) and expr.quantifier is None:
             self.warnings.append(
                 Diagnostic(
                     "warning", "absent-field", f"!= is false where {one.name} is absent", expr.span,

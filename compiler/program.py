@@ -208,8 +208,8 @@ class _Program:
         own = record_fields(g, layout, valid, payload.base, payload.disp)
         return valid, {**self._packet_fields(), **own}
 
-    def _condition(self, expr: ast.Expr, fields: Mapping[str, Field]) -> int:
-        context = Expressions(self.graph, fields, self.sets)
+    def _condition(self, expr: ast.Expr, fields: Mapping[str, Field], given: int | None = None) -> int:
+        context = Expressions(self.graph, fields, self.sets, given)
         try:
             return context.condition(expr)
         finally:
@@ -234,7 +234,7 @@ class _Program:
         if decl.when is not None:
             expr = decl.when
             try:
-                when = self.graph.all(guard, self._attempt(lambda: self._condition(expr, fields)))
+                when = self.graph.all(guard, self._attempt(lambda: self._condition(expr, fields, guard)))
             except RangeError as error:
                 self._error("too-wide", str(error), decl.span)
         deliver, count, forward, drop = [], [], 0, False

@@ -235,6 +235,10 @@ def test_inequality_over_a_field_that_can_be_absent_is_a_warning() -> None:
     (warning,) = compile_filter("tcp.dstport != 80").warnings
     assert (warning.severity, warning.code) == ("warning", "absent-field")
     assert compile_filter("not tcp.dstport == 80").warnings == ()
+    always_there = READING + "rules r on Reading all { rule x: seq % 100 != 0 => deliver c }"
+    assert compile_text(always_there, "r").warnings == ()
+    nullable = READING + "rules r on Reading all { rule x: temp != 0 => deliver c }"
+    assert [w.code for w in compile_text(nullable, "r").warnings] == ["absent-field"]
 
 
 def test_first_stops_at_a_match_and_all_does_not() -> None:
