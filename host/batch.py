@@ -45,6 +45,13 @@ class EventBatch:
         self.events = events
         self.source = source
 
+    @classmethod
+    def trusted(cls, buffer: NDArray[np.uint8], events: NDArray[np.void], source: int = 0) -> EventBatch:
+        """Without the checks, for an ingress that made the table itself: they cost more than indexing does."""
+        batch = cls.__new__(cls)
+        batch.buffer, batch.events, batch.source = buffer, events, source
+        return batch
+
     def __len__(self) -> int:
         return len(self.events)
 
@@ -61,7 +68,20 @@ class EventBatch:
 
     def slice(self, start: int, stop: int) -> EventBatch:
         """The events [start, stop) over the same buffer."""
-        return EventBatch(self.buffer, self.events[start:stop], self.source)
+        return EventBatch.trusted(self.buffer, self.events[start:stop], self.source)
+
+    @classmethod
+    def joined(cls, batches: Sequence[EventBatch]) -> EventBatch:
+        """All events in one batch, in order, copied. The ingress port is the first batch's."""
+        if not batches:
+            return cls(np.zeros(0, np.uint8), np.zeros(0, EVENT))
+        tables, start = [], 0
+        for batch in batches:
+            events = batch.events.copy()
+            events["offset"] += np.uint64(start)
+            tables.append(events)
+            start += len(batch.buffer)
+        return cls(np.concatenate([b.buffer for b in batches]), np.concatenate(tables), batches[0].source)
 
     @classmethod
     def from_bytes(

@@ -20,7 +20,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .batch import EVENT, EventBatch
+from .batch import EVENT, PORTS, EventBatch
 from .capture_format import (
     LINK_ETHERNET,
     CaptureError,
@@ -149,7 +149,7 @@ class CaptureReader:
         """Bytes of the capture when it was opened; None for a stream."""
         return self._source.size
 
-    def batches(self, max_events: int = 65536, max_bytes: int = 1 << 20, source: int = 0) -> Iterator[EventBatch]:
+    def batches(self, max_events: int = 16384, max_bytes: int = 1 << 20, source: int = 0) -> Iterator[EventBatch]:
         """The events that are left, in order. A batch has 1 to ``max_events`` events over a buffer of ``max_bytes``
         (more if one record is larger); ``source`` is the ingress port they are given. Raises CaptureError where the
         capture is damaged, after everything before the damage was handed out."""
@@ -157,6 +157,8 @@ class CaptureReader:
             raise ValueError(f"max_events must be from 1 to {EVENTS_MAX}, not {max_events}")
         if not PIECE_MIN <= max_bytes <= PIECE_MAX:
             raise ValueError(f"max_bytes must be from {PIECE_MIN} to {PIECE_MAX}, not {max_bytes}")
+        if not 0 <= source < PORTS:
+            raise ValueError(f"source must be an ingress port from 0 to {PORTS - 1}, not {source}")
         self._piece = max_bytes
         while True:
             # No record is shorter than 16 bytes, so a table of this size never is what limits a step.
@@ -165,7 +167,7 @@ class CaptureReader:
             self._start = step.position
             self.facts.clamped += step.clamped
             if step.events:
-                yield EventBatch(self._buffer, table[: step.events], source)
+                yield EventBatch.trusted(self._buffer, table[: step.events], source)
             if step.status is Status.CONTROL:
                 if not self._control():
                     return

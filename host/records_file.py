@@ -46,7 +46,7 @@ class RecordReader:
     def size(self) -> int | None:
         return self._source.size
 
-    def batches(self, max_events: int = 65536, max_bytes: int = 1 << 20, source: int = 0) -> Iterator[EventBatch]:
+    def batches(self, max_events: int = 16384, max_bytes: int = 1 << 20, source: int = 0) -> Iterator[EventBatch]:
         """The records that are left, in order. Raises CaptureError if reading fails."""
         most = min(max_events, max_bytes // self._record)
         if most < 1:

@@ -138,7 +138,7 @@ class Session:
         self,
         ingress: Ingress,
         progress: Callable[[int], object] | None = None,
-        max_events: int = 65536,
+        max_events: int = 16384,
         max_bytes: int = 1 << 20,
         source: int = 0,
     ) -> Report:
