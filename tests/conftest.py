@@ -9,9 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from sevenm.host.batch import EventBatch
+from sevenm.host.pcap import CaptureError, open_capture
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / "build" / "hypothesis"))
@@ -62,6 +67,19 @@ def captures_dir() -> Path:
     if folder is None or not (folder / "pcaps").is_dir():
         pytest.skip("no shared captures: set SEVENM_DATA to the folder that holds pcaps/")
     return folder / "pcaps"
+
+
+@pytest.fixture(scope="session")
+def readable() -> Callable[[Path], EventBatch]:
+    """Reads a capture: its events up to the damage, if there is some."""
+
+    def read(path: Path) -> EventBatch:
+        batches: list[EventBatch] = []
+        with suppress(CaptureError), open_capture(path) as reader:
+            batches += reader.batches()
+        return EventBatch.joined(batches)
+
+    return read
 
 
 @pytest.fixture(scope="session")

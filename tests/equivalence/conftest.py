@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,47 +10,23 @@ import pytest
 
 from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.plan import Plan
-from sevenm.host.batch import EVENT, EventBatch
+from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.device import Device
 from sevenm.host.host_device import HostDevice
-from sevenm.host.pcap import CaptureError, open_capture
 from sevenm.sim.packets import batch as generated
 from sevenm.sim.reference_device import ReferenceDevice
 from sevenm.sim.rtl_device import RtlDevice
 
 
-def joined(batches: Iterable[EventBatch]) -> EventBatch:
-    """All events in one batch, in order."""
-    buffers, tables, start = [], [], 0
-    for part in batches:
-        events = part.events.copy()
-        events["offset"] += np.uint64(start)
-        buffers.append(part.buffer)
-        tables.append(events)
-        start += len(part.buffer)
-    return EventBatch(np.concatenate(buffers), np.concatenate(tables).astype(EVENT))
-
-
-def capture(path: Path) -> list[EventBatch]:
-    """The events of a capture that are readable."""
-    batches: list[EventBatch] = []
-    try:
-        with open_capture(path) as reader:
-            batches += reader.batches()
-    except CaptureError:
-        pass  # what stands before the damage counts
-    return batches
-
-
 @pytest.fixture(scope="session")
-def traffic(captures_dir: Path) -> EventBatch:
+def traffic(captures_dir: Path, readable: Callable[[Path], EventBatch]) -> EventBatch:
     """Every packet of the shared captures, and generated frames, a third of them damaged."""
     files = sorted(captures_dir.iterdir())
     assert len(files) >= 200
-    real = joined(part for path in files for part in capture(path))
+    real = EventBatch.joined([readable(path) for path in files])
     assert len(real) > 4000
-    return joined([real, generated(7, 3000)])
+    return EventBatch.joined([real, generated(7, 3000)])
 
 
 @pytest.fixture

@@ -22,13 +22,13 @@ from scapy.packet import Packet, Raw
 from sevenm.compiler import compile_filter
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.reference import evaluate
-from sevenm.host.batch import EVENT, EventBatch
-from sevenm.host.pcap import CaptureError, open_capture
+from sevenm.host.batch import EventBatch
 
 OFFICE = Path(__file__).resolve().parents[2] / "examples" / "capture" / "office.pcap"
 LUA = Path(__file__).parent / "display_filters.lua"
 PREFERENCES = ("ip.defragment:FALSE", "ipv6.defragment:FALSE", "tcp.desegment_tcp_streams:FALSE")
 """Each packet for itself, as rules see it."""
+Readable = Callable[[Path], EventBatch]
 Wireshark = Callable[[Path, Sequence[str]], list[set[int]]]
 
 
@@ -53,29 +53,6 @@ def rare() -> list[Packet]:
     ]
 
 
-def joined(sources: Sequence[EventBatch]) -> EventBatch:
-    """All events in one batch, in order."""
-    buffers, tables, start = [], [], 0
-    for part in sources:
-        events = part.events.copy()
-        events["offset"] += np.uint64(start)
-        buffers.append(part.buffer)
-        tables.append(events)
-        start += len(part.buffer)
-    return EventBatch(np.concatenate(buffers), np.concatenate(tables).astype(EVENT))
-
-
-def readable(path: Path) -> list[EventBatch]:
-    """The events of a capture up to damage, if there is some."""
-    out: list[EventBatch] = []
-    try:
-        with open_capture(path) as reader:
-            out += reader.batches()
-    except CaptureError:
-        pass
-    return out
-
-
 def write_pcap(path: Path, batch: EventBatch) -> None:
     """Written here and not by sevenm's own writer, which is not what is compared."""
     with path.open("wb") as out:
@@ -87,23 +64,19 @@ def write_pcap(path: Path, batch: EventBatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def office() -> EventBatch:
-    return joined(readable(OFFICE))
+def office(readable: Readable) -> EventBatch:
+    return readable(OFFICE)
 
 
 @pytest.fixture(scope="session")
-def traffic(office: EventBatch, request: pytest.FixtureRequest) -> EventBatch:
+def traffic(office: EventBatch, readable: Readable, request: pytest.FixtureRequest) -> EventBatch:
     """Rare frames, the capture of the examples, and the shared captures where there are some."""
-    frames = [bytes(packet) for packet in rare()]
-    events = np.zeros(len(frames), EVENT)
-    events["cap_len"] = events["wire_len"] = sizes = np.array([len(f) for f in frames])
-    events["offset"] = np.cumsum(sizes) - sizes
-    own = [EventBatch(np.frombuffer(b"".join(frames), np.uint8), events), office]
+    own = [EventBatch.from_bytes([bytes(packet) for packet in rare()]), office]
     try:
         folder: Path = request.getfixturevalue("captures_dir")
     except pytest.skip.Exception:
-        return joined(own)
-    return joined([*own, *(part for path in sorted(folder.iterdir()) for part in readable(path))])
+        return EventBatch.joined(own)
+    return EventBatch.joined([*own, *map(readable, sorted(folder.iterdir()))])
 
 
 @pytest.fixture(scope="session")
