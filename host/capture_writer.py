@@ -46,7 +46,7 @@ class CaptureWriter:
         self._own = str(path) != "-"
         self._file: IO[bytes] | None
         try:
-            self._file = Path(path).open("wb", buffering=0) if self._own else sys.stdout.buffer  # noqa: SIM115
+            self._file = sys.stdout.buffer if not self._own else Path(path).open("wb", buffering=0)  # noqa: SIM115 - closed in close
         except OSError as error:
             raise CaptureError(f"{self.name}: cannot be written: {error.strerror}") from error
         try:

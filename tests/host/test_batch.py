@@ -35,9 +35,9 @@ def test_an_empty_event_may_stand_at_the_end() -> None:
 def test_wrong_types_are_named() -> None:
     events = np.zeros(1, EVENT)
     with pytest.raises(TypeError, match="buffer must be a contiguous 1-D array of uint8, not 1-D of uint16"):
-        EventBatch(np.zeros(4, np.uint16), events)  # type: ignore[arg-type]
+        EventBatch(np.zeros(4, np.uint16), events)  # type: ignore[arg-type] - wrong on purpose
     with pytest.raises(TypeError, match="events must be a contiguous 1-D array of EVENT, not 1-D of uint64"):
-        EventBatch(np.zeros(4, np.uint8), np.zeros(4, np.uint64))  # type: ignore[arg-type]
+        EventBatch(np.zeros(4, np.uint8), np.zeros(4, np.uint64))  # type: ignore[arg-type] - wrong on purpose
     with pytest.raises(TypeError, match="contiguous"):
         EventBatch(np.zeros(4, np.uint8)[::2], events)
     with pytest.raises(ValueError, match="source must be an ingress port from 0 to 15, not 16"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sevenm.host.capture_format import LINK_USER0
-from sevenm.host.pcap import CaptureError
+from sevenm.host.pcap import CaptureError, Source
 from sevenm.host.records_file import open_records
 
 
@@ -20,8 +20,9 @@ def test_records_come_back_one_by_one(size: int, max_events: int, max_bytes: int
     expected = records(100, size)
     path = tmp_path / "records"
     path.write_bytes(b"".join(expected))
-    for source in (path, path.read_bytes(), io.BytesIO(path.read_bytes())):
-        with open_records(source, size) as reader:  # type: ignore[arg-type]
+    sources: list[Source] = [path, path.read_bytes(), io.BytesIO(path.read_bytes())]
+    for source in sources:
+        with open_records(source, size) as reader:
             batches = list(reader.batches(max_events, max_bytes, source=2))
             assert [b.data(i) for b in batches for i in range(len(b))] == expected
             assert all(len(b) <= max_events and len(b.buffer) <= max_bytes and b.source == 2 for b in batches)

@@ -149,7 +149,7 @@ def test_matches_reach_rings_and_the_written_capture(
 def test_a_ring_for_no_channel_is_refused(manifest: dict[str, Any], make_bundle: MakeBundle) -> None:
     bundle = make_bundle(manifest)
     with pytest.raises(ValueError, match="the bundle has no channel other; its channels are: traffic, names"):
-        Session(ByHand(bundle), bundle, {"other": object()})  # type: ignore[dict-item]
+        Session(ByHand(bundle), bundle, {"other": object()})  # type: ignore[dict-item] - wrong
 
 
 def test_events_of_the_wrong_kind_are_refused(
