@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 BUILD := build
 PARTS := pyproject.toml setup.py $(wildcard host/build_native.py host/csrc/*.[ch] host/csrc/*.cdef)
 CAPTURE := examples/capture/office.pcap
+# What sevenm compiles on the way is kept here too, not in the user's own cache.
+OWN_CACHE := XDG_CACHE_HOME=$(CURDIR)/$(BUILD)/cache
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
@@ -37,12 +39,12 @@ $(VENV)/.test: $(VENV)/.made $(PARTS)
 
 demo: $(VENV)/.sim ## check, build and run examples/edge.7m on real traffic in every engine, and compare
 	@mkdir -p $(BUILD)
-	@$(BIN)/sevenm check examples/edge.7m
-	@$(BIN)/sevenm compare examples/edge.7m -r $(CAPTURE) -o $(BUILD)/demo
+	@$(OWN_CACHE) $(BIN)/sevenm check examples/edge.7m
+	@$(OWN_CACHE) $(BIN)/sevenm compare examples/edge.7m -r $(CAPTURE) -o $(BUILD)/demo
 
 test: $(VENV)/.test ## the test suite, on all cores; its last lines say what could not be tested
 	@mkdir -p $(BUILD)
-	@$(BIN)/pytest -n auto tests
+	@$(OWN_CACHE) $(BIN)/pytest -n auto tests
 
 lint: $(VENV)/.test ## style, format, types and import directions
 	@mkdir -p $(BUILD)
@@ -52,11 +54,11 @@ lint: $(VENV)/.test ## style, format, types and import directions
 	$(BIN)/lint-imports --cache-dir $(BUILD)/import-linter
 
 bench: $(VENV)/.test ## the benchmarks, one file per question, each beside its peer
-	@set -e; for file in $(filter-out bench/_%,$(wildcard bench/*.py)); do echo "== $$file"; $(BIN)/python $$file; done
+	@set -e; for file in $(filter-out bench/_%,$(wildcard bench/*.py)); do echo "== $$file"; $(OWN_CACHE) $(BIN)/python $$file; done
 
 soak: $(VENV)/.test ## the same tests with many more generated rules, packets and events (hours)
 	@mkdir -p $(BUILD)
-	@SEVENM_SOAK=1 $(BIN)/pytest -n auto tests
+	@SEVENM_SOAK=1 $(OWN_CACHE) $(BIN)/pytest -n auto tests
 
 clean: ## remove .venv, build/ and what the tools left behind
 	@rm -rf $(VENV) $(BUILD) dist *.egg-info .hypothesis .import_linter_cache

@@ -53,6 +53,7 @@ def layout(file: str, schema: str | None, form: str | None) -> int:
         for number, item in enumerate(chosen):
             if number:
                 click.echo()
+            click.echo(_title(item))
             output.show(_table(item))
     return Exit.OK
 
@@ -73,10 +74,13 @@ def _as_json(item: Layout) -> dict[str, Any]:
     return {**item.to_json(), "hash": f"0x{item.hash:016x}"}
 
 
-def _table(item: Layout) -> Table:
+def _title(item: Layout) -> str:
     order = "little" if item.little else "big"
-    title = f"{item.name} v{item.version}: {item.size} bytes, {order} endian, hash 0x{item.hash:016x}"
-    out = output.table("offset", "size", "bits", "field", "type", "meaning", title=title, left=0)
+    return f"{item.name} v{item.version}: {item.size} bytes, {order} endian, hash 0x{item.hash:016x}"
+
+
+def _table(item: Layout) -> Table:
+    out = output.table("offset", "size", "bits", "field", "type", "meaning", left=0)
     for column in out.columns[3:]:
         column.justify = "left"
     for field in item.fields:

@@ -33,9 +33,9 @@ def console(stderr: bool = False) -> Console:
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
-def table(*columns: str, title: str | None = None, left: int = 1) -> Table:
+def table(*columns: str, left: int = 1) -> Table:
     """An empty table; the first ``left`` columns are text, the others are numbers."""
-    out = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    out = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for number, name in enumerate(columns):
         out.add_column(name, justify="left" if number < left else "right", overflow="fold")
     return out
