@@ -162,6 +162,27 @@ SETTLE_512(u16, 16, _mm512_srli_epi16, SET_16)
 SETTLE_512(u32, 32, _mm512_srli_epi32, SET_32)
 SETTLE_512(u64, 64, _mm512_srli_epi64, SET_64)
 
+/* A value out of bytes that were read together: by the shuffle pattern of one lane, then to its own width. */
+static inline __m512i lane_starts(unsigned bytes)
+{
+    const __m128i at = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_broadcast_i32x4(_mm_and_si128(at, _mm_set1_epi8((char)(16 - bytes))));
+}
+#define TAKE_512(R, RB, T, VECTOR, STORE, CONVERT) \
+    static inline void take_##R##_##T(T *restrict out, const R *restrict raw, u64 word, R pattern, int swap, \
+                                      unsigned shift, T mask) \
+    { const __m512i from = _mm512_add_epi8(SET_##RB(pattern), lane_starts(RB / 8)); \
+      (void)swap, (void)shift, (void)mask; \
+      for (unsigned j = 0; j < RB / 8; j++) \
+        STORE((VECTOR *)(void *)(out + j * (512 / RB)), \
+              CONVERT((__mmask##RB##_lanes)(word >> (j * (512 / RB))), \
+                      _mm512_shuffle_epi8(REGISTER(R, raw, RB), from))); }
+TAKE_512(u16, 16, u8, __m256i, _mm256_store_si256, _mm512_maskz_cvtepi16_epi8)
+TAKE_512(u16, 16, u16, __m512i, _mm512_store_si512, _mm512_maskz_mov_epi16)
+TAKE_512(u32, 32, u8, __m128i, _mm_store_si128, _mm512_maskz_cvtepi32_epi8)
+TAKE_512(u32, 32, u16, __m256i, _mm256_store_si256, _mm512_maskz_cvtepi32_epi16)
+TAKE_512(u32, 32, u32, __m512i, _mm512_store_si512, _mm512_maskz_mov_epi32)
+
 /* 128-bit lanes: two 64-bit halves each. */
 static inline u64 both_halves(__mmask8 m) { return _pext_u32((u32)m & (u32)m >> 1, 0x55); }
 static inline u64 eq_u128(const u128 *a, const u128 *b)
@@ -212,6 +233,12 @@ PORTABLE(u8, u8) PORTABLE(s8, u8) PORTABLE(u16, u16) PORTABLE(s16, u16)
 PORTABLE(u32, u32) PORTABLE(s32, u32) PORTABLE(u64, u64) PORTABLE(s64, u64)
 PORTABLE(u128, u128) PORTABLE(s128, u128)
 static inline u8 swap_u8(u8 x) { return x; }
+#define TAKE_LOOP(R, T) \
+    static inline void take_##R##_##T(T *restrict out, const R *restrict raw, u64 word, R pattern, int swap, \
+                                      unsigned shift, T mask) \
+    { u8 b[LANES] ALIGNED; expand_u8(b, word); (void)pattern; \
+      EACH { R x = swap ? swap_##R(raw[i]) : raw[i]; out[i] = b[i] ? (T)(x >> shift) & mask : 0; } }
+TAKE_LOOP(u16, u8) TAKE_LOOP(u16, u16) TAKE_LOOP(u32, u8) TAKE_LOOP(u32, u16) TAKE_LOOP(u32, u32)
 SETTLE_LOOP(u8, u8) SETTLE_LOOP(u16, u16) SETTLE_LOOP(u32, u32) SETTLE_LOOP(u64, u64) SETTLE_LOOP(u128, u128)
 #endif
 

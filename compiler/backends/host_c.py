@@ -32,7 +32,8 @@ def emit(plan: Plan) -> str:
     _rules(plan, scheduler, explicit.roots)
     program = scheduler.program
     layout = place(program)
-    slot = -(-explicit.span // 64) * 64
+    span = max(scheduler.span, scheduler.fixed_span)
+    slot = -(-span // 64) * 64
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     return environment.from_string((_HERE / "engine.c.j2").read_text()).render(
         name=comment_text(plan.name),
@@ -40,7 +41,7 @@ def emit(plan: Plan) -> str:
         rules=plan.rules,
         counts={"loads": len(explicit.accesses), "statements": len(program.statements)},
         fixed_span=scheduler.fixed_span,
-        span=explicit.span,
+        span=span,
         slot=slot,
         lanes=(_HERE / "engine_lanes.h").read_text(),
         tables=program.tables,

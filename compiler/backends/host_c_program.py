@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from sevenm.compiler.graph import Node
 from sevenm.compiler.passes.visibility import Explicit
 
+from .host_c_loads import Read, reads, shuffle
 from .host_c_types import CType, type_of
 
 TABLE_MIN = 8
@@ -26,7 +27,7 @@ CHAIN_MAX = 32
 ROOM_MAX = 255
 """Limit of the column that says how many bytes are visible behind a base."""
 GATHER_MAX = 16
-"""Loads in one gathering loop."""
+"""Reads in one gathering loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class Scheduler:
         self.accesses = explicit.accesses
         self.program = Program()
         self.fixed_span = 0
+        self.span = explicit.span
+        self._read_of: dict[int, Read] = {}
         self._done: set[int] = set()
         self._forms: set[str] = set()
         self._replaced: dict[int, str] = {}
@@ -155,57 +158,56 @@ class Scheduler:
                 depth += 1
             level[ref] = depth
         for depth in sorted(levels):
-            loads = sorted(levels[depth], key=lambda r: (self.accesses[r].at, self.accesses[r].disp, r))
-            fixed = [r for r in loads if self.nodes[self.accesses[r].at].op == "const"]
-            for ref in fixed:
-                self.fixed_span = max(self.fixed_span, self._end(ref))
-                target = column(ref, self._raw_type(ref))
-                self.program.fetch.append(f"{target}[i] = {self._read('p', ref)};")
-                self.program.blank.append(f"{target}[i] = 0;")
-            moving = [r for r in loads if self.nodes[self.accesses[r].at].op != "const"]
-            for ref in moving:
-                self.demand(self.accesses[ref].at)
+            fixed = [r for r in levels[depth] if self.nodes[self.accesses[r].at].op == "const"]
+            for read in reads(fixed, self.accesses):
+                self.fixed_span = max(self.fixed_span, read.end)
+                self.program.fetch.append(f"{self._raw(read)}[i] = {read.text}(p + {read.disp});")
+                self.program.blank.append(f"{self._raw(read)}[i] = 0;")
+            moving = reads([r for r in levels[depth] if self.nodes[self.accesses[r].at].op != "const"], self.accesses)
+            for read in moving:
+                self.demand(read.at)
             for first in range(0, len(moving), GATHER_MAX):
                 self._gather(moving[first : first + GATHER_MAX])
-            for ref in loads:
+            for ref in sorted(levels[depth]):
                 self.demand(ref)
 
-    def _end(self, ref: int) -> int:
-        return self.accesses[ref].disp + self.accesses[ref].read
+    def _raw(self, read: Read) -> str:
+        """Column of the bytes as they are in memory; of the load itself if it is the only one."""
+        several = len(read.loads) > 1
+        for ref in read.loads:
+            self._read_of[ref] = read
+        return column(read.loads[0] + (2 * len(self.nodes) if several else 0), CType(8 * read.size, False))
 
-    def _raw_type(self, ref: int) -> CType:
-        return CType(8 * self.accesses[ref].read, False)
-
-    def _read(self, pointer: str, ref: int) -> str:
-        access = self.accesses[ref]
-        return f"get_u{8 * access.read}({pointer} + {access.disp})"
-
-    def _gather(self, loads: list[int]) -> None:
+    def _gather(self, batch: list[Read]) -> None:
         lines: list[str] = []
-        bases = sorted({self.accesses[r].at for r in loads})
-        for number, base in enumerate(bases):
+        for number, base in enumerate(sorted({read.at for read in batch})):
+            here = [read for read in batch if read.at == base]
             ctype = type_of(self.nodes[base])
             at = self.column(base, ctype)
-            end = max(self._end(r) for r in loads if self.accesses[r].at == base)
-            self.statement(f"reach_{ctype.name}(c, {at}, {end});")
+            self.span = max(self.span, self.nodes[base].hi + max(read.end for read in here))
+            self.statement(f"reach_{ctype.name}(c, {at}, {max(read.end for read in here)});")
             lines.append(f"    const u8 *p{number} = c->at[i] + {at}[i];")
-            lines += [
-                f"    {column(r, self._raw_type(r))}[i] = {self._read(f'p{number}', r)};"
-                for r in loads
-                if self.accesses[r].at == base
-            ]
+            lines += [f"    {self._raw(read)}[i] = {read.text}(p{number} + {read.disp});" for read in here]
         self.statement("\n".join(["EACH { /* gather */", *lines, "}"]))
 
     def _settle(self, ref: int) -> None:
         """Bytes to value, or 0 where not all of them are visible."""
-        access, ctype = self.accesses[ref], self._raw_type(ref)
+        access, ctype, read = self.accesses[ref], CType(8 * self.accesses[ref].read, False), self._read_of[ref]
         spare = 8 * (access.read - access.count)
-        big = not access.little and access.read > 1
+        big = not access.little and access.count > 1
         mask = ctype.literal((1 << 8 * access.count) - 1)
-        self._forms.add(column(ref, ctype))
+        target, inside = column(ref, ctype), self.word(access.inside)
+        self._forms.add(target)
+        if len(read.loads) == 1:
+            shift = spare if big else 0
+            self.statement(f"settle_{ctype.name}({target}, {inside}, {int(big)}, {shift}, {mask});")
+            return
+        offset = access.disp - read.disp
+        raw, lane = self._raw(read), CType(8 * read.size, False)
+        pattern = lane.literal(shuffle(access, offset, read.size))
+        shift = 8 * (read.size - offset - access.count) if big else 8 * offset
         self.statement(
-            f"settle_{ctype.name}({column(ref, ctype)}, {self.word(access.inside)}, {int(big)},"
-            f" {spare if big else 0}, {mask});"
+            f"take_{lane.name}_{ctype.name}({target}, {raw}, {inside}, {pattern}, {int(big)}, {shift}, {mask});"
         )
 
     # forms
