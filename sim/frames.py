@@ -19,7 +19,7 @@ ARP_TYPE, IPV4_TYPE, IPV6_TYPE = 0x0806, 0x0800, 0x86DD
 
 def checksum(data: bytes) -> int:
     """Internet checksum (RFC 1071) of the data, padded with a zero byte if odd."""
-    words = struct.unpack(f">{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2))
+    words: tuple[int, ...] = struct.unpack(f">{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2))
     total = sum(words)
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)

@@ -37,6 +37,10 @@ void sm_rtl_count(const sm_rtl_model *, sm_rtl_counters *);
 """
 
 
+_FFI: Any = cffi.FFI()  # its type stubs know neither NumPy arrays nor what was declared
+_FFI.cdef(_CDEF)
+
+
 class ModelMismatch(DeviceError):
     """The hardware did what its contract or the Plan's meaning excludes; the message names event and field."""
 
@@ -79,11 +83,9 @@ class Model:
     Raises DeviceError for a file that is no such model."""
 
     def __init__(self, path: Path) -> None:
-        self._ffi: Any = cffi.FFI()
-        self._ffi.cdef(_CDEF)
         self._model: Any = None
         try:
-            self._lib: Any = self._ffi.dlopen(str(path))
+            self._lib: Any = _FFI.dlopen(str(path))
             about = self._lib.sm_rtl_about
         except (OSError, AttributeError) as error:
             raise DeviceError(f"{path} is not an RTL model: {error}") from error
@@ -104,7 +106,7 @@ class Model:
         if n and (longest := int(batch.events["cap_len"].max())) > self.cap_len_max:
             raise DeviceError(f"an event may have at most {self.cap_len_max} bytes, not {longest}")
         drive = drive or Drive()
-        ffi = self._ffi
+        ffi = _FFI
         verdicts = Verdicts(
             np.empty((self.n_rules + 2, words(n)), np.uint64),
             np.empty(n, np.uint8),
@@ -138,7 +140,7 @@ class Model:
         and latency_cycles, the latency measured back to back (0 until it was)."""
         if not self._model:
             raise DeviceError("the RTL model is closed")
-        out = self._ffi.new("sm_rtl_counters *")
+        out = _FFI.new("sm_rtl_counters *")
         self._lib.sm_rtl_count(self._model, out)
         names = ("cycles", "packets", "beats", "stalls", "latency_cycles")
         return {name: cast(int, getattr(out, name)) for name in names}

@@ -21,7 +21,7 @@ from sevenm.host.device import DeviceError
 from sevenm.host.record import Engine
 
 from .model import Drive, Model, ModelMismatch, Verdicts
-from .verilate import FAST, TOP, Effort, open_model
+from .verilate import QUICK, TOP, Effort, open_model
 
 CORE = "core.v"
 
@@ -39,7 +39,7 @@ class RtlDevice:
     engine = Engine.RTL
     name = "rtl"
 
-    def __init__(self, effort: Effort = FAST, drive: Drive | None = None, cache: Path | None = None) -> None:
+    def __init__(self, effort: Effort = QUICK, drive: Drive | None = None, cache: Path | None = None) -> None:
         self.generation = 0
         self._effort = effort
         self._drive = drive or Drive()

@@ -15,6 +15,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import platform
 import re
 import shutil
 import stat
@@ -32,6 +33,8 @@ from sevenm.host.engine import cache_folder
 from .model import Model
 
 TOP = "sevenm_core"
+BENCH = "sevenm_bench"
+"""Top of the model, from bench.v: the core with a register before every input."""
 HARNESS = Path(__file__).parent / "verilated"
 MODELS_MAX = 256
 """Models kept in the cache; the ones unused for longest go first."""
@@ -61,9 +64,9 @@ class Effort:
 
 
 QUICK = Effort(("-O3",), ("-O1",))
-"""Short builds: tests that build many cores, captures of a few million packets at most."""
-FAST = Effort(("-O3",), ("-O2",))
-"""Longer builds, more cycles per second."""
+"""Short builds (a few seconds for some tens of rules), which is what captures of some million packets need."""
+FAST = Effort(("-O3",), ("-O3", "-march=native"))
+"""Builds of about twice the time, for about a third more cycles per second."""
 
 _VERILATOR = (
     "--cc", "--prefix", "Vcore", "--quiet", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-timing", "--no-assert",
@@ -119,16 +122,19 @@ class Toolchain:
         return (f"-I{self.root / 'include'}", f"-I{self.root / 'include' / 'vltstd'}", f"-I{HARNESS}")
 
 
-def open_model(verilog: Path, effort: Effort = FAST, cache: Path | None = None) -> Model:
+def open_model(verilog: Path, effort: Effort = QUICK, cache: Path | None = None) -> Model:
     """The core in ``verilog``, from the cache or built now (seconds to a minute), and out of reset.
 
     The cache is ``$XDG_CACHE_HOME/sevenm/models``; where that cannot be written, or others could write it, the model is
     built for this once. Raises ModelUnavailable, ModelBuildError, DeviceError."""
     folder = _usable(cache or cache_folder())
-    if folder is not None:
-        return Model(build(verilog, effort, folder))
-    with tempfile.TemporaryDirectory(prefix="sevenm-") as temporary:
-        return Model(build(verilog, effort, Path(temporary)))
+    try:
+        if folder is not None:
+            return Model(build(verilog, effort, folder))
+        with tempfile.TemporaryDirectory(prefix="sevenm-") as temporary:
+            return Model(build(verilog, effort, Path(temporary)))
+    except OSError as error:
+        raise ModelBuildError(f"{error.filename}: the RTL model cannot be built: {error.strerror}") from error
 
 
 def build(verilog: Path, effort: Effort, cache: Path) -> Path:
@@ -139,10 +145,10 @@ def build(verilog: Path, effort: Effort, cache: Path) -> Path:
     tools = Toolchain.find()
     models = cache / "models"
     source = verilog.read_bytes()
-    target = models / f"{_name(tools, effort, [source])}.so"
+    target = models / f"{_name(tools, effort, [source, *_harness()])}.so"
     if not _sound(target):
         models.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _locked(target.with_suffix(".lock")):
+        with _locked(models / f"{target.name[:2]}.lock"):
             if not _sound(target):
                 runtime = _runtime(tools, models)
                 with tempfile.TemporaryDirectory(dir=models, prefix="build-") as folder:
@@ -165,12 +171,15 @@ def _usable(cache: Path) -> Path | None:
     return cache if private and os.access(cache, os.W_OK | os.X_OK) else None
 
 
+def _harness() -> list[bytes]:
+    return [(HARNESS / name).read_bytes() for name in ("harness.h", "harness.cpp", "bench.v")]
+
+
 def _name(tools: Toolchain, effort: Effort, sources: Sequence[bytes]) -> str:
-    harness = [(HARNESS / name).read_bytes() for name in ("harness.h", "harness.cpp")]
     parts = {
-        "sources": [hashlib.sha256(data).hexdigest() for data in (*sources, *harness)],
+        "sources": [hashlib.sha256(data).hexdigest() for data in sources],
         "flags": [_VERILATOR, _CXX, effort.verilator, effort.cxx],
-        "tools": [tools.verilator_version, str(tools.root), tools.cxx, tools.cxx_version],
+        "tools": [tools.verilator_version, str(tools.root), tools.cxx_version, _processor()],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -178,15 +187,21 @@ def _name(tools: Toolchain, effort: Effort, sources: Sequence[bytes]) -> str:
 def _compile(tools: Toolchain, effort: Effort, source: bytes, folder: Path, runtime: Sequence[Path]) -> Path:
     core, out = folder / "core.v", folder / "out"
     core.write_bytes(source)
+    rules, channels = _check_ports(source.decode(errors="replace"))
+    widths = (*((f"-DSM_N_RULES={rules}",) if rules else ()), f"-DSM_N_CHANNELS={channels}")
     environment = {**os.environ, "VERILATOR_ROOT": str(tools.root)}
-    command = [str(tools.verilator), *_VERILATOR, *effort.verilator, "--top-module", TOP, "--Mdir", str(out), core.name]
+    command = [str(tools.verilator), *_VERILATOR, *effort.verilator, *widths, "--top-module", BENCH, "--Mdir", str(out)]
+    command += [str(HARNESS / "bench.v"), core.name]
     _run(command, folder, "Verilator does not take the core's Verilog", environment)
-    rules, channels = _check_ports((out / "Vcore.h").read_text())
-    widths = (f"-DSM_N_RULES={rules}", f"-DSM_N_CHANNELS={channels}")
     flags = (*_CXX, *widths, *tools.includes, "-I.")
-    files = sorted(out.glob("*.cpp"), key=lambda path: -path.stat().st_size)
-    jobs = [(path.name, (*flags, *(("-O0",) if "Slow" in path.name else effort.cxx))) for path in files]
-    jobs.insert(1, (str(HARNESS / "harness.cpp"), (*flags, "-O2")))
+    # Two translation units, what runs every cycle and what only sets the model up: each costs most of a second in
+    # headers alone, and a compiler that sees the harness and the model together inlines one into the other.
+    jobs = []
+    for name, slow in (("fast.cpp", False), ("slow.cpp", True)):
+        parts = [path.name for path in sorted(out.glob("Vcore*.cpp")) if ("Slow" in path.name) == slow]
+        parts += [] if slow else [str(HARNESS / "harness.cpp")]
+        (out / name).write_text("".join(f'#include "{part}"\n' for part in parts))
+        jobs.append((name, (*flags, *(("-O0",) if slow else effort.cxx))))
     objects = _objects(tools, jobs, out)
     model = out / "model.so"
     link = [tools.cxx, "-shared", "-pthread", "-o", model.name, *map(str, (*objects, *runtime))]
@@ -210,7 +225,7 @@ def _objects(tools: Toolchain, jobs: Sequence[tuple[str, tuple[str, ...]]], fold
 def _runtime(tools: Toolchain, models: Path) -> list[Path]:
     """Verilator's own runtime, compiled once for all models."""
     folder = models / f"runtime-{_name(tools, Effort((), ('-O2',)), [])[:32]}"
-    with _locked(folder.with_suffix(".lock")):
+    with _locked(models / "runtime.lock"):
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=models, prefix="build-") as made:
                 flags = (*_CXX, *tools.includes, "-O2")
@@ -221,11 +236,16 @@ def _runtime(tools: Toolchain, models: Path) -> list[Path]:
     return sorted(folder.glob("*.o"))
 
 
-def _check_ports(header: str) -> tuple[int, int]:
-    """Compares the ports that Verilator found with the contract; the widths of fired and channels."""
+def _check_ports(verilog: str) -> tuple[int, int]:
+    """Compares the declared ports of the core with the contract; the widths of fired (0: none) and channels."""
+    module = re.search(rf"^module {TOP}\b.*?^endmodule", verilog, re.DOTALL | re.MULTILINE)
+    if module is None:
+        raise ModelBuildError(f"the Verilog has no module {TOP}")
     found = {
-        name: (direction, int(msb) + 1)
-        for direction, name, msb in re.findall(r"VL_(IN|OUT)(?:8|16|64|W)?\(&(\w+),(\d+),0[,)]", header)
+        name: ("OUT" if direction == "output" else "IN", int(msb or 0) + 1)
+        for direction, msb, name in re.findall(
+            r"\b(input|output)\s+(?:wire\s+|reg\s+)?(?:\[(\d+):0\]\s*)?(\w+)", module[0]
+        )
     }
     rules = found.pop("m_verdict_fired", ("OUT", 0))
     channels = found.pop("m_verdict_channels", ("OUT", 0))
@@ -259,6 +279,16 @@ def _run(command: Sequence[str], folder: Path, what: str, environment: dict[str,
 
 
 @lru_cache
+def _processor() -> list[str]:
+    """What -march=native looks at; a cache may be shared by machines."""
+    try:
+        first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+    except OSError:
+        return [platform.machine()]
+    return [platform.machine(), *re.findall(r"^(?:model name|flags|Features|CPU part)\b.*", first, re.MULTILINE)]
+
+
+@lru_cache
 def _cxx_version(program: str) -> str:
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -268,7 +298,7 @@ def _cxx_version(program: str) -> str:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds an advisory lock on the file, which stays behind: removing it would let a third builder in."""
+    """Holds an advisory lock on the file, which stays behind: removing it would let a third builder in. There are few."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -292,4 +322,3 @@ def _prune(models: Path) -> None:
             kept.append((path.stat().st_mtime, path))
     for _, path in sorted(kept, reverse=True)[MODELS_MAX:]:
         path.unlink(missing_ok=True)
-        path.with_suffix(".lock").unlink(missing_ok=True)

@@ -19,6 +19,14 @@ TOY = Path(__file__).with_name("toy_core.v")
 CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
 
 
+def keep_runtime(cache: Path) -> None:
+    """Verilator's runtime is taken over into another cache, for it takes longest to compile."""
+    build(TOY, QUICK, CACHE)
+    (cache / "models").mkdir(parents=True)
+    for runtime in CACHE.glob("models/runtime-*"):
+        (cache / "models" / runtime.name).symlink_to(runtime)
+
+
 @pytest.mark.needs("g++")
 def test_a_model_is_built_once_and_then_found(monkeypatch: pytest.MonkeyPatch) -> None:
     first = build(TOY, QUICK, CACHE)
@@ -42,7 +50,8 @@ def test_builders_that_come_at_once_share_one_build(tmp_path: Path) -> None:
     compiler.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec g++ "$@"\n')
     compiler.chmod(0o755)
     source = tmp_path / "core.v"
-    source.write_text(TOY.read_text().replace("N_RULES 70", "N_RULES 3"))
+    source.write_text(TOY.read_text().replace("N_RULES 70", "N_RULES 3").replace("[69:0]", "[2:0]"))
+    keep_runtime(tmp_path / "cache")
     program = (
         "import sys; from pathlib import Path; from sevenm.sim.verilate import *;"
         "print(build(Path(sys.argv[1]), Effort((), ('-O0',)), Path(sys.argv[2])))"
@@ -55,16 +64,14 @@ def test_builders_that_come_at_once_share_one_build(tmp_path: Path) -> None:
     assert len(answers) == 1
     assert Model(Path(answers.pop())).n_rules == 3
     compiled = log.read_text().splitlines()
-    assert sum("harness.cpp" in line for line in compiled) == 1
+    assert sum("-c fast.cpp" in line for line in compiled) == 1
     assert sum("-shared" in line for line in compiled) == 1
 
 
 @pytest.mark.needs("g++")
 def test_a_damaged_model_is_built_again(tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
+    keep_runtime(tmp_path)
     good = build(TOY, QUICK, CACHE)
-    for runtime in CACHE.glob("models/runtime-*"):
-        (tmp_path / "models" / runtime.name).symlink_to(runtime)
     damaged = tmp_path / "models" / good.name
     damaged.write_bytes(good.read_bytes()[:-100])
     assert build(TOY, QUICK, tmp_path) == damaged
@@ -100,10 +107,9 @@ def test_the_models_unused_for_longest_leave_a_full_cache(tmp_path: Path, monkey
     monkeypatch.setattr(verilate, "MODELS_MAX", 2)
     for age in range(4):
         (tmp_path / f"{age}.so").write_text("")
-        (tmp_path / f"{age}.lock").write_text("")
         os.utime(tmp_path / f"{age}.so", (1000 - age, 1000 - age))
     verilate._prune(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.lock", "0.so", "1.lock", "1.so"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.so", "1.so"]
 
 
 def test_without_the_wheel_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +151,7 @@ def test_a_compiler_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_pa
     ("old", "new", "message"),
     [
         ("wire take =", "wire take = =", r"Verilator does not take the core's Verilog:\n  %Error: core.v:\d+:"),
-        ("sevenm_core", "other", "'sevenm_core' was not found"),
+        ("sevenm_core", "other", "the Verilog has no module sevenm_core"),
         ("input [63:0] s_axis_tuser_ts", "input [31:0] s_axis_tuser_ts",
          r"sevenm_core: port s_axis_tuser_ts must be input \[64\], is input \[32\]"),
         ("output m_verdict_drop", "output m_verdict_dropped",

@@ -25,7 +25,7 @@ module sevenm_core (
     output [511:0] m_axis_tdata, output [63:0] m_axis_tkeep, output m_axis_tvalid, input m_axis_tready,
     output m_axis_tlast, output [15:0] m_axis_tuser_size, output [15:0] m_axis_tuser_src,
     output [15:0] m_axis_tuser_dst, output [63:0] m_axis_tuser_ts,
-    output [`N_RULES-1:0] m_verdict_fired, output [1:0] m_verdict_channels, output [15:0] m_verdict_forward,
+    output [69:0] m_verdict_fired, output [1:0] m_verdict_channels, output [15:0] m_verdict_forward,
     output m_verdict_drop, output m_verdict_malformed, output m_verdict_truncated
 );
     localparam STAGES = 5;

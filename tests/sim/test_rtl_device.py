@@ -1,0 +1,152 @@
+"""The RTL model behind the device interface: real cores of small Plans, and a core that contradicts its manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sevenm.compiler import compile_text
+from sevenm.compiler.bundle import write_bundle
+from sevenm.host.batch import EventBatch
+from sevenm.host.bundle import Bundle
+from sevenm.host.device import Device, DeviceError
+from sevenm.host.record import Engine
+from sevenm.sim import packets
+from sevenm.sim.model import Drive, ModelMismatch
+from sevenm.sim.reference_device import ReferenceDevice
+from sevenm.sim.rtl_device import RtlDevice
+
+pytestmark = pytest.mark.needs("g++")
+TOY = Path(__file__).with_name("toy_core.v")
+CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
+RULES = """
+rules edge on packet first {
+  rule broken: parse.malformed             => drop, count broken
+  rule tagged: vlan.id#1 in {1..7}         => forward 3
+  rule web:    tcp.dstport in {80, 443}    => forward 1, deliver web
+  rule names:  udp.port == 53              => deliver dns, forward 2
+  rule far:    ip.dst in 10.0.0.0/8        => deliver inside
+  rule long:   frame.len > 1000            => deliver web, deliver inside
+  default                                  => count rest
+}
+rules all_of_them on packet all {
+  rule six:    ipv6                        => deliver six
+  rule cut:    parse.truncated             => deliver cut
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("rtl") / "bundle"
+    return Bundle.open(write_bundle(compile_text(RULES, "edge").plan, folder))
+
+
+def toy_bundle(folder: Path, latency: int = 5, **changes: object) -> Bundle:
+    """A manifest for the toy core, whose Verilog and rules are stated in toy_core.v."""
+    folder.mkdir()
+    source = TOY.read_bytes()
+    (folder / "core.v").write_bytes(source)
+    actions: dict[int, dict[str, object]] = {0: {"drop": True}, 1: {"forward": 3}, 2: {"deliver": [0]}}
+    plain = {"block": 0, "deliver": [], "count": [], "forward": 0, "drop": False, "default": False, "line": 0}
+    manifest: dict[str, object] = {
+        "format": 1, "name": "toy", "digest": "0" * 64, "version": "0", "source": "packet", "record_size": None,
+        "reach": 64, "rules": [{**plain, "name": f"r{number}", **actions.get(number, {})} for number in range(70)],
+        "blocks": [{"name": "toy", "mode": "all", "start": 0, "stop": 70, "layout": None}],
+        "channels": ["one", "two"], "counters": [], "layouts": [],
+        "files": {"core.v": hashlib.sha256(source).hexdigest()},
+        "core": {"top": "sevenm_core", "latency_cycles": latency, "window_beats": 1},
+    }  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps({**manifest, **changes}))
+    return Bundle.open(folder)
+
+
+def test_it_is_a_device_that_says_what_the_reference_says(bundle: Bundle) -> None:
+    batch = packets.batch(seed=9, n=2000)
+    with RtlDevice(cache=CACHE) as device, ReferenceDevice() as reference:
+        assert isinstance(device, Device)
+        assert (device.engine, device.name, device.generation, device.counters()) == (Engine.RTL, "rtl", 0, {})
+        for each in (device, reference):
+            each.load(bundle)
+            each.start()
+        expected = reference.process(batch)
+        said = device.process(batch)
+        assert np.array_equal(said.rows, expected.rows)
+        assert (expected.rows[:-2] != 0).any(axis=1).all(), "every rule fires on some packet"
+        counted = device.counters()
+        assert bundle.core is not None
+        assert counted["latency_cycles"] == bundle.core.latency_cycles
+        assert (counted["packets"], counted["stalls"]) == (2000, 0)
+        device.load(bundle)
+        assert (device.generation, device.counters()["packets"]) == (2, 0)
+
+
+@pytest.mark.parametrize(("valid", "ready"), [(60, 100), (100, 60), (40, 40)])
+def test_gaps_and_back_pressure_change_no_decision(bundle: Bundle, valid: int, ready: int) -> None:
+    batch = packets.batch(seed=10, n=400)
+    with RtlDevice(drive=Drive(valid, ready, seed=5), cache=CACHE) as device, ReferenceDevice() as reference:
+        for each in (device, reference):
+            each.load(bundle)
+            each.start()
+        assert np.array_equal(device.process(batch).rows, reference.process(batch).rows)
+
+
+def test_packets_longer_than_the_window_leave_after_the_stated_latency(bundle: Bundle) -> None:
+    data = [
+        bytes((at * 7 + length) & 0xFF for at in range(length)) for length in (0, 60, 9000, 1, 65536, 256 * 1024, 64)
+    ]
+    with RtlDevice(cache=CACHE) as device:
+        device.load(bundle)
+        device.start()
+        device.process(EventBatch.from_bytes(data))
+        assert device.counters()["stalls"] == 0
+
+
+def test_a_verdict_that_the_rules_do_not_explain_is_named(tmp_path: Path) -> None:
+    data = [b"\x80" * 64, b"\x80" * 64, bytes([0x80, 1]) + b"\x80" * 62]
+    faulty = EventBatch.from_bytes(data, [0, 8 << 56, 0])
+    with RtlDevice(cache=CACHE) as device:
+        device.load(toy_bundle(tmp_path / "toy"))
+        device.start()
+        assert device.process(EventBatch.from_bytes(data)).forward.tolist() == [0, 0, 3]
+        with pytest.raises(ModelMismatch) as error:
+            device.process(faulty)
+    assert str(error.value) == "event 0: the core's forward is 0x8000, the rules that fired make it 0x0"
+
+
+def test_a_latency_other_than_the_manifests_is_an_error(tmp_path: Path) -> None:
+    with RtlDevice(cache=CACHE) as device:
+        device.load(toy_bundle(tmp_path / "toy", latency=6))
+        device.start()
+        with pytest.raises(ModelMismatch, match="the core takes 5 cycles, its manifest states a latency of 6"):
+            device.process(EventBatch.from_bytes([b"x" * 64]))
+
+
+def test_bundles_without_a_core_that_fits_are_refused(tmp_path: Path) -> None:
+    device = RtlDevice(cache=CACHE)
+    with pytest.raises(DeviceError, match="the bundle has no gateware; build it again with gateware"):
+        device.load(toy_bundle(tmp_path / "none", core=None))
+    other = {"top": "other", "latency_cycles": 5, "window_beats": 1}
+    with pytest.raises(DeviceError, match="the core's top module must be sevenm_core, not other"):
+        device.load(toy_bundle(tmp_path / "other", core=other))
+    with pytest.raises(DeviceError, match=r"the core has 70 rules and 2 channels, the manifest 70 and 3; build"):
+        device.load(toy_bundle(tmp_path / "three", channels=["one", "two", "three"]))
+    assert device.generation == 0
+
+
+def test_the_order_of_calls_is_checked(tmp_path: Path) -> None:
+    device = RtlDevice(cache=CACHE)
+    with pytest.raises(DeviceError, match="the rtl device has no bundle; load one before start"):
+        device.start()
+    device.load(toy_bundle(tmp_path / "toy"))
+    with pytest.raises(DeviceError, match="the rtl device is not started; load a bundle and start it"):
+        device.process(packets.batch(1, 1))
+    device.start()
+    device.close()
+    device.close()
+    with pytest.raises(DeviceError, match="not started"):
+        device.process(packets.batch(1, 1))
