@@ -298,7 +298,7 @@ def _cxx_version(program: str) -> str:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds an advisory lock on the file, which stays behind: removing it would let a third builder in. There are few."""
+    """Holds an advisory lock on the file. It stays behind, for removing it would let a third builder in."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
