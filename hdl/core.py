@@ -73,7 +73,7 @@ class PacketCore(wiring.Component):
         )
 
     def ports(self) -> dict[str, tuple[Any, None]]:
-        """Flat names for the Verilog module, as ``amaranth.back.verilog.convert`` takes them (it sees the directions)."""
+        """Flat names for the Verilog module, as ``amaranth.back.verilog.convert`` takes them."""
         out: dict[str, tuple[Any, None]] = {}
         for prefix, stream in (("s_axis", self.s_axis), ("m_axis", self.m_axis)):
             out |= {f"{prefix}_{name}": (getattr(stream, name), None) for name in PacketStream().members}
@@ -121,9 +121,7 @@ class PacketCore(wiring.Component):
             valid, early = next_valid, next_early
 
         # The packet that is leaving may have no beat left in the data FIFO: one verdict more than beats.
-        m.submodules.verdict_fifo = verdict_fifo = SyncFIFOBuffered(
-            width=self._verdict.size, depth=self.fifo_depth + 1
-        )
+        m.submodules.verdict_fifo = verdict_fifo = SyncFIFOBuffered(width=self._verdict.size, depth=self.fifo_depth + 1)
         m.d.comb += [
             verdict_fifo.w_data.eq(decision.verdict),
             verdict_fifo.w_en.eq(valid),

@@ -1,14 +1,18 @@
 """Names for the values of a pipeline that is written stage by stage.
 
-One idea: a pipeline reads well if a value keeps its name across registers, so ``reg`` gives back the registered
-value to be bound to the same name, and only the signal's own name counts the stage.
+One idea: a pipeline reads well if a value keeps its name across registers, so ``regs`` gives back the registered
+values to be bound to the same names, and only the register's own name counts the stage.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Module, ShapeLike, Signal, Value, ValueLike
+from amaranth.hdl import Cat, Module, ShapeLike, Signal, ValueLike
+
+WORD = 64
+"""Bits of values that ``regs`` puts in one register."""
 
 
 class Stages:
@@ -16,26 +20,40 @@ class Stages:
 
     def __init__(self, module: Module) -> None:
         self._module = module
-        self._names: dict[int, str] = {}
         self.stage = 0
 
     def wire(self, name: str, shape: ShapeLike, value: ValueLike) -> Signal:
         """A named value of this stage; ``value`` must fit ``shape``."""
         signal = Signal(shape, name=name)
-        self._names[id(signal)] = name
         self._module.d.comb += signal.eq(value)
         return signal
 
-    def reg(self, name: str, value: Value) -> Signal:
-        """The value in the next stage, without reset."""
+    def reg(self, name: str, value: Any) -> Signal:
+        """The value in the next stage, in a register of its own, without reset."""
         signal = Signal(value.shape(), name=f"{name}_s{self.stage}", reset_less=True)
-        self._names[id(signal)] = name
         self._module.d.sync += signal.eq(value)
         return signal
 
-    def regs(self, *values: Signal) -> list[Any]:
-        """``reg`` for many values made by ``wire``, under their own names."""
-        return [self.reg(self._names[id(value)], value) for value in values]
+    def regs(self, values: Sequence[Any]) -> list[Any]:
+        """The values in the next stage, in order, side by side in registers of up to WORD bits, the first one lowest.
+        A few words are simulated and elaborated much faster than many single bits, and are the same hardware."""
+        words: list[list[Any]] = []
+        room = 0
+        for value in values:
+            if len(value) > room:
+                words.append([])
+                room = WORD
+            words[-1].append(value)
+            room -= len(value)
+        out: list[Any] = []
+        for number, parts in enumerate(words):
+            word = self.reg(f"word{number}", Cat(parts))
+            at = 0
+            for value in parts:
+                part = word[at : at + len(value)]
+                out.append(part.as_signed() if value.shape().signed else part)
+                at += len(value)
+        return out
 
     def next(self) -> None:
         """The registers made from here on lead into the next stage."""

@@ -6,8 +6,7 @@ made by running it; there is no second path that could differ from what is shown
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,15 +19,14 @@ from sevenm.compiler.passes.gateware_lower import Lowering
 from sevenm.compiler.passes.gateware_schedule import Schedule, Stage, schedule
 from sevenm.compiler.passes.gateware_verdict import Verdict, lower_verdict
 from sevenm.compiler.plan import Plan
+from sevenm.hdl.core import core_latency
 
-from .gateware_text import NetText
+from .gateware_text import NetText, wrapped
 
 LATENCY_TARGET = {"packet": 32, "record": 14}
 """Cycles that a core should not take more than, by the Plan's source."""
 LEVELS = (2, 3, 4)
 """Logic levels between registers, fewest (and so the fastest clock) first."""
-FIFO_CYCLES = 2
-LINE = 118
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def emit_source(plan: Plan, levels: int | None = None) -> GatewareSource:
         lowering.run()
         verdict = lower_verdict(plan, lowering)
         plan_schedule = schedule(lowering.nets, verdict.roots)
-        latency = lowering.beats + plan_schedule.latency + FIFO_CYCLES
+        latency = core_latency(lowering.beats, plan_schedule.latency)
         if latency <= LATENCY_TARGET[plan.source]:
             break
     text = _render(plan, lowering, verdict, plan_schedule, latency)
@@ -62,15 +60,14 @@ def emit_source(plan: Plan, levels: int | None = None) -> GatewareSource:
 
 
 def load_source(source: GatewareSource) -> Any:
-    """Runs the text and returns an instance of its class ``Core``."""
+    """Runs the text and returns its module, which has the classes ``Core`` and ``Decision``."""
     module = ModuleType("sevenm_core")
     exec(compile(source.text, "core.py", "exec"), module.__dict__)
-    return module.Core()
+    return module
 
 
 def _render(plan: Plan, lowering: Lowering, verdict: Verdict, timing: Schedule, latency: int) -> str:
-    nets = lowering.nets
-    text = NetText(nets)
+    text = NetText(lowering.nets, timing.single)
     stages: list[list[str]] = []
     ranges: dict[int, tuple[int, int]] = {}
     for number, stage in enumerate(timing.stages):
@@ -78,15 +75,13 @@ def _render(plan: Plan, lowering: Lowering, verdict: Verdict, timing: Schedule, 
         ranges = stage.ranges
         origin = {vector: start if number else 0 for vector, (start, _) in ranges.items()}
         for ref in stage.computed:
-            name = text.name(ref)
-            lines.append(f'{name} = wire("{name}", {text.shape(ref)}, {text.expression(ref, origin)})')
+            if not text.fold(ref, origin):
+                name = text.name(ref)
+                lines.append(f'{name} = p.wire("{name}", {text.shape(ref)}, {text.expression(ref, origin)})')
+        if number < timing.latency:
+            lines += _list("return window, visible, [", timing.stages[number + 1].carried, text, "]")
         stages.append(lines)
-    outputs = [
-        *_bits("fired", verdict.fired, text),
-        *_bits("channels", verdict.channels, text),
-        *_bits("forward", verdict.forward, text),
-        *(f"self.verdict.{n}.eq({text.use(getattr(verdict, n))})" for n in ("drop", "malformed", "truncated")),
-    ]
+    outputs = [*stages.pop(), *_verdict(verdict, text)]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False,
@@ -100,7 +95,6 @@ def _render(plan: Plan, lowering: Lowering, verdict: Verdict, timing: Schedule, 
         window_bytes=lowering.window_bytes,
         rules=[_plain(rule.name) for rule in plan.rules],
         channels=[_plain(channel) for channel in plan.channels],
-        uses_size=any("size" in line for lines in stages for line in lines) or text.uses_size(verdict.roots),
         stages=stages,
         outputs=outputs,
     )
@@ -116,18 +110,24 @@ def _entry(text: NetText, stage: Stage, before: dict[int, tuple[int, int]]) -> I
         what = f"bytes {start} to {stop - 1}" if unit == 8 else f"bits {start} to {stop - 1}"
         yield f'{name} = p.reg("{name}", {name}[{unit * (start - origin)}:{unit * (stop - origin)}])  # {what}'
         text.mark_registered(vector)
-    names = [text.name(ref) for ref in stage.carried]
-    while names:
-        taken = 1
-        while taken < len(names) and 2 * sum(len(n) + 2 for n in names[: taken + 1]) + 20 < LINE:
-            taken += 1
-        part, names = ", ".join(names[:taken]), names[taken:]
-        yield f"[{part}] = p.regs({part})"
+    if stage.carried:
+        yield from _list("[", stage.carried, text, "] = p.regs(carried)")
 
 
-def _bits(name: str, refs: tuple[int, ...], text: NetText) -> Iterator[str]:
-    if refs:
-        yield f"self.verdict.{name}.eq(Cat({', '.join(text.use(r, bit=True) for r in refs)}))"
+def _list(before: str, refs: Sequence[int], text: NetText, after: str) -> Iterator[str]:
+    yield from wrapped(before, [text.name(ref) for ref in refs], after)
+
+
+def _verdict(verdict: Verdict, text: NetText) -> Iterator[str]:
+    yield "return {"
+    for name in ("fired", "channels", "forward"):
+        refs: tuple[int, ...] = getattr(verdict, name)
+        if refs:
+            for line in wrapped(f'"{name}": Cat(', [text.use(ref, bit=True) for ref in refs], "),"):
+                yield f"    {line}"
+    for name in ("drop", "malformed", "truncated"):
+        yield f'    "{name}": {text.use(getattr(verdict, name))},'
+    yield "}"
 
 
 def _plain(name: str) -> str:

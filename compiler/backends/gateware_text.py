@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sevenm.compiler.passes.gateware_netlist import INLINE, VECTORS, Netlist
 
 _OPERATORS = {
-    "add": "+", "sub": "-", "mul": "*", "div": "//", "mod": "%", "band": "&", "bor": "|", "bxor": "^", "eq": "==",
+    "add": "+", "sub": "-", "mul": "*", "band": "&", "bor": "|", "bxor": "^", "eq": "==",
     "lt": "<", "shl": "<<", "shr": ">>",
 }  # fmt: skip
+
+
+_FOLDED = frozenset({"all", "any", "table", "eq", "lt"})
+LINE = 112
+FOLDED_MAX = 64
+"""Characters of the longest expression that is written within another one."""
 
 
 class NetText:
     """Names, shapes and expressions of nets. A name is the operation and the net's number."""
 
-    def __init__(self, nets: Netlist) -> None:
+    def __init__(self, nets: Netlist, single: frozenset[int] = frozenset()) -> None:
         self._nets = nets
+        self._single = single
+        self._folded: dict[int, str] = {}
         self._registered: set[int] = set()
 
     def name(self, ref: int) -> str:
@@ -37,13 +45,11 @@ class NetText:
     def mark_registered(self, vector: int) -> None:
         self._registered.add(vector)
 
-    def uses_size(self, refs: Sequence[int]) -> bool:
-        """Whether ``size`` itself is behind one of these inline nets."""
-        return any("size" in self.use(ref) for ref in refs)
-
     def use(self, ref: int, bit: bool = False) -> str:
         """A net as an operand; ``bit`` asks for a value of one bit where it is a constant."""
         net = self._nets[ref]
+        if ref in self._folded:
+            return self._folded[ref]
         if net.op not in INLINE:
             return self.name(ref)
         if net.op == "const":
@@ -60,6 +66,16 @@ class NetText:
         if net.op == "pair":
             return f"Cat({args[0]}, {args[1]})"
         return f"~{args[0]}"
+
+    def fold(self, ref: int, origin: Mapping[int, int]) -> bool:
+        """Whether the net is written where it is used, because it is a condition that is used once, and short."""
+        if ref not in self._single or self._nets[ref].op not in _FOLDED:
+            return False
+        text = self.expression(ref, origin)
+        if len(text) > FOLDED_MAX:
+            return False
+        self._folded[ref] = f"({text})"
+        return True
 
     def expression(self, ref: int, origin: Mapping[int, int]) -> str:
         """What a net is assigned; ``origin`` is the first unit of each input vector that this stage still has."""
@@ -91,7 +107,7 @@ class NetText:
                 return f"Cat({', '.join(self.use(a, bit=True) for a in net.args)})"
             case "extend":
                 return args[0]
-            case "div" | "mod" | "shl" | "shr":
+            case "shl" | "shr":
                 return f"{args[0]} {_OPERATORS[net.op]} {net.attrs[0]:#x}"
             case op:
                 return f"{args[0]} {_OPERATORS[op]} {args[1]}"
@@ -112,3 +128,20 @@ def _table(x: str, width: int, bits: int) -> str:
         if ones[0] == 0:
             return f"{x} <= {ones[-1]}"
     return f"C({bits:#x}, {size}).bit_select({x}, 1)"
+
+
+def wrapped(before: str, items: Sequence[str], after: str) -> Iterator[str]:
+    """``before``, the items with commas, and ``after``, in lines of at most LINE characters."""
+    whole = f"{before}{', '.join(items)}{after}"
+    if len(whole) <= LINE:
+        yield whole
+        return
+    yield before
+    line = ""
+    for item in items:
+        if line and len(line) + len(item) + 2 > LINE - 4:
+            yield f"    {line}"
+            line = ""
+        line += f"{' ' if line else ''}{item},"
+    yield f"    {line}"
+    yield after

@@ -18,7 +18,7 @@ TOP = "sevenm_core"
 def to_verilog(plan: Plan) -> str:
     """The core of a Plan as Verilog-2005, top module TOP; the same Plan gives the same text."""
     source = emit_source(plan)
-    core = load_source(source)
+    core = load_source(source).Core()
     text: str = verilog.convert(core, name=TOP, ports=core.ports(), emit_src=False, strip_internal_attrs=True)
     header = (
         f"// Match core of Plan {plan.name.encode('ascii', 'backslashreplace').decode()}\n"

@@ -33,18 +33,18 @@ class Aligned:
 
 
 def align(
-    nets: Netlist, source: int, limit: int, unit: int, start: int, values: Iterable[int], span: Span
+    nets: Netlist, source: int, unit: int, start: int, values: Iterable[int], span: Span
 ) -> Aligned | None:  # fmt: skip
     """Multiplexers that bring the units of ``span`` from the net ``start`` to a fixed place; None if no value is
     possible.
 
-    ``source`` has ``limit`` units of ``unit`` bits (what lies past is 0); ``values`` are what ``start`` can be. What
-    comes out for another value of ``start`` is undefined.
+    ``unit`` is the bits of a unit of ``source``, outside of which all is 0; ``values`` are what ``start`` can be.
+    What comes out for another value of ``start`` is undefined.
     """
     rest = sorted(set(values))
     if not rest:
         return None
-    origin, length = 0, limit
+    origin = 0
     while (varying := _varying(rest)) and len(rest) > 1:
         bits = _telling(rest, varying) or varying[:2]
         mask = sum(1 << b for b in bits)
@@ -62,7 +62,7 @@ def align(
             unit * (last - first),
             cost=1,
         )
-        origin, length, rest = first, last - first, left
+        origin, rest = first, left
     return Aligned(source, rest[0] - origin)
 
 

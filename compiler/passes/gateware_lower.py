@@ -13,6 +13,7 @@ from sevenm.compiler.graph import WINDOW, Node
 from sevenm.compiler.plan import Plan
 
 from .gateware_align import Aligned, Span, align
+from .gateware_divide import add_cost, offset, quotient, remainder
 from .gateware_members import MemberBuilder, Ranges, unsigned_ranges
 from .gateware_netlist import Netlist
 from .gateware_values import possible_values
@@ -45,7 +46,7 @@ class Lowering:
         nets = self.nets
         self._window = nets.make("window", width=8 * self.window_bytes)
         self._visible = nets.make("visible", width=self.visible_bits)
-        self._size = nets.make("size", width=16)
+        self.size = nets.make("size", width=16)
         self._members = MemberBuilder(nets)
         self._possible = possible_values(plan.nodes)
         self._values: list[Value | None] = []
@@ -105,12 +106,10 @@ class Lowering:
         key = (base, is_flag)
         if key not in self._aligned:
             node = self.plan.nodes[base]
-            source, limit, unit = (
-                (self._visible, self.visible_bits, 1) if is_flag else (self._window, self.window_bytes, 8)
-            )
+            source, unit = (self._visible, 1) if is_flag else (self._window, 8)
             values = self._possible[base].below(node, WINDOW)
             span = (self._flag_spans if is_flag else self._data_spans)[base]
-            self._aligned[key] = align(self.nets, source, limit, unit, self._net(base), values, span)
+            self._aligned[key] = align(self.nets, source, unit, self._net(base), values, span)
         return self._aligned[key]
 
     def _inside(self, base: int) -> int:
@@ -118,7 +117,7 @@ class Lowering:
         node = self.plan.nodes[base]
         if node.hi < WINDOW:
             return self.nets.true
-        return self._all_of(self._member(Value(self._net(base)), ((0, WINDOW - 1),)))
+        return self.nets.all(self._member(Value(self._net(base)), ((0, WINDOW - 1),)))
 
     def _shown(self, base: int, disp: int) -> int:
         """Whether byte base + disp is visible."""
@@ -174,9 +173,6 @@ class Lowering:
             terms.append(nets.all((at_least, nets.invert(above))))
         return nets.any(terms)
 
-    def _all_of(self, terms: tuple[int, ...]) -> int:
-        return self.nets.all(terms)
-
     def _member(self, value: Value, ranges: Ranges) -> tuple[int, ...]:
         """Conditions that hold together exactly if the value lies in the ranges."""
         nets = self.nets
@@ -210,7 +206,7 @@ class Lowering:
             return Value(self.nets.const(node.lo))
         match node.op:
             case "size":
-                return Value(self._size)
+                return Value(self.size)
             case "load":
                 return self._load(node)
             case "bits":
@@ -310,7 +306,14 @@ class Lowering:
         x = self._net(node.args[0])
         shift = divisor.bit_length() - 1
         if divisor != 1 << shift:
-            return Value(nets.make(node.op, (x,), (divisor,), node.width, node.is_signed, nets.levels))
+            y, count = offset(nets, x, self.plan.nodes[node.args[0]].lo, divisor)
+            if node.op == "mod":
+                return Value(remainder(nets, self._members, y, divisor))
+            if not count:
+                return Value(quotient(nets, y, divisor, node.width))
+            high = quotient(nets, y, divisor, max(1, (node.hi + count).bit_length()))
+            minus = nets.const(-count)
+            return Value(nets.make("add", (high, minus), (), node.width, node.is_signed, add_cost(node.width)))
         if node.op == "mod":
             return Value(nets.slice(x, 0, shift))
         if nets[x].is_signed:
@@ -328,7 +331,7 @@ class Lowering:
                     return Value(nets.make("shl", (other,), (shift,), node.width, node.is_signed))
             cost = nets.levels
         elif node.op in ("add", "sub"):
-            cost = 1 if node.width <= 8 else 2 if node.width <= 32 else 3
+            cost = add_cost(node.width)
         else:
             cost = 0 if x is not None or y is not None else 1
         return Value(nets.make(node.op, (a, b), (), node.width, node.is_signed, cost))

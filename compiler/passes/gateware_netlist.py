@@ -47,7 +47,8 @@ VECTORS = frozenset({"window", "visible"})
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """``stage`` is the cycle it is computed in, counted from the window's; ``depth`` the levels used up to here."""
+    """``stage`` is the first cycle it can be computed in, counted from the window's; ``depth`` the levels used up to
+    here, ``cost`` of them by the net itself."""
 
     op: str
     args: tuple[int, ...]
@@ -56,6 +57,7 @@ class Net:
     is_signed: bool
     stage: int
     depth: int
+    cost: int
 
 
 class Netlist:
@@ -91,7 +93,7 @@ class Netlist:
         if depth + cost > self.levels:
             stage, depth = stage + 1, 0
         ref = len(self.nets)
-        self.nets.append(Net(op, key[1], key[2], width, is_signed, stage, depth + cost))
+        self.nets.append(Net(op, key[1], key[2], width, is_signed, stage, depth + cost, cost))
         self._index[key] = ref
         return ref
 

@@ -1,6 +1,6 @@
 """Which registers lie between which stages.
 
-One idea: every net has its stage already; a value is registered from there to the last stage that uses it, and the
+One idea: every net has its stage by now; a value is registered from there to the last stage that uses it, and the
 window shrinks to the bytes that a later stage still moves.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .gateware_netlist import INLINE, VECTORS, Netlist
+from .gateware_retime import retime
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +25,20 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """``stages[latency]`` holds only registers: the verdict. ``latency`` is in cycles, at least 1."""
+    """``stages[latency]`` holds only registers: the verdict. ``latency`` is in cycles, at least 1. ``single`` are
+    the nets that are used once, in their own stage."""
 
     stages: tuple[Stage, ...]
     latency: int
+    single: frozenset[int]
 
 
 def schedule(nets: Netlist, roots: Sequence[int]) -> Schedule:
-    latency = max((nets[r].stage for r in roots), default=0) + 1
+    placed, latency = retime(nets, roots)
     last_use: dict[int, int] = {}
     needs: dict[int, dict[int, tuple[int, int]]] = {}
     pending: dict[int, int] = dict.fromkeys(roots, latency)
+    uses = dict.fromkeys(roots, 2)
     for ref in range(len(nets.nets) - 1, -1, -1):
         stage = pending.get(ref)
         if stage is None:
@@ -42,29 +46,34 @@ def schedule(nets: Netlist, roots: Sequence[int]) -> Schedule:
         net = nets[ref]
         last_use[ref] = stage
         # An inline net is written where it is used, so its operands are used there.
-        used = stage if net.op in INLINE else net.stage
+        used = stage if net.op in INLINE else placed[ref]
         for arg in net.args:
             pending[arg] = max(pending.get(arg, 0), used)
+            uses[arg] = uses.get(arg, 0) + 1
+            if net.op in INLINE:
+                uses[arg] += uses[ref] - 1
             if nets[arg].op in VECTORS:
                 _need(needs.setdefault(arg, {}), used, _units(nets, ref))
+    single = [r for r, last in last_use.items() if uses[r] == 1 and last == placed[r]]
+    carried: list[list[int]] = [[] for _ in range(latency + 1)]
+    computed: list[list[int]] = [[] for _ in range(latency + 1)]
+    for ref in sorted(last_use):
+        net = nets[ref]
+        if net.op in INLINE or net.op in VECTORS:
+            continue
+        if net.op != "size":
+            computed[placed[ref]].append(ref)
+        for stage in range(placed[ref] + 1, last_use[ref] + 1):
+            carried[stage].append(ref)
     stages = []
     for stage in range(latency + 1):
-        carried, computed = [], []
-        for ref in sorted(last_use):
-            net = nets[ref]
-            if net.op in INLINE or net.op in VECTORS:
-                continue
-            if net.stage == stage and net.op != "size":
-                computed.append(ref)
-            elif net.stage < stage <= last_use[ref]:
-                carried.append(ref)
         ranges = {}
         for vector, by_stage in needs.items():
             later = [r for at, r in by_stage.items() if at >= stage]
             if later:
                 ranges[vector] = (min(a for a, _ in later), max(b for _, b in later))
-        stages.append(Stage(tuple(carried), tuple(computed), ranges))
-    return Schedule(tuple(stages), latency)
+        stages.append(Stage(tuple(carried[stage]), tuple(computed[stage]), ranges))
+    return Schedule(tuple(stages), latency, frozenset(single))
 
 
 def _need(by_stage: dict[int, tuple[int, int]], stage: int, units: tuple[int, int]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from amaranth.sim import Simulator
 
-from .packets import Beat, Collector, Marked, Packet, Verdict, all_beats
+from .packets import BEAT_BYTES, Beat, Collector, Marked, Packet, Verdict, all_beats
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +82,26 @@ def _beat(ctx: Any, stream: Any) -> Beat:
 
 def _verdict(ctx: Any, marks: Any) -> Verdict:
     return Verdict(**{f.name: ctx.get(getattr(marks, f.name)) for f in fields(Verdict)})
+
+
+def decide(pipeline: Any, packets: Sequence[Packet]) -> list[Verdict]:
+    """Sends the packets' windows through a ``sevenm.hdl.decision.DecisionPipeline``, one a cycle."""
+    out: list[Verdict] = []
+
+    async def testbench(ctx: Any) -> None:
+        for cycle in range(len(packets) + pipeline.latency):
+            if cycle < len(packets):
+                packet = packets[cycle]
+                window = packet.data[: pipeline.window_bytes]
+                ctx.set(pipeline.window, int.from_bytes(window, "little"))
+                ctx.set(pipeline.visible, (1 << min(len(packet.data), BEAT_BYTES * pipeline.beats + 1)) - 1)
+                ctx.set(pipeline.size, packet.size)
+            if cycle >= pipeline.latency:
+                out.append(_verdict(ctx, pipeline.verdict))
+            await ctx.tick()
+
+    simulator = Simulator(pipeline)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    return out
