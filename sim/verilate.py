@@ -76,6 +76,7 @@ _CXX = (
     "-std=c++17", "-fPIC", "-fvisibility=hidden", "-pthread", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
     "-DVM_TIMING=0", "-DVM_TRACE=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0", "-DVM_TRACE_SAIF=0", "-DVL_USER_FATAL",
 )  # fmt: skip
+_LINK = ("-shared", "-pthread", "-Wl,-z,defs")
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 
 _STREAM = {"tdata": 512, "tkeep": 64, "tvalid": 1, "tready": 1, "tlast": 1, "tuser_size": 16, "tuser_src": 16,
@@ -178,7 +179,7 @@ def _harness() -> list[bytes]:
 def _name(tools: Toolchain, effort: Effort, sources: Sequence[bytes]) -> str:
     parts = {
         "sources": [hashlib.sha256(data).hexdigest() for data in sources],
-        "flags": [_VERILATOR, _CXX, effort.verilator, effort.cxx],
+        "flags": [_VERILATOR, _CXX, _LINK, effort.verilator, effort.cxx],
         "tools": [tools.verilator_version, str(tools.root), tools.cxx_version, _processor()],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -204,7 +205,9 @@ def _compile(tools: Toolchain, effort: Effort, source: bytes, folder: Path, runt
         jobs.append((name, (*flags, *(("-O0",) if slow else effort.cxx))))
     objects = _objects(tools, jobs, out)
     model = out / "model.so"
-    link = [tools.cxx, "-shared", "-pthread", "-o", model.name, *map(str, (*objects, *runtime))]
+    link = [tools.cxx, *_LINK, "-o", model.name, *map(str, (*objects, *runtime))]
+    if "clang" in tools.cxx_version:
+        link.append("-latomic")  # unoptimised, it calls for what gcc knows by itself
     _run(link, out, "the RTL model does not link")
     return model
 
