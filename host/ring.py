@@ -178,7 +178,7 @@ _open_sides: weakref.WeakSet[_Side] = weakref.WeakSet()
 def _disown_all() -> None:
     """In a forked child: without this the child would hold the parent's locks after the parent's death."""
     for side in list(_open_sides):
-        native().lib.sm_ring_disown(side.handle)
+        side.disown()
 
 
 os.register_at_fork(after_in_child=_disown_all)
@@ -188,9 +188,9 @@ class _Side:
     """One side's open handle. Views stay readable after ``close``, since they keep the mapping alive."""
 
     def __init__(self, name: str, handle: Any, data_dtype: np.dtype[Any] | None, writeable: bool) -> None:
-        ffi, lib = native()
+        ffi, self._lib = native()
         self.name = name
-        self._abandon = lib.sm_ring_abandon
+        self._abandon = self._lib.sm_ring_abandon
         self.handle = handle
         """The C handle, ``sm_ring *``, for other parts of the C runtime."""
         self.slots: int = handle.slots
@@ -206,15 +206,19 @@ class _Side:
 
     def close(self) -> None:
         """Gives this side of the ring back; harmless when repeated."""
-        native().lib.sm_ring_close(self.handle)
+        self._lib.sm_ring_close(self.handle)
 
     def __del__(self) -> None:
         # Views may keep the mapping alive for long, but a side nobody can use any more must not look alive.
         if hasattr(self, "_abandon"):
             self._abandon(self.handle)
 
+    def disown(self) -> None:
+        """Lets go of the ring without touching it: in a forked child, it is the parent's."""
+        self._lib.sm_ring_disown(self.handle)
+
     def _raise_fault(self) -> None:
-        fault, lib = self.handle.fault, native().lib
+        fault, lib = self.handle.fault, self._lib
         if fault == lib.SM_RING_CORRUPT:
             raise RingCorrupt(
                 f"ring {self.name} is corrupt: the other side's index does not fit its {self.slots} slots; "
@@ -237,6 +241,9 @@ class RingWriter(_Side):
 
     def __init__(self, name: str, handle: Any, data_dtype: np.dtype[Any] | None) -> None:
         super().__init__(name, handle, data_dtype, writeable=True)
+        self._from_buffer = native().ffi.from_buffer
+        self._accepted = self.dtype
+        """The dtype of the last records: comparing field by field takes as long as handing over a small batch."""
         self._reserved = 0
 
     @classmethod
@@ -272,7 +279,7 @@ class RingWriter(_Side):
         """The rules were changed: names the bundle that produces from now on."""
         if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
             raise ValueError(f"digest must be 64 lower-case hexadecimal digits, not {digest[:80]!r}")
-        native().lib.sm_ring_set_digest(self.handle, digest.encode())
+        self._lib.sm_ring_set_digest(self.handle, digest.encode())
 
     def write(self, records: NDArray[np.void]) -> int:
         """Copies (n,) records of ``dtype`` in, numbers them (``seq``) and returns how many were delivered.
@@ -281,12 +288,14 @@ class RingWriter(_Side):
         out of a signal handler ends the wait, and what was left is counted as ``stopped``.
         Raises TypeError for another dtype or shape, RingCorrupt, RingError if closed.
         """
-        if records.dtype != self.dtype or records.ndim != 1:
-            raise TypeError(f"records must be 1-D of {self.dtype}, not {records.ndim}-D of {records.dtype}")
-        ffi, lib = native()
+        if records.dtype is not self._accepted or records.ndim != 1:
+            if records.dtype != self.dtype or records.ndim != 1:
+                raise TypeError(f"records must be 1-D of {self.dtype}, not {records.ndim}-D of {records.dtype}")
+            self._accepted = records.dtype
+        lib, ring = self._lib, self.handle
         data = np.ascontiguousarray(records)
-        start, size, n = ffi.from_buffer(data), self.dtype.itemsize, len(data)
-        ring, done, before = self.handle, 0, self.handle.mine
+        start, size, n = self._from_buffer(data), self.dtype.itemsize, len(data)
+        done, before = 0, ring.mine
         if ring.fault:
             self._raise_fault()
         sent = lib.sm_ring_sent(ring)
@@ -310,7 +319,7 @@ class RingWriter(_Side):
         if n < 0:
             raise ValueError(f"n must not be negative, not {n}")
         at = self.handle.mine & (self.slots - 1)
-        granted: int = native().lib.sm_ring_reserve(self.handle, min(n, self.slots - at))
+        granted: int = self._lib.sm_ring_reserve(self.handle, min(n, self.slots - at))
         if self.handle.fault:
             self._raise_fault()
         self._reserved = granted
@@ -320,7 +329,7 @@ class RingWriter(_Side):
         """Numbers the first n reserved slots and shows them to the reader."""
         if not 0 <= n <= self._reserved:
             raise ValueError(f"n must be 0 to {self._reserved}, the slots reserved, not {n}")
-        native().lib.sm_ring_commit_sequenced(self.handle, n)
+        self._lib.sm_ring_commit_sequenced(self.handle, n)
         self._reserved = 0
 
 
@@ -349,7 +358,7 @@ class RingReader(_Side):
         self.ended = False
         """The producer has closed the ring and everything was read."""
         self._held = 0
-        self._next = native().lib.sm_ring_next
+        self._next = self._lib.sm_ring_next
 
     @classmethod
     def attach(
@@ -397,7 +406,7 @@ class RingReader(_Side):
             raise ValueError(f"n must be 0 to {self._held}, the records of the batch, not {n}")
         self._held = 0
         if n:
-            native().lib.sm_ring_give_back(self.handle, n)
+            self._lib.sm_ring_give_back(self.handle, n)
 
     def batch(self, limit: int | None = None) -> _Batch:
         """``with reader.batch() as records``: as ``read``, given back at the end of the block."""
@@ -409,7 +418,7 @@ class RingReader(_Side):
         False: none came in time, or none will ever come (``ended``).
         Raises ProducerGone when the producer is dead and everything was read, RingCorrupt, RingError if closed.
         """
-        lib = native().lib
+        lib = self._lib
         self.release()
         end = None if timeout is None else time.monotonic() + timeout
         while True:

@@ -8,7 +8,7 @@
 #define SPINS 2000            /* looks before the first sleep: 20 to 60 microseconds */
 #define SLEEP_MIN_NS 20000L
 #define SLEEP_MAX_NS 500000L
-#define PIECE_BYTES 16384u    /* copied at once, so that numbering finds the slots in the first-level cache */
+#define PIECE_BYTES 2048u     /* copied at once: the stores of the numbers then join those of the copy */
 
 static inline void relax(void) {
 #if defined(__x86_64__)
