@@ -11,12 +11,14 @@ from pathlib import Path
 
 
 def machine_facts() -> dict[str, str]:
-    """Processor, cores, kernel, compiler, Python, date (ISO 8601, UTC) and git commit ("+" if files were changed)."""
+    """Processor, cores, kernel, compiler, Python, load (1 minute; well above 1 before a run means that
+    others used the machine), date (ISO 8601, UTC) and git commit ("+" if files were changed)."""
     return {
         "cpu": _cpu(),
         "cores": str(os.cpu_count()),
         "kernel": f"{platform.system()} {platform.release()}",
         "compiler": _first_line(next((c for c in ("gcc", "clang", "cc") if shutil.which(c)), "cc"), "--version"),
+        "load": f"{os.getloadavg()[0]:.1f}",
         "python": platform.python_version(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _first_line("git", "describe", "--always", "--dirty=+", "--abbrev=12"),

@@ -277,6 +277,8 @@ def main() -> None:
     if options.runs < 5 or options.packets < 1:
         parser.error(f"at least 5 runs of at least 1 packet, not {options.runs} of {options.packets}")
     facts = machine_facts()
+    if float(facts["load"]) > 1:
+        print(f"the machine is busy (load {facts['load']} on {facts['cores']} cores): compare ratios, not times")
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         harnesses = build_harness(Path(name))

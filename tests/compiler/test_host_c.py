@@ -198,6 +198,26 @@ def test_hypothesis_graphs_match_the_reference(seed: int, events: int, tmp_path:
         check([plan_of(g, conditions)], tmp_path / str(seed), ["-march=native"], events)
 
 
+@pytest.mark.parametrize("name", BUILDS)
+def test_neighbouring_fields_are_taken_apart(name: str, tmp_path: Path) -> None:
+    """Every width, byte order and offset that one read can hold, at a fixed place and behind a base of the packet."""
+    packets = [bytes([first, *(37 * i + 11 & 0xFF for i in range(20))]) for first in range(6)]
+    packets = [packet[:length] for packet in packets for length in range(15)]
+    buffer, events = pack_events(packets)
+    plans = []
+    for pair in [(a, b) for a in range(4) for b in range(1, 5 - a)]:
+        g, conditions = Graph(), []
+        base = g.bits(g.load(g.false, 0, 1), 0, 3)
+        for at in (base, g.const(1)):
+            for little in (False, True):
+                value = g.load(at, *pair, little)
+                conditions += [value, g.load(at, 0, 1), g.load(at, 3, 1)]
+        conditions = [g.eq(g.bits(v, bit, 1), g.true) for v in conditions for bit in range(g[v].width)]
+        plans.append(plan_of(g, conditions))
+    for plan, library in zip(plans, build(plans, tmp_path, BUILDS[name]), strict=True):
+        assert (match(library, plan, buffer, events) == expected(plan, buffer, events)).all()
+
+
 def test_large_plans_are_cut_into_stages(tmp_path: Path) -> None:
     g = Graph()
     conditions = [g.eq(g.load(g.false, 0, 1), g.const(1))]
