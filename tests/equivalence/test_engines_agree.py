@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -19,9 +20,9 @@ from sevenm.host.batch import EventBatch
 from sevenm.sim.rule_sets import RuleSets
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-GROUPS, SETS = 8, 26
-"""208 rule sets, compiled as 8 files of 26 blocks: a block is a rule set of its own (they are independent), and one
-model of the hardware serves 26 of them."""
+GROUPS, SETS = 80 if os.environ.get("SEVENM_SOAK") else 8, 26
+"""208 rule sets (ten times that in the long run), compiled in files of 26 blocks: a block is a rule set of
+its own (they are independent), and one model of the hardware serves 26 of them."""
 BOUNDARY_RULES = 2
 """Rules of each group for which the solver looks for events on the edge."""
 
