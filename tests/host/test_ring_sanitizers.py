@@ -24,7 +24,7 @@ OPTIONS = {
 def build(folder: Path, compiler: str, kind: str, csrc: Path = CSRC) -> Path:
     program = folder / f"driver-{compiler}"
     command = [compiler, "-std=c11", "-O1", "-g", "-D_GNU_SOURCE", f"-fsanitize={kind}", "-fno-sanitize-recover=all"]
-    parts = [str(DRIVER), str(csrc / "ring.c"), str(csrc / "ring_open.c")]
+    parts = [str(DRIVER), *map(str, sorted(csrc.glob("ring*.c")))]
     done = subprocess.run(
         [*command, f"-I{csrc}", "-o", str(program), *parts, "-lpthread", "-lrt"], capture_output=True, text=True
     )
