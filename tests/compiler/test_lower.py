@@ -31,8 +31,20 @@ WEB = E / IP(src="10.1.2.3", dst="192.168.7.9", ttl=64, id=258) / TCP(sport=4000
 SYN = E / IP(src="10.1.2.3", dst="10.9.9.9") / TCP(sport=1, dport=22, flags="S")
 DNS = E / IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=5353, dport=53) / b"\x12\x34query"
 SIX = E / IPv6(src="2001:db8::1", dst="fe80::2", tc=0xB8, fl=77, hlim=3) / UDP(sport=7, dport=8) / b"abcdef"
-TAGGED = E / Dot1Q(vlan=101, prio=5) / IP(src="1.2.3.4", dst="5.6.7.8") / UDP(sport=9, dport=10)
-QINQ = E / Dot1AD(vlan=200, dei=1) / Dot1Q(vlan=7) / IP(src="1.2.3.4", dst="5.6.7.8") / TCP(dport=443)
+# Types are given: what scapy fills in depends on the layers that other modules have loaded.
+TAGGED = (
+    Ether(type=0x8100)
+    / Dot1Q(vlan=101, prio=5, type=0x0800)
+    / IP(src="1.2.3.4", dst="5.6.7.8")
+    / UDP(sport=9, dport=10)
+)
+QINQ = (
+    Ether(type=0x88A8)
+    / Dot1AD(vlan=200, dei=1, type=0x8100)
+    / Dot1Q(vlan=7, type=0x0800)
+    / IP(src="1.2.3.4", dst="5.6.7.8")
+    / TCP(dport=443)
+)
 WHO = E / ARP(op=1, hwsrc="66:77:88:99:aa:bb", psrc="10.0.0.1", pdst="10.0.0.254")
 PING = E / IP(src="10.0.0.1", dst="10.0.0.2") / ICMP(type=8, id=9, seq=4) / b"ping"
 PING6 = E / IPv6(src="::1", dst="::2") / ICMPv6EchoRequest(id=6, seq=2)
