@@ -35,7 +35,7 @@ class WindowAssembler(wiring.Component):
     window : Out(8 * window_bytes)         byte i at bits [8 i + 7 : 8 i], zero if the packet has no byte i
     visible : Out(64 * beats + 1)          bit i: the packet has a byte i, so the ones are contiguous from bit 0
     size_out : Out(16)
-    early : Out(range(beats))              beats fewer than ``beats`` that the packet had
+    early : Out(range(max(2, beats)))      beats fewer than ``beats`` that the packet had
 
     ``window_bytes`` is how much of the window is kept, at most 64 * beats.
     """
@@ -58,7 +58,7 @@ class WindowAssembler(wiring.Component):
                 "window": Out(8 * window_bytes),
                 "visible": Out(BEAT_BYTES * beats + 1),
                 "size_out": Out(16),
-                "early": Out(range(beats)),
+                "early": Out(range(max(2, beats))),
             }
         )
 

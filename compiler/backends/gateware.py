@@ -87,14 +87,14 @@ def _render(plan: Plan, lowering: Lowering, verdict: Verdict, timing: Schedule, 
         keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False,
     )  # fmt: skip
     return environment.get_template("core.py.j2").render(
-        name=_plain(plan.name),
+        name=plain(plan.name),
         digest=plan.digest,
         latency_cycles=latency,
         decision_latency=timing.latency,
         beats=lowering.beats,
         window_bytes=lowering.window_bytes,
-        rules=[_plain(rule.name) for rule in plan.rules],
-        channels=[_plain(channel) for channel in plan.channels],
+        rules=[plain(rule.name) for rule in plan.rules],
+        channels=[plain(channel) for channel in plan.channels],
         stages=stages,
         outputs=outputs,
     )
@@ -130,6 +130,6 @@ def _verdict(verdict: Verdict, text: NetText) -> Iterator[str]:
     yield "}"
 
 
-def _plain(name: str) -> str:
-    """A name as it may stand in the text's docstring."""
+def plain(name: str) -> str:
+    """A name as it may stand in a docstring or comment of generated text."""
     return name.encode("ascii", "backslashreplace").decode().replace("\\", "/").replace('"', "'").replace("\n", " ")

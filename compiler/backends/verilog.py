@@ -8,7 +8,7 @@ from amaranth.back import verilog
 
 from sevenm.compiler.plan import Plan
 
-from .gateware import emit_source, load_source
+from .gateware import emit_source, load_source, plain
 
 TOP = "sevenm_core"
 """Name of the Verilog module."""
@@ -21,7 +21,7 @@ def to_verilog(plan: Plan) -> str:
     core = load_source(source).Core()
     text: str = verilog.convert(core, name=TOP, ports=core.ports(), emit_src=False, strip_internal_attrs=True)
     header = (
-        f"// Match core of Plan {plan.name.encode('ascii', 'backslashreplace').decode()}\n"
+        f"// Match core of Plan {plain(plan.name)}\n"
         f"// digest  {plan.digest}\n// latency {source.latency_cycles} cycles\n"
     )
     return header + text

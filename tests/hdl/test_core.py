@@ -122,10 +122,10 @@ def test_long_packets_pass_a_fifo_that_is_shorter_than_they_are() -> None:
 
 
 def test_a_fifo_too_short_for_the_full_rate_is_refused() -> None:
-    with pytest.raises(ValueError, match="^fifo_depth must be at least 11 for a latency of 7, not 8$"):
+    with pytest.raises(ValueError, match=r"^fifo_depth must be at least 11 for a latency of 7, not 8$"):
         PacketCore(Echo(1, 4), fifo_depth=8)
 
 
 def test_a_pipeline_without_a_register_is_refused() -> None:
-    with pytest.raises(ValueError, match="^latency must be at least 1 cycle, not 0$"):
+    with pytest.raises(ValueError, match=r"^latency must be at least 1 cycle, not 0$"):
         Echo(1, 0)

@@ -1,0 +1,349 @@
+# amaranth: UnusedElaboratable=no
+"""The gateware back end against the reference model: random graphs over every operation, in two simulators."""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sevenm.compiler import compile_text
+from sevenm.compiler.backends.gateware import LATENCY_TARGET, emit_source, load_source
+from sevenm.compiler.backends.verilog import TOP, to_verilog
+from sevenm.compiler.graph import WINDOW, Graph, RangeError
+from sevenm.compiler.plan import Block, Plan, Rule, prune
+from sevenm.host.batch import EventBatch
+from sevenm.host.decisions import unpack
+from sevenm.sim.model import Drive
+from sevenm.sim.testbench.amaranth_bench import decide, play
+from sevenm.sim.testbench.expected import expected_verdicts
+from sevenm.sim.testbench.packets import Packet
+from sevenm.sim.verilate import QUICK, Toolchain, open_model
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+LENGTHS = (0, 1, 2, 13, 14, 15, 31, 60, 63, 64, 65, 66, 127, 128, 129, 191, 192, 193, 255, 256, 257, 300, 1514)
+
+
+class Graphs:
+    """Grows a random graph; every choice comes from one ``random.Random``."""
+
+    def __init__(self, choose: random.Random) -> None:
+        self.r = choose
+        self.g = Graph()
+        g = self.g
+        self.values = [g.size(), g.load(g.false, 0, 1), g.load(g.false, 1, 2), g.load(g.false, 3, 4, True)]
+        ethertype = g.eq(self.values[1], g.const(1))
+        short = g.mux(ethertype, g.const(18), g.const(14))
+        self.bases = [short, g.add(short, g.mul(g.bits(g.load(short, 0, 1), 0, 4), g.const(4)))]
+        self.conditions = [ethertype, g.lt(g.seen(), g.const(64))]
+
+    def pick(self) -> int:
+        return self.r.choice(self.values)
+
+    def constant(self, near: int) -> int:
+        """A number at or beside the ends of a node's interval, or in it."""
+        node = self.g[near]
+        value = self.r.choice([node.lo, node.lo + 1, node.hi - 1, node.hi, self.r.randint(node.lo, node.hi)])
+        return min(max(value, -(1 << 126)), (1 << 126) - 1)
+
+    def grow(self) -> None:
+        steps: list[Callable[[], None]] = [
+            self.load, self.load, self.base, self.arithmetic, self.arithmetic, self.bitwise, self.bits, self.signed,
+            self.divide, self.compare, self.compare, self.equal, self.member, self.member, self.logic, self.logic,
+            self.mux, self.seen, self.seen,
+        ]  # fmt: skip
+        try:
+            self.r.choice(steps)()
+        except RangeError:
+            self.logic()
+
+    def load(self) -> None:
+        base = self.r.choice([self.g.false, *self.bases])
+        count = self.r.choice([1, 2, 3, 4, 6, 8, 16])
+        self.values.append(self.g.load(base, self.r.choice([0, 1, 5, 30, 100, 250]), count, self.r.random() < 0.3))
+
+    def base(self) -> None:
+        g, base = self.g, self.r.choice(self.bases)
+        self.bases.append(
+            self.r.choice(
+                [
+                    lambda: g.add(base, g.const(self.r.choice([4, 8, 40]))),
+                    lambda: g.add(base, g.mul(g.load(base, 1, 1), g.const(8))),
+                    lambda: g.add(base, g.bits(g.load(base, 2, 1), self.r.randrange(6), 3)),
+                    lambda: g.mux(self.r.choice(self.conditions), base, self.r.choice(self.bases)),
+                    lambda: g.bits(self.values[1], 0, self.r.randint(1, 8)),
+                    lambda: g.load(base, 0, 2),
+                ]
+            )()
+        )
+
+    def arithmetic(self) -> None:
+        g, a, b = self.g, self.pick(), self.pick()
+        if self.r.random() < 0.4:
+            b = g.const(self.r.choice([-7, -1, 0, 1, 2, 3, 4, 10, 256, 1000]))
+        self.values.append(self.r.choice([g.add, g.sub, g.sub, g.mul])(a, b))
+
+    def bitwise(self) -> None:
+        a, b = self.pick(), self.pick()
+        if self.r.random() < 0.4:
+            b = self.g.const(self.r.choice([-256, -2, 1, 0x0F, 0xF0, 0x5555]))
+        self.values.append(self.r.choice([self.g.band, self.g.bor, self.g.bxor])(a, b))
+
+    def bits(self) -> None:
+        a = self.pick()
+        width = self.g[a].width
+        self.values.append(self.g.bits(a, self.r.randrange(min(width + 2, 128)), self.r.choice([1, 4, 7, 16, 40])))
+
+    def signed(self) -> None:
+        a = self.pick()
+        if self.g[a].lo >= 0 and self.g[a].width <= 127:
+            self.values.append(self.g.signed(a, self.g[a].width + self.r.choice([0, 0, 1])))
+
+    def divide(self) -> None:
+        divisor = self.r.choice([1, 2, 3, 7, 10, 16, 1000, 1 << 40])
+        self.values.append(self.r.choice([self.g.div, self.g.mod])(self.pick(), divisor))
+
+    def compare(self) -> None:
+        a = self.pick()
+        b = self.pick() if self.r.random() < 0.5 else self.g.const(self.constant(a))
+        self.conditions.append(self.r.choice([self.g.lt(a, b), self.g.le(a, b), self.g.lt(b, a)]))
+
+    def equal(self) -> None:
+        a = self.pick()
+        b = self.pick() if self.r.random() < 0.5 else self.g.const(self.constant(a))
+        self.conditions.append(self.r.choice([self.g.eq, self.g.ne])(a, b))
+
+    def member(self) -> None:
+        a = self.pick()
+        span = self.g[a].hi - self.g[a].lo
+        lows = [self.constant(a) for _ in range(self.r.choice([1, 2, 3, 20]))]
+        self.conditions.append(self.g.member(a, [(v, v + self.r.choice([0, 0, 1, 255, span // 5])) for v in lows]))
+
+    def logic(self) -> None:
+        some = [self.r.choice(self.conditions) for _ in range(self.r.choice([2, 2, 3, 6, 18]))]
+        made = self.r.choice([self.g.all, self.g.any])(*some)
+        self.conditions.append(self.g.invert(made) if self.r.random() < 0.3 else made)
+
+    def mux(self) -> None:
+        self.values.append(self.g.mux(self.r.choice(self.conditions), self.pick(), self.pick()))
+
+    def seen(self) -> None:
+        g, seen = self.g, self.g.seen()
+        base = g.add(self.r.choice([g.false, *self.bases]), g.const(self.r.choice([0, 1, 20, 64, 200])))
+        self.conditions.append(
+            self.r.choice(
+                [
+                    lambda: g.lt(seen, base),
+                    lambda: g.lt(base, seen),
+                    lambda: g.eq(seen, base),
+                    lambda: g.lt(seen, self.pick()),
+                    lambda: g.member(seen, [(0, 13), (64, 100), (self.r.randint(101, WINDOW), WINDOW)]),
+                    lambda: g.eq(g.mod(seen, 3), g.const(1)),
+                ]
+            )()
+        )
+
+    def plan(self, rules: int) -> Plan:
+        """A ``first`` block with a default rule, an ``all`` block, and two conditions more."""
+        wanted = [self.r.choice(self.conditions) for _ in range(rules)]
+        wanted += self.conditions[-2:]
+        nodes, roots = prune(self.g.nodes, wanted)
+        half = rules // 2
+        made = tuple(
+            Rule(
+                f"r{i}",
+                int(i >= half),
+                roots[i],
+                deliver=tuple(sorted({self.r.randrange(3) for _ in range(self.r.randrange(3))})),
+                forward=self.r.choice([0, 0, 1, 0x8002]),
+                drop=self.r.random() < 0.1,
+                default=i in (half - 1, rules - 1) and self.r.random() < 0.7,
+            )
+            for i in range(rules)
+        )
+        blocks = (Block("one", "first", 0, half), Block("two", "all", half, rules))
+        plan = Plan("random", "packet", nodes, made, blocks, roots[-2], roots[-1], ("a", "b", "c"))
+        plan.check()
+        return plan
+
+
+def random_plan(choose: random.Random, steps: int, rules: int) -> Plan:
+    graphs = Graphs(choose)
+    for _ in range(steps):
+        graphs.grow()
+    return graphs.plan(rules)
+
+
+def random_packets(choose: random.Random, count: int) -> list[Packet]:
+    """Lengths at the ends of beats and headers; bytes that meet the edges of comparisons; sizes that lie."""
+    out = []
+    for _ in range(count):
+        length = choose.choice(LENGTHS) if choose.random() < 0.7 else choose.randrange(300)
+        pool = bytes([0, 0, 1, 2, 0x7F, 0x80, 0xFF]) if choose.random() < 0.6 else bytes(range(256))
+        data = bytearray(choose.choices(pool, k=length))
+        data[:1] = bytes([choose.choice([1, 0, 255])] * min(1, length))
+        out.append(Packet(bytes(data), size=choose.choice([length, length + 4, 0xFFFF])))
+    return out
+
+
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 1 << 32), st.integers(1, 30), st.sampled_from([1, 2, 3, 5]))
+def test_random_graphs_decide_like_the_reference(seed: int, steps: int, levels: int) -> None:
+    choose = random.Random(seed)
+    plan = random_plan(choose, steps, rules=6)
+    packets = random_packets(choose, 40)
+    source = emit_source(plan, levels)
+    assert decide(load_source(source).Decision(), packets) == expected_verdicts(plan, packets)
+
+
+@pytest.mark.needs("g++")
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_large_random_graph_matches_the_reference_on_many_events(seed: int, tmp_path: Path, soak: bool) -> None:
+    choose = random.Random(seed)
+    plan = random_plan(choose, steps=500, rules=160)
+    packets = random_packets(choose, 40_000 if soak else 3_000)
+    (tmp_path / "core.v").write_text(to_verilog(plan))
+    model = open_model(tmp_path / "core.v", QUICK, tmp_path / "cache")
+    batch = EventBatch.from_bytes([p.data for p in packets], wire_len=[p.size for p in packets])
+    wanted = expected_verdicts(plan, packets)
+    for drive in (Drive(), Drive(valid_percent=70, ready_percent=50, seed=seed)):
+        said = model.process(batch, drive)
+        flags = unpack(said.rows, len(packets))
+        for r in range(len(plan.rules)):
+            column = np.array([v.fired >> r & 1 for v in wanted], np.bool_)
+            assert np.array_equal(flags[r], column), f"rule {r}: event {np.flatnonzero(flags[r] != column)[0]}"
+        assert flags[-2].tolist() == [bool(v.malformed) for v in wanted]
+        assert flags[-1].tolist() == [bool(v.truncated) for v in wanted]
+        assert said.drop.tolist() == [v.drop for v in wanted]
+        assert said.forward.tolist() == [v.forward for v in wanted]
+        assert said.channels.tolist() == [v.channels for v in wanted]
+    assert model.counters()["latency_cycles"] == emit_source(plan).latency_cycles
+    model.close()
+
+
+def test_the_whole_core_keeps_packets_and_marks_them() -> None:
+    choose = random.Random(5)
+    plan = random_plan(choose, steps=25, rules=8)
+    packets = random_packets(choose, 60)
+    core = load_source(emit_source(plan)).Core()
+    assert core.latency == emit_source(plan).latency_cycles
+    run = play(core, packets, take=lambda cycle: cycle % 3 > 0)
+    assert [m.packet for m in run.marked] == packets
+    assert [m.verdict for m in run.marked] == expected_verdicts(plan, packets)
+
+
+def example(name: str) -> Plan:
+    return compile_text((EXAMPLES / f"{name}.7m").read_text(), name).plan
+
+
+@pytest.mark.parametrize("name", ["edge", "alarms", "orders"])
+def test_examples_meet_the_latency_target(name: str) -> None:
+    plan = example(name)
+    assert emit_source(plan).latency_cycles <= LATENCY_TARGET[plan.source]
+
+
+def test_the_source_is_a_module_of_amaranth_and_hdl_alone() -> None:
+    tree = ast.parse(emit_source(example("orders")).text)
+    modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert not any(isinstance(n, ast.Import) for n in ast.walk(tree))
+    assert {m.split(".")[0] for m in modules if m} == {"amaranth", "sevenm"}
+    assert all(m.startswith("sevenm.hdl.") for m in modules if m and m.startswith("sevenm"))
+
+
+def test_source_and_verilog_state_digest_and_latency() -> None:
+    plan = example("orders")
+    source = emit_source(plan)
+    assert f"digest   {plan.digest}\n" in source.text
+    assert f"LATENCY = {source.latency_cycles}\n" in source.text
+    assert to_verilog(plan).startswith(
+        f"// Match core of Plan orders\n// digest  {plan.digest}\n// latency {source.latency_cycles} cycles\n"
+    )
+
+
+def test_the_same_plan_gives_the_same_text_in_another_process() -> None:
+    script = (
+        "import hashlib, pathlib, sys\n"
+        "from sevenm.compiler import compile_text\n"
+        "from sevenm.compiler.backends.verilog import to_verilog\n"
+        "from sevenm.compiler.backends.gateware import emit_source\n"
+        "plan = compile_text(pathlib.Path(sys.argv[1]).read_text(), 'orders').plan\n"
+        "print(hashlib.sha256((emit_source(plan).text + to_verilog(plan)).encode()).hexdigest())\n"
+    )
+    command = [sys.executable, "-c", script, str(EXAMPLES / "orders.7m")]
+    digests = {
+        subprocess.run(command, env={"PYTHONHASHSEED": str(i)}, capture_output=True, text=True, check=True).stdout
+        for i in range(2)
+    }
+    assert len(digests) == 1
+    text = to_verilog(example("orders"))
+    assert str(Path(__file__).parents[2]) not in text
+    assert f"module {TOP}(" in text
+
+
+def test_names_cannot_leave_the_docstring() -> None:
+    g = Graph()
+    nodes, roots = prune(g.nodes, [g.true, g.false])
+    name = 'x\n"""\nraise SystemExit(1)\n"""\\'
+    rule = Rule(name, 0, roots[0], deliver=(0,))
+    plan = Plan(name, "packet", nodes, (rule,), (Block("b", "all", 0, 1),), roots[1], roots[1], (name,))
+    assert emit_source(plan).latency_cycles == load_source(emit_source(plan)).LATENCY
+    assert re.search(r"^// latency", to_verilog(plan).split("\n", 3)[2])
+
+
+def test_a_plan_without_rules_still_marks_packets() -> None:
+    g = Graph()
+    nodes, roots = prune(g.nodes, [g.lt(g.seen(), g.const(14)), g.false])
+    plan = Plan("empty", "packet", nodes, (), (), roots[0], roots[1])
+    packets = [Packet(bytes(n)) for n in (0, 13, 14, 15, 200)]
+    run = play(load_source(emit_source(plan)).Core(), packets)
+    assert [m.verdict for m in run.marked] == expected_verdicts(plan, packets)
+
+
+LINT_EXPECTED = {
+    "DECLFILENAME": "the file is named by the bundle, not by its module",
+    "PROCASSINIT": "Amaranth gives registers an initial value and a clocked one",
+    "UNSIGNED": "a comparison that constant operands make always true or false",
+    "UNUSEDSIGNAL": "bits of the window that no rule reads",
+    "WIDTHEXPAND": "Amaranth relies on Verilog's widening of operands",
+    "WIDTHTRUNC": "and on its truncation in assignments",
+    "CMPCONST": "a comparison whose operand cannot reach the constant",
+}
+"""Verilator's findings that are a matter of style in generated Verilog, and why."""
+
+
+@pytest.mark.needs("g++")
+@pytest.mark.parametrize("name", ["edge", "orders"])
+def test_verilator_finds_nothing_but_style_in_the_verilog(name: str, tmp_path: Path) -> None:
+    (tmp_path / "core.v").write_text(to_verilog(example(name)))
+    tools = Toolchain.find()
+    done = subprocess.run(
+        [str(tools.verilator), "--lint-only", "-Wall", "-Wno-fatal", "--top-module", TOP, "core.v"],
+        cwd=tmp_path,
+        env={"VERILATOR_ROOT": str(tools.root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[:2000]
+    assert set(re.findall(r"%(?:Warning|Error)-?([A-Z0-9]*)", done.stderr)) <= set(LINT_EXPECTED)
+
+
+def test_a_thousand_rules_become_verilog() -> None:
+    choose = random.Random(3)
+    rows = [
+        f"rule r{i}: ip.src in {{10.{i % 256}.{i // 256}.0/24}} and tcp.dstport == {choose.randrange(65536)} => drop"
+        for i in range(1024)
+    ]
+    plan = compile_text("rules many on packet first {\n" + "\n".join(rows) + "\n}\n", "many").plan
+    source = emit_source(plan)
+    assert source.latency_cycles <= LATENCY_TARGET["packet"]
+    assert re.search(r"output \[1023:0\] m_verdict_fired;", to_verilog(plan))
