@@ -50,7 +50,7 @@ def _check(plan: Plan, packets: list[Packet], sink: PacketSink) -> None:
         assert marked.verdict == verdict, f"packet {number}: {marked.verdict}, the reference says {verdict}"
 
 
-@cocotb.test()  # type: ignore[untyped-decorator]  # cocotb has none
+@cocotb.test()
 async def one_beat_is_accepted_every_cycle_of_minimum_frames(dut: Any) -> None:
     plan, count = _plan(), _number("SEVENM_PACKETS")
     random = Random(_number("SEVENM_SEED"))
@@ -66,7 +66,7 @@ async def one_beat_is_accepted_every_cycle_of_minimum_frames(dut: Any) -> None:
     _check(plan, packets, sink)
 
 
-@cocotb.test()  # type: ignore[untyped-decorator]  # cocotb has none
+@cocotb.test()
 async def the_first_beat_leaves_after_the_stated_latency_whatever_the_length(dut: Any) -> None:
     plan, count = _plan(), _number("SEVENM_PACKETS") // 4
     packets = _packets(Random(_number("SEVENM_SEED") + 1), count)
@@ -92,8 +92,8 @@ def _percent(random: Random, percent: int) -> Pattern:
     return choose
 
 
-@cocotb.test()  # type: ignore[untyped-decorator]  # cocotb has none
-@cocotb.parametrize(offered=[100, 50], taken=[100, 60, 15])  # type: ignore[untyped-decorator]  # cocotb has none
+@cocotb.test()
+@cocotb.parametrize(offered=[100, 50], taken=[100, 60, 15])
 async def back_pressure_and_gaps_change_nothing(dut: Any, offered: int, taken: int) -> None:
     plan, count = _plan(), _number("SEVENM_PACKETS") // 8
     random = Random(_number("SEVENM_SEED") + offered + taken)

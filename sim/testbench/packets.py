@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 BEAT_BYTES = 64
 SIZE_MAX = 0xFFFF
+RUBBISH = b"\xa5"
+"""What stands past tkeep: a byte that no core may look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def beats(packet: Packet) -> Iterator[Beat]:
         part = packet.data[BEAT_BYTES * i : BEAT_BYTES * (i + 1)]
         flip = -1 if i else 0
         yield Beat(
-            data=int.from_bytes(part, "little"),
+            data=int.from_bytes(part.ljust(BEAT_BYTES, RUBBISH), "little"),
             keep=(1 << len(part)) - 1,
             last=int(i == count - 1),
             size=(packet.size ^ flip) & 0xFFFF,
