@@ -24,8 +24,9 @@ import click
 from sevenm.compiler.bundle import BundleWriteError, gateware_missing, write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.bundle import Bundle, BundleError
+from sevenm.host.code_cache import cache_folder
 from sevenm.host.device import Device
-from sevenm.host.engine import NoCompiler, cache_folder, find_compiler
+from sevenm.host.engine import NoCompiler, find_compiler
 from sevenm.host.host_device import HostDevice
 from sevenm.sim.reference_device import ReferenceDevice
 

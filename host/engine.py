@@ -12,7 +12,6 @@ import os
 import platform
 import shlex
 import shutil
-import stat
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -24,6 +23,7 @@ from cffi import FFI
 from numpy.typing import NDArray
 
 from .batch import EventBatch
+from .code_cache import is_sealed, prune, seal, usable
 from .decisions import words
 from .device import DeviceError
 
@@ -38,7 +38,6 @@ CACHE_MAX = 128
 ERROR_LINES = 8
 """Lines of a compiler's complaint that are shown."""
 RUN_C = Path(__file__).with_name("engine_run.c")
-DIGEST_BYTES = 32
 
 _FFI: Any = FFI()  # its type stubs know neither NumPy arrays nor what was declared
 _FFI.cdef(
@@ -78,12 +77,6 @@ def find_compiler() -> list[str]:
         f"no C compiler found (looked for {', '.join(COMPILERS)}): install one (Debian: apt install gcc libc6-dev), "
         "set CC, or use the reference engine"
     )
-
-
-def cache_folder() -> Path:
-    """$XDG_CACHE_HOME/sevenm, else ~/.cache/sevenm; need not be there."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "sevenm"
 
 
 class CompiledEngine:
@@ -135,14 +128,12 @@ def load_engine(source: bytes, digest: str, n_rules: int) -> CompiledEngine:
     """The engine of this source: from the cache, or compiled now. Raises NoCompiler or EngineError."""
     command = find_compiler()
     key = _key(source, command)
-    folder = _usable_cache()
+    folder = usable()
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="sevenm-") as name:
             return _checked(_compile(source, command, Path(name) / f"{key}.so"), False, digest, n_rules)
     path = folder / f"{key}.so"
-    if _sound(path):
-        with suppress(OSError):
-            os.utime(path)
+    if is_sealed(path):
         # The key covers the source, so an entry that loads but does not fit is one the source does not fit either.
         return _checked(path, True, digest, n_rules)
     try:
@@ -150,7 +141,7 @@ def load_engine(source: bytes, digest: str, n_rules: int) -> CompiledEngine:
             _compile(source, command, Path(name) / "engine.so").replace(path)
     except OSError as error:
         raise EngineError(f"{folder}: the engine cannot be kept: {error.strerror or error}") from error
-    _prune(folder)
+    prune(folder, CACHE_MAX)
     return _checked(path, False, digest, n_rules)
 
 
@@ -189,27 +180,6 @@ def _processor() -> bytes:
     return platform.machine().encode() + b"\n".join(lines)
 
 
-def _usable_cache() -> Path | None:
-    """The cache folder if it is ours alone to write, for code is loaded from it; None where there can be none."""
-    try:
-        folder = cache_folder()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        facts = folder.stat()
-    except (OSError, RuntimeError):
-        return None
-    private = facts.st_uid == os.getuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return folder if private and os.access(folder, os.W_OK | os.X_OK) else None
-
-
-def _sound(path: Path) -> bool:
-    """Whether the file is there and ends with the digest of the rest."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return False
-    return len(data) > DIGEST_BYTES and hashlib.sha256(data[:-DIGEST_BYTES]).digest() == data[-DIGEST_BYTES:]
-
-
 def _compile(source: bytes, command: list[str], out: Path) -> Path:
     engine_c = out.with_name("engine.c")
     engine_c.write_bytes(source)
@@ -228,17 +198,5 @@ def _compile(source: bytes, command: list[str], out: Path) -> Path:
         more = [f"… {len(lines) - ERROR_LINES} more lines"] if len(lines) > ERROR_LINES else []
         text = "\n  ".join([*lines[:ERROR_LINES], *more])
         raise EngineError(f"{command[0]} cannot compile engine.c (exit code {done.returncode}):\n  {text}")
-    data = out.read_bytes()
-    out.write_bytes(data + hashlib.sha256(data).digest())
+    seal(out)
     return out
-
-
-def _prune(folder: Path) -> None:
-    """Removes the longest unused engines past CACHE_MAX; others may be doing the same."""
-    aged: list[tuple[float, Path]] = []
-    for path in folder.glob("*.so"):
-        with suppress(OSError):
-            aged.append((path.stat().st_mtime, path))
-    for _, path in sorted(aged)[:-CACHE_MAX]:
-        with suppress(OSError):
-            path.unlink()

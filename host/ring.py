@@ -213,7 +213,12 @@ class RingWriter(_Side):
         if n < 0:
             raise ValueError(f"n must not be negative, not {n}")
         at = self.handle.mine & (self.slots - 1)
-        granted: int = self._lib.sm_ring_reserve(self.handle, min(n, self.slots - at))
+        lib, wanted = self._lib, min(n, self.slots - at)
+        if self.handle.policy == lib.SM_RING_BLOCK:
+            # Waiting here, in short pieces, lets signal handlers run; reserve itself then does not wait.
+            while lib.sm_ring_wait_room(self.handle, wanted, LOOK_US) in (lib.SM_WAIT_TIME, lib.SM_WAIT_SIGNAL):
+                pass
+        granted: int = lib.sm_ring_reserve(self.handle, wanted)
         if self.handle.fault:
             self._raise_fault()
         self._reserved = granted

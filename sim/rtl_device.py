@@ -30,7 +30,7 @@ class RtlDevice:
     """A ``sevenm.host.device.Device`` of engine ``rtl``.
 
     ``effort`` chooses between short builds and fast runs, ``drive`` how the ports are driven (back to back by
-    default), ``cache`` where built models are kept (``sevenm.sim.verilate.cache_folder``).
+    default), ``cache`` where built models are kept (``sevenm.host.code_cache.cache_folder``).
 
     ``load`` raises ModelUnavailable where Verilator or a C++ compiler is missing, ModelBuildError where the core does
     not compile or is not the one of the manifest, DeviceError where the bundle has none. ``process`` raises

@@ -18,7 +18,6 @@ import os
 import platform
 import re
 import shutil
-import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -27,8 +26,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from sevenm.host.code_cache import is_sealed, prune, seal, usable
 from sevenm.host.device import DeviceError
-from sevenm.host.engine import cache_folder
 
 from .model import Model
 
@@ -42,7 +41,6 @@ BUILD_SECONDS_MAX = 900
 """Longest run of one program of a build."""
 CHANNELS_MAX = 64
 ERROR_LINES = 12
-DIGEST_BYTES = 32
 """SHA-256 at the end of a model, after what a loader looks at: a damaged file is built again."""
 
 
@@ -128,7 +126,7 @@ def open_model(verilog: Path, effort: Effort = QUICK, cache: Path | None = None)
 
     The cache is ``$XDG_CACHE_HOME/sevenm/models``; where that cannot be written, or others could write it, the model is
     built for this once. Raises ModelUnavailable, ModelBuildError, DeviceError."""
-    folder = _usable(cache or cache_folder())
+    folder = usable(cache)
     try:
         if folder is not None:
             return Model(build(verilog, effort, folder))
@@ -147,29 +145,17 @@ def build(verilog: Path, effort: Effort, cache: Path) -> Path:
     models = cache / "models"
     source = verilog.read_bytes()
     target = models / f"{_name(tools, effort, [source, *_harness()])}.so"
-    if not _sound(target):
+    if not is_sealed(target):
         models.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(models / f"{target.name[:2]}.lock"):
-            if not _sound(target):
+            if not is_sealed(target):
                 runtime = _runtime(tools, models)
                 with tempfile.TemporaryDirectory(dir=models, prefix="build-") as folder:
                     made = _compile(tools, effort, source, Path(folder), runtime)
-                    data = made.read_bytes()
-                    made.write_bytes(data + hashlib.sha256(data).digest())
+                    seal(made)
                     made.replace(target)
-                _prune(models)
+                prune(models, MODELS_MAX)
     return target
-
-
-def _usable(cache: Path) -> Path | None:
-    """The folder if it is ours alone to write, for code is loaded from it."""
-    try:
-        cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-        facts = cache.stat()
-    except OSError:
-        return None
-    private = facts.st_uid == os.getuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return cache if private and os.access(cache, os.W_OK | os.X_OK) else None
 
 
 def _harness() -> list[bytes]:
@@ -305,23 +291,3 @@ def _locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _sound(path: Path) -> bool:
-    """Whether the model is there and ends with the digest of the rest; marks it as used now."""
-    try:
-        data = path.read_bytes()
-        os.utime(path)
-    except FileNotFoundError:
-        return False
-    return len(data) > DIGEST_BYTES and hashlib.sha256(data[:-DIGEST_BYTES]).digest() == data[-DIGEST_BYTES:]
-
-
-def _prune(models: Path) -> None:
-    """Removes the models that were unused for longest. An open one stays usable: it is unlinked, not overwritten."""
-    kept: list[tuple[float, Path]] = []
-    for path in models.glob("*.so"):
-        with contextlib.suppress(FileNotFoundError):
-            kept.append((path.stat().st_mtime, path))
-    for _, path in sorted(kept, reverse=True)[MODELS_MAX:]:
-        path.unlink(missing_ok=True)

@@ -333,3 +333,22 @@ def test_interrupted_block_counts_stopped(name: str) -> None:
             assert stats.undelivered == {"full": 0, "reader_gone": 0, "stopped": 744, "corrupt": 0}
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def test_a_signal_handler_ends_a_wait_for_room_in_place(name: str) -> None:
+    def ring(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        with RingWriter.create(name, slots=256, policy="block") as writer, RingReader.attach(name) as reader:
+            writer.write(records(writer, 256))
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(TimeoutError):
+                writer.reserve(1)
+            assert len(reader.read()) == 256
+            reader.release()
+            assert len(writer.reserve(1)) == 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -103,15 +103,6 @@ def test_a_folder_that_others_can_write_is_not_used_as_a_cache(tmp_path: Path, m
     assert used[2] == tmp_path / "sevenm"
 
 
-def test_the_models_unused_for_longest_leave_a_full_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verilate, "MODELS_MAX", 2)
-    for age in range(4):
-        (tmp_path / f"{age}.so").write_text("")
-        os.utime(tmp_path / f"{age}.so", (1000 - age, 1000 - age))
-    verilate._prune(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.so", "1.so"]
-
-
 def test_without_the_wheel_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelUnavailable) as error:

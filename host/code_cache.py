@@ -1,0 +1,64 @@
+"""Where compiled code is kept: one folder that is the user's alone, and files that carry their own digest.
+
+One idea: code is loaded from here, so nothing is used that another user could have written or that a crash left half
+done. Engines and models are cheap to make again; the longest unused go first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+DIGEST_BYTES = 32
+
+
+def cache_folder() -> Path:
+    """$XDG_CACHE_HOME/sevenm, else ~/.cache/sevenm; need not be there."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "sevenm"
+
+
+def usable(folder: Path | None = None) -> Path | None:
+    """The folder (by default ``cache_folder()``), made if need be; None where there can be none of our own."""
+    try:
+        folder = folder or cache_folder()
+        # Parents get the modes of the user's umask, the folder itself does not.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = folder.stat()
+    except (OSError, RuntimeError):
+        return None
+    private = facts.st_uid == os.getuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return folder if private and os.access(folder, os.W_OK | os.X_OK) else None
+
+
+def seal(path: Path) -> None:
+    """Appends the digest of the file to it; loaders of shared objects ignore what follows the last section."""
+    data = path.read_bytes()
+    path.write_bytes(data + hashlib.sha256(data).digest())
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether the file is there and ends with the digest of the rest; counts as a use."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    if len(data) <= DIGEST_BYTES or hashlib.sha256(data[:-DIGEST_BYTES]).digest() != data[-DIGEST_BYTES:]:
+        return False
+    with suppress(OSError):
+        os.utime(path)
+    return True
+
+
+def prune(folder: Path, most: int) -> None:
+    """Removes the longest unused ``*.so`` past ``most``. One in use stays usable: it is unlinked, not overwritten."""
+    aged: list[tuple[float, Path]] = []
+    for path in folder.glob("*.so"):
+        with suppress(OSError):
+            aged.append((path.stat().st_mtime, path))
+    for _, path in sorted(aged)[:-most]:
+        with suppress(OSError):
+            path.unlink()
