@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sevenm.compiler import Compiled, CompileError, compile_filter, compile_text
-from sevenm.compiler.parse import read_source
+from sevenm.compiler.syntax.parse import read_source
 
 from . import output
 from .errors import Exit, Failure

@@ -12,11 +12,11 @@ from itertools import product
 from math import gcd, lcm
 from typing import Protocol
 
-from . import ast
 from .diagnostics import Span
 from .fields import VALUES_MAX, Operand, Type, Value
 from .graph import Graph
 from .literals import Finding, Literal, describe
+from .syntax import ast
 
 
 class Context(Protocol):

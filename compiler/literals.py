@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import floor
 
-from . import ast
 from .diagnostics import Diagnostic, Span
 from .fields import Type, decimal
 from .record_fields import float_key
+from .syntax import ast
 
 
 class Finding(Exception):

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
 
-from . import arithmetic, ast
+from . import arithmetic
 from .diagnostics import Diagnostic, Span
 from .fields import ORDERED, VALUES_MAX, Field, Operand, Type, Value
 from .graph import LOAD_MAX, Graph, RangeError
 from .literals import Finding, Literal, did_you_mean, limits, network, raw, text_bytes
+from .syntax import ast
 
 LITERALS = (ast.Number, ast.Duration, ast.Text, ast.Address)
 

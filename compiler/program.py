@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from . import ast
 from .diagnostics import CompileError, Diagnostic, Span
 from .fields import Field
 from .graph import Graph, RangeError
@@ -21,6 +20,7 @@ from .plan import CHANNELS_MAX, COUNTERS_MAX, NODES_MAX, PORTS, RULES_MAX, Block
 from .protocols import Packet
 from .record_fields import record_fields
 from .schema import lower_schema
+from .syntax import ast
 
 FILTER_CHANNEL = "matched"
 """The channel of a bare filter."""

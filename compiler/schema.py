@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from . import ast
 from .diagnostics import CompileError, Diagnostic, Span
 from .layout import SIZES, Field, Layout
+from .syntax import ast
 
 INTEGER_BITS = (8, 16, 32, 64, 128)
 TYPES: dict[str, tuple[str, int]] = {

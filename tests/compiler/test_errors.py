@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, render
-from sevenm.compiler.parse import parse_expression_with_warnings, parse_with_warnings
 from sevenm.compiler.schema import lower_schema
+from sevenm.compiler.syntax.parse import parse_expression_with_warnings, parse_with_warnings
 
 FOLDER = Path(__file__).parent.parent / "golden" / "errors"
 INPUTS = sorted(path for path in FOLDER.iterdir() if path.suffix in (".filter", ".7m"))

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from sevenm.compiler.backends import layouts
 from sevenm.compiler.layout import Field, Layout
-from sevenm.compiler.parse import parse
 from sevenm.compiler.schema import TYPES, lower_schema
+from sevenm.compiler.syntax.parse import parse
 
 READING = """schema Reading v1 size 64 @endian(little) {
   ts: time @unit(ns)  seq: u32  sensor: u16

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenm.compiler import ast
-from sevenm.compiler.brackets import SOURCE_MAX
 from sevenm.compiler.diagnostics import CompileError, Span
-from sevenm.compiler.parse import (
+from sevenm.compiler.syntax import ast
+from sevenm.compiler.syntax.brackets import SOURCE_MAX
+from sevenm.compiler.syntax.parse import (
     parse,
     parse_expression,
     parse_expression_with_warnings,

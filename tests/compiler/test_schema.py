@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sevenm.compiler.diagnostics import CompileError
 from sevenm.compiler.layout import Field, Layout
-from sevenm.compiler.parse import parse
 from sevenm.compiler.schema import TYPES, lower_schema
+from sevenm.compiler.syntax.parse import parse
 
 
 def layout_of(fields: str, size: int = 64, endian: str = "little") -> Layout:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sevenm.compiler import brackets, compile_text, lexemes, parse, syntax_tree
+from sevenm.compiler import compile_text
 from sevenm.compiler.diagnostics import CompileError, render
+from sevenm.compiler.syntax import brackets, lexemes, parse, tree
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 BLOCKS = PAGE.split("```")[1::2]
@@ -29,13 +30,13 @@ def test_the_error_shown_is_the_error_given() -> None:
     ("words", "bounds"),
     [
         ("source |", (brackets.SOURCE_MAX >> 20, brackets.TOKENS_MAX)),
-        ("levels of brackets", (syntax_tree.NESTING_MAX,)),
-        ("rules in a file", (syntax_tree.RULES_MAX,)),
-        ("fields of a schema", (syntax_tree.FIELDS_MAX,)),
-        ("members of a set", (syntax_tree.MEMBERS_MAX,)),
-        ("characters of a name", (syntax_tree.NAME_MAX, lexemes.DIGITS_MAX)),
+        ("levels of brackets", (tree.NESTING_MAX,)),
+        ("rules in a file", (tree.RULES_MAX,)),
+        ("fields of a schema", (tree.FIELDS_MAX,)),
+        ("members of a set", (tree.MEMBERS_MAX,)),
+        ("characters of a name", (tree.NAME_MAX, lexemes.DIGITS_MAX)),
         ("quoted text", (lexemes.TEXT_MAX, lexemes.BYTES_MAX)),
-        ("errors reported", (syntax_tree.FINDINGS_MAX, parse.RECOVERY_MAX)),
+        ("errors reported", (tree.FINDINGS_MAX, parse.RECOVERY_MAX)),
     ],
 )
 def test_the_bounds_are_those_of_the_compiler(words: str, bounds: tuple[int, ...]) -> None:

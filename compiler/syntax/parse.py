@@ -1,7 +1,7 @@
 """Text to syntax tree: the entry points of the parser.
 
 One idea: a source goes through a linear scan (``brackets``), the LALR parser of ``grammar.lark``, and
-``syntax_tree``; whatever is wrong with it comes out as one ``CompileError`` with every finding.
+``tree``; whatever is wrong with it comes out as one ``CompileError`` with every finding.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from lark import Lark
 from lark.exceptions import UnexpectedInput
 from lark.lexer import PatternStr
 
+from ..diagnostics import CompileError, Diagnostic, Span
 from . import ast
 from .brackets import SOURCE_MAX, check_source, fail
-from .diagnostics import CompileError, Diagnostic, Span
-from .syntax_errors import describe
-from .syntax_tree import FINDINGS_MAX, TreeBuilder
+from .errors import describe
+from .tree import FINDINGS_MAX, TreeBuilder
 
 RECOVERY_MAX = 1 << 16
 """Characters of a source in which parsing goes on after a syntax error; a longer one reports its first only."""

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
+from ..diagnostics import Diagnostic
 from .brackets import span_at
-from .diagnostics import Diagnostic
-from .syntax_tree import LATER, not_in_version
+from .tree import LATER, not_in_version
 
 OPERANDS = {"NAME", "TAGGED", "NUMBER", "DURATION", "STRING", "IP4", "COLONHEX", "TILDE", "LPAR", "SETREF"}
 ARITHMETIC = {"PIPE", "CARET", "AMPERSAND", "PLUS", "STAR", "SLASH", "PERCENT", "SHIFT"}
