@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Module, ShapeLike, Signal, ValueLike
+from amaranth.hdl import Cat, Module, ShapeLike, Signal, Value, ValueLike
+
+from .delay import DelayLine
 
 WORD = 64
 """Bits of values that ``regs`` puts in one register."""
@@ -53,6 +55,14 @@ class Stages:
                 part = word[at : at + len(value)]
                 out.append(part.as_signed() if value.shape().signed else part)
                 at += len(value)
+        return out
+
+    def delay(self, name: str, value: Any, cycles: int) -> Value:
+        """The value of ``cycles`` stages before this one, which nothing has looked at since, out of a memory."""
+        line = DelayLine(len(value), cycles)
+        self._module.submodules[f"{name}_s{self.stage}"] = line
+        self._module.d.comb += line.i.eq(value)
+        out: Value = line.o
         return out
 
     def next(self) -> None:

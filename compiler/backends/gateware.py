@@ -25,6 +25,8 @@ from .gateware_text import NetText, wrapped
 
 LATENCY_TARGET = {"packet": 32, "record": 14}
 """Cycles that a core should not take more than, by the Plan's source."""
+DELAY_MIN = 4
+"""Stages that a vector passes unseen from which on a memory takes it there instead of registers."""
 LEVELS = (2, 3, 4)
 """Logic levels between registers, fewest (and so the fastest clock) first."""
 
@@ -69,11 +71,10 @@ def load_source(source: GatewareSource) -> Any:
 def _render(plan: Plan, lowering: Lowering, verdict: Verdict, timing: Schedule, latency: int) -> str:
     text = NetText(lowering.nets, timing.single)
     stages: list[list[str]] = []
-    ranges: dict[int, tuple[int, int]] = {}
+    held: dict[int, _Held] = {}
     for number, stage in enumerate(timing.stages):
-        lines = list(_entry(text, stage, ranges)) if number else []
-        ranges = stage.ranges
-        origin = {vector: start if number else 0 for vector, (start, _) in ranges.items()}
+        lines = list(_entry(text, number, stage, held)) if number else []
+        origin = {vector: held[vector].first if vector in held else 0 for vector in stage.ranges}
         for ref in stage.computed:
             if not text.fold(ref, origin):
                 name = text.name(ref)
@@ -100,16 +101,30 @@ def _render(plan: Plan, lowering: Lowering, verdict: Verdict, timing: Schedule, 
     )
 
 
-def _entry(text: NetText, stage: Stage, before: dict[int, tuple[int, int]]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a vector's name stands for: its units from ``first`` on, as they are in ``stage``."""
+
+    first: int
+    stage: int
+
+
+def _entry(text: NetText, number: int, stage: Stage, held: dict[int, _Held]) -> Iterator[str]:
     """The registers that lead into a stage."""
     yield "p.next()"
     for vector, (start, stop) in stage.ranges.items():
-        unit = text.unit(vector)
-        origin = before[vector][0] if text.registered(vector) else 0
-        name = text.name(vector)
-        what = f"bytes {start} to {stop - 1}" if unit == 8 else f"bits {start} to {stop - 1}"
-        yield f'{name} = p.reg("{name}", {name}[{unit * (start - origin)}:{unit * (stop - origin)}])  # {what}'
-        text.mark_registered(vector)
+        now = held.get(vector, _Held(0, 0))
+        gap = stage.next_use[vector] - now.stage
+        if gap >= DELAY_MIN and number < stage.next_use[vector]:
+            continue
+        unit, name = text.unit(vector), text.name(vector)
+        part = f"{name}[{unit * (start - now.first)}:{unit * (stop - now.first)}]"
+        what = f"{'bytes' if unit == 8 else 'bits'} {start} to {stop - 1}"
+        if gap >= DELAY_MIN:
+            yield f'{name} = p.delay("{name}", {part}, {gap})  # {what}'
+        else:
+            yield f'{name} = p.reg("{name}", {part})  # {what}'
+        held[vector] = _Held(start, number)
     if stage.carried:
         yield from _list("[", stage.carried, text, "] = p.regs(carried)")
 

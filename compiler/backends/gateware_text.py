@@ -25,7 +25,6 @@ class NetText:
         self._nets = nets
         self._single = single
         self._folded: dict[int, str] = {}
-        self._registered: set[int] = set()
 
     def name(self, ref: int) -> str:
         op = self._nets[ref].op
@@ -38,12 +37,6 @@ class NetText:
     def unit(self, vector: int) -> int:
         """Bits of one unit of an input vector."""
         return 8 if self._nets[vector].op == "window" else 1
-
-    def registered(self, vector: int) -> bool:
-        return vector in self._registered
-
-    def mark_registered(self, vector: int) -> None:
-        self._registered.add(vector)
 
     def use(self, ref: int, bit: bool = False) -> str:
         """A net as an operand; ``bit`` asks for a value of one bit where it is a constant."""

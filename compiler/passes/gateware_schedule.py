@@ -16,11 +16,13 @@ from .gateware_retime import retime
 @dataclass(frozen=True, slots=True)
 class Stage:
     """``carried``: nets of earlier stages that are registered on entry to this one; ``computed``: nets made here, in
-    order. ``ranges``: for each input vector that is used here or later, the units [start, stop) still needed."""
+    order. ``ranges``: for each input vector that is used here or later, the units [start, stop) still needed;
+    ``next_use``: the first stage from here on that uses it."""
 
     carried: tuple[int, ...]
     computed: tuple[int, ...]
     ranges: dict[int, tuple[int, int]]
+    next_use: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,13 @@ def schedule(nets: Netlist, roots: Sequence[int]) -> Schedule:
             carried[stage].append(ref)
     stages = []
     for stage in range(latency + 1):
-        ranges = {}
+        ranges, next_use = {}, {}
         for vector, by_stage in needs.items():
             later = [r for at, r in by_stage.items() if at >= stage]
             if later:
                 ranges[vector] = (min(a for a, _ in later), max(b for _, b in later))
-        stages.append(Stage(tuple(carried[stage]), tuple(computed[stage]), ranges))
+                next_use[vector] = min(at for at in by_stage if at >= stage)
+        stages.append(Stage(tuple(carried[stage]), tuple(computed[stage]), ranges, next_use))
     return Schedule(tuple(stages), latency, frozenset(single))
 
 
