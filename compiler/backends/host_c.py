@@ -18,7 +18,7 @@ import jinja2
 from sevenm.compiler.passes.visibility import explicit_visibility
 from sevenm.compiler.plan import Plan
 
-from .host_c_program import Program, Scheduler, Statement
+from .host_c_program import Scheduler
 from .host_c_storage import ARENA_STACK_BYTES_MAX, place
 
 _HERE = Path(__file__).parent
@@ -30,7 +30,7 @@ def emit(plan: Plan) -> str:
     explicit = explicit_visibility(plan)
     scheduler = Scheduler(explicit)
     _rules(plan, scheduler, explicit.roots)
-    program = scheduler.program
+    program = scheduler.finish()
     layout = place(program)
     span = max(scheduler.span, scheduler.fixed_span)
     slot = -(-span // 64) * 64
@@ -52,6 +52,7 @@ def emit(plan: Plan) -> str:
         fetch=layout.fetch,
         blank=layout.blank,
         stages=layout.stages,
+        regions=any(s.when for s in program.statements),
         arena_static=layout.arena_bytes(program, slot) > ARENA_STACK_BYTES_MAX,
     )
 
@@ -63,13 +64,12 @@ def comment_text(name: str) -> str:
 
 def _rules(plan: Plan, scheduler: Scheduler, roots: tuple[int, ...]) -> None:
     """One row per rule, blocks resolved; then the rows for malformed and truncated events."""
-    program = scheduler.program
     for block in plan.blocks:
         defaulted = block.stop > block.start and plan.rules[block.stop - 1].default
         chained = block.mode == "first" or defaulted
-        _say(program, f"/* block {comment_text(block.name)}: {'first' if block.mode == 'first' else 'all'} */")
+        scheduler.say(f"/* block {comment_text(block.name)}: {'first' if block.mode == 'first' else 'all'} */")
         if chained:
-            _say(program, "c->taken = 0;")
+            scheduler.say("c->taken = 0;")
         for row in range(block.start, block.stop):
             rule = plan.rules[row]
             scheduler.demand(roots[row])
@@ -81,11 +81,7 @@ def _rules(plan: Plan, scheduler: Scheduler, roots: tuple[int, ...]) -> None:
             ]
             if chained and row < block.stop - 1:
                 text.append(f"c->taken |= row[{row} * SM_WORDS];")
-            _say(program, "\n".join(text))
+            scheduler.say("\n".join(text))
     for name, root, offset in (("malformed", roots[-2], "SM_RULES"), ("truncated", roots[-1], "SM_RULES + 1")):
         scheduler.demand(root)
-        _say(program, f"row[({offset}) * SM_WORDS] = {scheduler.word(root)} & live; /* {name} */")
-
-
-def _say(program: Program, text: str) -> None:
-    program.statements.append(Statement(text))
+        scheduler.say(f"row[({offset}) * SM_WORDS] = {scheduler.word(root)} & live; /* {name} */")

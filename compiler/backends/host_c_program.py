@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from sevenm.compiler.graph import Node
+from sevenm.compiler.passes.regions import ALWAYS, Guard, guards, meet
 from sevenm.compiler.passes.visibility import Explicit
 
 from .host_c_loads import Read, reads, shuffle
+from .host_c_regions import Statement, arrange
 from .host_c_types import CType, type_of
 
 TABLE_MIN = 8
@@ -26,16 +29,14 @@ CHAIN_MAX = 32
 """Ranges of a set that are tested one by one; more go to a bitmap (up to 16 bits) or a binary search."""
 ROOM_MAX = 255
 """Limit of the column that says how many bytes are visible behind a base."""
+BESIDE_BYTES = 16
+"""Fields this near to one that is read anyway are read with it."""
 GATHER_MAX = 16
 """Reads in one gathering loop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """C text with tokens. ``defines`` is the word it computes, as a node number: then ``text`` is an expression."""
-
-    text: str
-    defines: int | None = None
+LOAD_COST = 24
+"""What a load costs, where an operation on a column costs 1 a byte of its type."""
+REGION_COST_MIN = 27
+"""Least work that is put behind a test of its own."""
 
 
 @dataclass(slots=True)
@@ -76,6 +77,9 @@ class Scheduler:
         self._table_members: dict[tuple[str, int, CType], list[int]] = {}
         self._room_tests = self._find_room_tests()
         self._reachable = self._reach(explicit.roots)
+        self._guards = guards(self.nodes, self._reachable, explicit.roots, self.operands, self._cost, REGION_COST_MIN)
+        self._guard_of: list[Guard] = []
+        self._beside = self._find_beside()
         self._find_tables()
         self._gather_all()
 
@@ -116,8 +120,47 @@ class Scheduler:
                 stack.append((ref, True))
                 stack.extend((a, False) for a in reversed(self.operands(ref)) if a not in self._done)
 
-    def statement(self, text: str, defines: int | None = None) -> None:
-        self.program.statements.append(Statement(text, defines))
+    def statement(
+        self, text: str, refs: Iterable[int], writes: tuple[str, ...] = (), defines: int | None = None,
+        guard: Guard | None = None,
+    ) -> None:  # fmt: skip
+        """``refs`` are the nodes that it serves: it may be skipped where none of them is needed."""
+        self._guard_of.append(reduce(meet, (self._guards[ref] for ref in refs)) if guard is None else guard)
+        writes = writes if defines is None else (*writes, word(defines))
+        self.program.statements.append(Statement(text, defines, writes))
+
+    def say(self, text: str) -> None:
+        """A statement that always runs, in the order of those like it."""
+        self._guard_of.append(ALWAYS)
+        self.program.statements.append(Statement(text, None, ("rules",)))
+
+    def finish(self) -> Program:
+        """The program, guarded statements behind their tests."""
+        when = {guard: self._test(guard) for guard in dict.fromkeys(self._guard_of)}
+        pairs = zip(self.program.statements, self._guard_of, strict=True)
+        self.program.statements = arrange([replace(s, when=when[guard]) for s, guard in pairs])
+        return self.program
+
+    def _test(self, guard: Guard) -> str:
+        """C condition of a guard; its words are emitted if they are not there."""
+        parts = []
+        for conjunction in sorted(guard, key=sorted):
+            words = [self.word(literal // 2) for literal in sorted(conjunction)]
+            signed = [f"~{w}" if literal & 1 else w for w, literal in zip(words, sorted(conjunction), strict=True)]
+            parts.append(" & ".join(signed))
+        return parts[0] if len(parts) == 1 else " && ".join(f"({part})" for part in parts)
+
+    def _cost(self, ref: int) -> int:
+        """About what a node costs 64 events, in vectors of 64 bytes."""
+        node = self.nodes[ref]
+        if node.op in ("const", "seen", "size"):
+            return 0
+        if ref in self.accesses:
+            return LOAD_COST
+        if not self.is_word(ref):
+            return type_of(node).bits // 8
+        wide = [a for a in node.args if not self.nodes[a].is_bool]
+        return type_of(*(self.nodes[a] for a in wide)).bits // 8 * (1 + len(node.attrs) // 2) if wide else 0
 
     # visibility
 
@@ -143,33 +186,72 @@ class Scheduler:
         if token not in self._forms:
             self._forms.add(token)
             ctype = type_of(self.nodes[base])
-            self.statement(f"room_{ctype.name}({token}, c->seen, {self.column(base, ctype)});")
+            text = f"room_{ctype.name}({token}, c->seen, {self.column(base, ctype)});"
+            self.statement(text, [base], (token,))
         return token
 
     # loads
 
     def _gather_all(self) -> None:
-        level: dict[int, int] = {}
-        levels: defaultdict[int, list[int]] = defaultdict(list)
-        for ref in self._reachable:
-            depth = max((level[a] for a in self.operands(ref)), default=0)
-            if ref in self.accesses:
-                levels[depth].append(ref)
-                depth += 1
-            level[ref] = depth
+        levels = self._levels()
         for depth in sorted(levels):
-            fixed = [r for r in levels[depth] if self.nodes[self.accesses[r].at].op == "const"]
+            fixed = [r for r in levels[depth] if self._is_fixed(r) and not self._guards[r]]
             for read in reads(fixed, self.accesses):
                 self.fixed_span = max(self.fixed_span, read.end)
                 self.program.fetch.append(f"{self._raw(read)}[i] = {read.text}(p + {read.disp});")
                 self.program.blank.append(f"{self._raw(read)}[i] = 0;")
-            moving = reads([r for r in levels[depth] if self.nodes[self.accesses[r].at].op != "const"], self.accesses)
-            for read in moving:
-                self.demand(read.at)
-            for first in range(0, len(moving), GATHER_MAX):
-                self._gather(moving[first : first + GATHER_MAX])
+            together: defaultdict[Guard, list[int]] = defaultdict(list)
+            for ref in levels[depth]:
+                if not self._is_fixed(ref) or self._guards[ref]:
+                    together[self._guards[self.accesses[ref].at if ref in self._beside else ref]].append(ref)
+            for guard, loads in together.items():
+                moving = reads(loads, self.accesses)
+                for read in moving:
+                    self.demand(read.at)
+                for first in range(0, len(moving), GATHER_MAX):
+                    self._gather(moving[first : first + GATHER_MAX], guard)
             for ref in sorted(levels[depth]):
                 self.demand(ref)
+
+    def _levels(self) -> dict[int, list[int]]:
+        """Loads by how many others must come before, for their base or for what guards them. No statement of a level
+        waits for another of the same level, so any of them may share a loop."""
+        level: dict[int, int] = {}
+        levels: defaultdict[int, list[int]] = defaultdict(list)
+        stack = [(ref, False) for ref in reversed(self._reachable)]
+        while stack:
+            ref, ready = stack.pop()
+            if ref in level:
+                continue
+            before = [*self.operands(ref), *sorted({lit // 2 for part in self._guards[ref] for lit in part})]
+            reads_after = before[:1] if ref in self._beside else before
+            if not ready:
+                stack.append((ref, True))
+                stack.extend((a, False) for a in reversed(before) if a not in level)
+                continue
+            depth = max((level[a] for a in before), default=0)
+            if ref in self.accesses:
+                at = max((level[a] for a in reads_after), default=0)
+                levels[at].append(ref)
+                depth = max(depth, at + 1)
+            level[ref] = depth
+        return levels
+
+    def _find_beside(self) -> set[int]:
+        """Loads whose bytes come with those of a load that is guarded no more than their base: a move per event in
+        a loop that runs anyway is less than a loop of their own."""
+        places: defaultdict[int, list[int]] = defaultdict(list)
+        loads = [ref for ref in self._reachable if ref in self.accesses and not self._is_fixed(ref)]
+        for ref in loads:
+            access = self.accesses[ref]
+            if self._guards[ref] == self._guards[access.at]:
+                places[access.at].append(access.disp)
+        return {
+            r for r in loads if any(abs(self.accesses[r].disp - d) < BESIDE_BYTES for d in places[self.accesses[r].at])
+        }
+
+    def _is_fixed(self, ref: int) -> bool:
+        return self.nodes[self.accesses[ref].at].op == "const"
 
     def _raw(self, read: Read) -> str:
         """Column of the bytes as they are in memory; of the load itself if it is the only one."""
@@ -178,17 +260,27 @@ class Scheduler:
             self._read_of[ref] = read
         return column(read.loads[0] + (2 * len(self.nodes) if several else 0), CType(8 * read.size, False))
 
-    def _gather(self, batch: list[Read]) -> None:
+    def _gather(self, batch: list[Read], guard: Guard) -> None:
         lines: list[str] = []
+        reaches: list[str] = []
         for number, base in enumerate(sorted({read.at for read in batch})):
             here = [read for read in batch if read.at == base]
+            if self.nodes[base].op == "const":  # the fetch makes sure of these bytes
+                self.fixed_span = max(self.fixed_span, *[read.end for read in here])
+                lines += [f"    {self._raw(read)}[i] = {read.text}(c->at[i] + {read.disp});" for read in here]
+                continue
             ctype = type_of(self.nodes[base])
             at = self.column(base, ctype)
             self.span = max(self.span, self.nodes[base].hi + max(read.end for read in here))
-            self.statement(f"reach_{ctype.name}(c, {at}, {max(read.end for read in here)});")
+            reaches.append(f"reach_{ctype.name}(c, {at}, {max(read.end for read in here)});")
             lines.append(f"    const u8 *p{number} = c->at[i] + {at}[i];")
             lines += [f"    {self._raw(read)}[i] = {read.text}(p{number} + {read.disp});" for read in here]
-        self.statement("\n".join(["EACH { /* gather */", *lines, "}"]))
+        self.statement(
+            "\n".join([*reaches, "EACH { /* gather */", *lines, "}"]),
+            [],
+            tuple(self._raw(read) for read in batch),
+            guard=guard,
+        )
 
     def _settle(self, ref: int) -> None:
         """Bytes to value, or 0 where not all of them are visible."""
@@ -200,14 +292,17 @@ class Scheduler:
         self._forms.add(target)
         if len(read.loads) == 1:
             shift = spare if big else 0
-            self.statement(f"settle_{ctype.name}({target}, {inside}, {int(big)}, {shift}, {mask});")
+            text = f"settle_{ctype.name}({target}, {inside}, {int(big)}, {shift}, {mask});"
+            self.statement(text, [ref], (target,))
             return
         offset = access.disp - read.disp
         raw, lane = self._raw(read), CType(8 * read.size, False)
         pattern = lane.literal(shuffle(access, offset, read.size))
         shift = 8 * (read.size - offset - access.count) if big else 8 * offset
         self.statement(
-            f"take_{lane.name}_{ctype.name}({target}, {raw}, {inside}, {pattern}, {int(big)}, {shift}, {mask});"
+            f"take_{lane.name}_{ctype.name}({target}, {raw}, {inside}, {pattern}, {int(big)}, {shift}, {mask});",
+            [ref],
+            (target,),
         )
 
     # forms
@@ -233,7 +328,7 @@ class Scheduler:
         if not self.is_word(ref) and word(ref) not in self._forms:
             self._forms.add(word(ref))
             ctype = type_of(node)
-            self.statement(f"testk_{ctype.name}({self.column(ref, ctype)}, 1)", ref)
+            self.statement(f"testk_{ctype.name}({self.column(ref, ctype)}, 1)", [ref], defines=ref)
         return word(ref)
 
     def column(self, ref: int, ctype: CType) -> str:
@@ -248,11 +343,12 @@ class Scheduler:
             self._forms.add(token)
             own = type_of(node)
             if not self.is_word(ref):
-                self.statement(f"EACH {token}[i] = ({ctype.name}){self.column(ref, own)}[i];")
+                text = f"EACH {token}[i] = ({ctype.name}){self.column(ref, own)}[i];"
             elif own == ctype:
-                self.statement(f"expand_u8({token}, {self.word(ref)});")
+                text = f"expand_u8({token}, {self.word(ref)});"
             else:
-                self.statement(f"EACH {token}[i] = {self.column(ref, own)}[i];")
+                text = f"EACH {token}[i] = {self.column(ref, own)}[i];"
+            self.statement(text, [ref], (token,))
         return token
 
     def lane(self, ref: int, ctype: CType) -> str:
@@ -273,7 +369,7 @@ class Scheduler:
         elif ref in self._table_of:
             self._emit_table(self._table_of[ref])
         elif self.is_word(ref):
-            self.statement(self._condition(ref), ref)
+            self.statement(self._condition(ref), [ref], defines=ref)
         elif node.op == "mux":
             self._emit_mux(ref)
         else:
@@ -344,7 +440,7 @@ class Scheduler:
             arms.append(self.column(arm, ctype) if value is None else ctype.literal(value))
         condition, target = self.word(node.args[0]), column(ref, ctype)
         self._forms.add(target)
-        self.statement(f"mux{form}_{ctype.name}({target}, {condition}, {', '.join(arms)});")
+        self.statement(f"mux{form}_{ctype.name}({target}, {condition}, {', '.join(arms)});", [ref], (target,))
 
     def _emit_column(self, ref: int) -> None:
         node = self.nodes[ref]
@@ -353,7 +449,7 @@ class Scheduler:
         text = operation.get(node.op, self._modular)(node, ctype)
         target = column(ref, ctype)
         self._forms.add(target)
-        self.statement(f"EACH {target}[i] = ({ctype.name})({text});")
+        self.statement(f"EACH {target}[i] = ({ctype.name})({text});", [ref], (target,))
 
     def _modular(self, node: Node, ctype: CType) -> str:
         """add, sub, mul, band, bor, bxor: exact modulo 2**bits, and the result is known to fit."""
@@ -435,7 +531,7 @@ class Scheduler:
             tables = [self._table(ctype, values)]
         self._replaced.update((ref, f"c->{result}[{at}]") for at, ref in enumerate(members))
         arguments = ", ".join([f"c->{result}", self.column(x, ctype), *tables, str(len(members))])
-        self.statement(f"{name}_each_{ctype.name}({arguments});")
+        self.statement(f"{name}_each_{ctype.name}({arguments});", members, (f"c->{result}",))
 
     def _table(self, ctype: CType, values: Iterable[int]) -> str:
         return self._array(ctype.name, [ctype.literal(v) for v in values])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import groupby
 
 from .host_c_program import Program
 
@@ -41,31 +42,39 @@ def place(program: Program) -> Layout:
     """Gives every value a place and cuts the statements into stages."""
     columns, pools = _columns(program)
     texts = [_COLUMN.sub(lambda m: columns[m[0]], s.text) for s in program.statements]
+    tests = [s.when for s in program.statements]
     defined = {s.defines: at // STAGE_STATEMENTS for at, s in enumerate(program.statements) if s.defines is not None}
     shared: dict[int, int] = {}
     for at, text in enumerate(texts):
-        for match in _WORD.finditer(text):
+        for match in _WORD.finditer(f"{text} {tests[at]}"):
             ref = int(match[1])
             if defined[ref] != at // STAGE_STATEMENTS:
                 shared.setdefault(ref, len(shared))
     stages: list[list[str]] = []
     for first in range(0, len(texts), STAGE_STATEMENTS):
-        stage: list[str] = []
         here = first // STAGE_STATEMENTS
-        for statement, text in zip(
-            program.statements[first : first + STAGE_STATEMENTS], texts[first : first + STAGE_STATEMENTS], strict=True
-        ):
-            body = _WORD.sub(lambda m: _word(int(m[1]), shared, defined, here), text)  # noqa: B023 - used at once
-            if statement.defines is not None:
-                body = f"u64 w{statement.defines} = {body};"
-            stage += body.split("\n")
-            if statement.defines in shared:
-                stage.append(f"c->w[{shared[statement.defines]}] = w{statement.defines};")
+        part = range(first, min(first + STAGE_STATEMENTS, len(texts)))
+        stage: list[str] = []
+        for when, run in groupby(part, lambda at: tests[at]):
+            lines = [(texts[at], program.statements[at].defines) for at in run]
+            resolved = [(_WORD.sub(lambda m: _word(int(m[1]), shared, defined, here), t), d) for t, d in lines]  # noqa: B023 - used at once
+            stage += _guarded(_WORD.sub(lambda m: _word(int(m[1]), shared, defined, here), when), resolved)  # noqa: B023
+            stage += [f"c->w[{shared[d]}] = w{d};" for _, d in lines if d in shared]
         stages.append(stage)
     fetch, blank = (
         [_COLUMN.sub(lambda m: columns[m[0]], line) for line in lines] for lines in (program.fetch, program.blank)
     )
     return Layout(fetch, blank, stages, pools, len(shared))
+
+
+def _guarded(when: str, lines: list[tuple[str, int | None]]) -> list[str]:
+    """The lines of a run of statements, behind their test if they have one. A word that is skipped is 0."""
+    if not when:
+        return [line for text, d in lines for line in (text if d is None else f"u64 w{d} = {text};").split("\n")]
+    words = [f"w{d} = 0" for _, d in lines if d is not None]
+    body = [line for text, d in lines for line in (text if d is None else f"w{d} = {text};").split("\n")]
+    head = [f"u64 {', '.join(words)};"] if words else []
+    return [*head, f"if ({when}) {{", *(f"    {line}" for line in body), "}"]
 
 
 def _word(ref: int, shared: dict[int, int], defined: dict[int, int], stage: int) -> str:
