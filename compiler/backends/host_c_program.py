@@ -19,18 +19,13 @@ from sevenm.compiler.graph import Node
 from sevenm.compiler.passes.regions import ALWAYS, Guard, guards, meet
 from sevenm.compiler.passes.visibility import Explicit
 
-from .host_c_loads import Read, reads, shuffle
+from .host_c_loads import Read, beside, is_fixed, load_levels, reads, room_tests, shuffle
 from .host_c_regions import Statement, arrange
+from .host_c_tables import Constants, TableKey, columns_of_tests
 from .host_c_types import CType, type_of
 
-TABLE_MIN = 8
-"""As many compares of one column with constants become a loop over a table."""
 CHAIN_MAX = 32
 """Ranges of a set that are tested one by one; more go to a bitmap (up to 16 bits) or a binary search."""
-ROOM_MAX = 255
-"""Limit of the column that says how many bytes are visible behind a base."""
-BESIDE_BYTES = 16
-"""Fields this near to one that is read anyway are read with it."""
 GATHER_MAX = 16
 """Reads in one gathering loop."""
 LOAD_COST = 24
@@ -73,14 +68,14 @@ class Scheduler:
         self._done: set[int] = set()
         self._forms: set[str] = set()
         self._replaced: dict[int, str] = {}
-        self._table_of: dict[int, tuple[str, int, CType]] = {}
-        self._table_members: dict[tuple[str, int, CType], list[int]] = {}
-        self._room_tests = self._find_room_tests()
+        self._room_tests = room_tests(self.graph)
         self._reachable = self._reach(explicit.roots)
         self._guards = guards(self.nodes, self._reachable, explicit.roots, self.operands, self._cost, REGION_COST_MIN)
         self._guard_of: list[Guard] = []
-        self._beside = self._find_beside()
-        self._find_tables()
+        self._beside = beside(self.nodes, self._reachable, self.accesses, self._guards)
+        self._constants = Constants(self.program.tables)
+        self._table_members = columns_of_tests(self.graph, self._reachable)
+        self._table_of = {ref: key for key, members in self._table_members.items() for ref in members}
         self._gather_all()
 
     # what is needed, and in which order
@@ -164,22 +159,6 @@ class Scheduler:
 
     # visibility
 
-    def _find_room_tests(self) -> dict[int, tuple[int, int]]:
-        """Nodes that say seen < base + end, with their base and end. Many have the same base, so the room behind
-        it, seen - base limited to 0 … ROOM_MAX, is a column of its own, and each node one compare of bytes."""
-        found: dict[int, tuple[int, int]] = {}
-        for ref, node in enumerate(self.nodes):
-            if node.op != "lt" or self.nodes[node.args[0]].op != "seen":
-                continue
-            right = self.nodes[node.args[1]]
-            end = self.graph.value(right.args[1]) if right.op == "add" else None
-            if end is None or not 1 <= end <= ROOM_MAX:
-                continue
-            base = self.nodes[right.args[0]]
-            if base.lo >= 0 and base.hi <= 0xFFFF:
-                found[ref] = right.args[0], end
-        return found
-
     def _room(self, base: int) -> str:
         """Column of the visible bytes from ``base`` on, at most ROOM_MAX."""
         token = column(len(self.nodes) + base, CType(8, False))
@@ -193,16 +172,16 @@ class Scheduler:
     # loads
 
     def _gather_all(self) -> None:
-        levels = self._levels()
+        levels = load_levels(self._reachable, self.accesses, self.operands, self._guards, self._beside)
         for depth in sorted(levels):
-            fixed = [r for r in levels[depth] if self._is_fixed(r) and not self._guards[r]]
+            fixed = [r for r in levels[depth] if is_fixed(self.nodes, self.accesses[r]) and not self._guards[r]]
             for read in reads(fixed, self.accesses):
                 self.fixed_span = max(self.fixed_span, read.end)
                 self.program.fetch.append(f"{self._raw(read)}[i] = {read.text}(p + {read.disp});")
                 self.program.blank.append(f"{self._raw(read)}[i] = 0;")
             together: defaultdict[Guard, list[int]] = defaultdict(list)
             for ref in levels[depth]:
-                if not self._is_fixed(ref) or self._guards[ref]:
+                if not is_fixed(self.nodes, self.accesses[ref]) or self._guards[ref]:
                     together[self._guards[self.accesses[ref].at if ref in self._beside else ref]].append(ref)
             for guard, loads in together.items():
                 moving = reads(loads, self.accesses)
@@ -212,46 +191,6 @@ class Scheduler:
                     self._gather(moving[first : first + GATHER_MAX], guard)
             for ref in sorted(levels[depth]):
                 self.demand(ref)
-
-    def _levels(self) -> dict[int, list[int]]:
-        """Loads by how many others must come before, for their base or for what guards them. No statement of a level
-        waits for another of the same level, so any of them may share a loop."""
-        level: dict[int, int] = {}
-        levels: defaultdict[int, list[int]] = defaultdict(list)
-        stack = [(ref, False) for ref in reversed(self._reachable)]
-        while stack:
-            ref, ready = stack.pop()
-            if ref in level:
-                continue
-            before = [*self.operands(ref), *sorted({lit // 2 for part in self._guards[ref] for lit in part})]
-            reads_after = before[:1] if ref in self._beside else before
-            if not ready:
-                stack.append((ref, True))
-                stack.extend((a, False) for a in reversed(before) if a not in level)
-                continue
-            depth = max((level[a] for a in before), default=0)
-            if ref in self.accesses:
-                at = max((level[a] for a in reads_after), default=0)
-                levels[at].append(ref)
-                depth = max(depth, at + 1)
-            level[ref] = depth
-        return levels
-
-    def _find_beside(self) -> set[int]:
-        """Loads whose bytes come with those of a load that is guarded no more than their base: a move per event in
-        a loop that runs anyway is less than a loop of their own."""
-        places: defaultdict[int, list[int]] = defaultdict(list)
-        loads = [ref for ref in self._reachable if ref in self.accesses and not self._is_fixed(ref)]
-        for ref in loads:
-            access = self.accesses[ref]
-            if self._guards[ref] == self._guards[access.at]:
-                places[access.at].append(access.disp)
-        return {
-            r for r in loads if any(abs(self.accesses[r].disp - d) < BESIDE_BYTES for d in places[self.accesses[r].at])
-        }
-
-    def _is_fixed(self, ref: int) -> bool:
-        return self.nodes[self.accesses[ref].at].op == "const"
 
     def _raw(self, read: Read) -> str:
         """Column of the bytes as they are in memory; of the load itself if it is the only one."""
@@ -422,9 +361,11 @@ class Scheduler:
             low, span = ctype.literal(attrs[0]), ctype.unsigned.literal(attrs[1] - attrs[0])
             return f"rangek_{ctype.name}({x}, {low}, {span})"
         if ctype.bits <= 16 and count > CHAIN_MAX:
-            return f"in_bitmap_{ctype.name}({x}, {self._bitmap(ctype, attrs)})"
-        low_name = self._table(ctype, attrs[0::2])
-        span_name = self._table(ctype.unsigned, [hi - lo for lo, hi in zip(attrs[0::2], attrs[1::2], strict=True)])
+            return f"in_bitmap_{ctype.name}({x}, {self._constants.bitmap(ctype, attrs)})"
+        low_name = self._constants.values(ctype, attrs[0::2])
+        span_name = self._constants.values(
+            ctype.unsigned, [hi - lo for lo, hi in zip(attrs[0::2], attrs[1::2], strict=True)]
+        )
         if count <= CHAIN_MAX:
             return f"in_ranges_{ctype.name}({x}, {low_name}, {span_name}, {count})"
         half = 1 << (count.bit_length() - 1)
@@ -488,34 +429,7 @@ class Scheduler:
             return f"{value} / {d} - ({value} % {d} < 0)"
         return f"{value} % {d} + ({value} % {d} < 0 ? {d} : 0)"
 
-    # tables
-
-    def _find_tables(self) -> None:
-        """Groups compares of one column with constants: same test, same operand, TABLE_MIN or more."""
-        groups: defaultdict[tuple[str, int, CType], list[int]] = defaultdict(list)
-        for ref in self._reachable:
-            node = self.nodes[ref]
-            key = self._table_key(node)
-            if key is not None:
-                groups[key].append(ref)
-        for key, members in groups.items():
-            if len(members) >= TABLE_MIN:
-                self._table_members[key] = members
-                self._table_of.update((ref, key) for ref in members)
-
-    def _table_key(self, node: Node) -> tuple[str, int, CType] | None:
-        constants = [self.graph.value(a) for a in node.args]
-        if node.op == "member":
-            x = node.args[0]
-            return ("range", x, type_of(self.nodes[x])) if len(node.attrs) == 2 and not self.nodes[x].is_bool else None
-        if node.op not in ("eq", "lt") or (constants[0] is None) == (constants[1] is None):
-            return None
-        name, x = (node.op, node.args[0]) if constants[0] is None else ("gt" if node.op == "lt" else "eq", node.args[1])
-        if self.nodes[x].is_bool:
-            return None
-        return name, x, type_of(*(self.nodes[a] for a in node.args))
-
-    def _emit_table(self, key: tuple[str, int, CType]) -> None:
+    def _emit_table(self, key: TableKey) -> None:
         name, x, ctype = key
         members = self._table_members[key]
         result = f"r{len(self.program.results)}"
@@ -523,33 +437,12 @@ class Scheduler:
         if name == "range":
             ranges = [self.nodes[r].attrs for r in members]
             tables = [
-                self._table(ctype, [a[0] for a in ranges]),
-                self._table(ctype.unsigned, [a[1] - a[0] for a in ranges]),
+                self._constants.values(ctype, [a[0] for a in ranges]),
+                self._constants.values(ctype.unsigned, [a[1] - a[0] for a in ranges]),
             ]
         else:
             values = [next(v for a in self.nodes[r].args if (v := self.graph.value(a)) is not None) for r in members]
-            tables = [self._table(ctype, values)]
+            tables = [self._constants.values(ctype, values)]
         self._replaced.update((ref, f"c->{result}[{at}]") for at, ref in enumerate(members))
         arguments = ", ".join([f"c->{result}", self.column(x, ctype), *tables, str(len(members))])
         self.statement(f"{name}_each_{ctype.name}({arguments});", members, (f"c->{result}",))
-
-    def _table(self, ctype: CType, values: Iterable[int]) -> str:
-        return self._array(ctype.name, [ctype.literal(v) for v in values])
-
-    def _bitmap(self, ctype: CType, attrs: tuple[int, ...]) -> str:
-        """One bit per value of a type of at most 16 bits, indexed by its pattern; 64 to a word."""
-        bits, modulus = 0, 1 << ctype.bits
-        for lo, hi in zip(attrs[0::2], attrs[1::2], strict=True):
-            run = (1 << (hi - lo + 1)) - 1
-            first = lo % modulus
-            bits |= run << first
-        bits |= bits >> modulus  # a signed range that crosses zero wraps
-        words = [bits >> at & (1 << 64) - 1 for at in range(0, modulus, 64)]
-        return self._array("u64", [CType(64, False).literal(w) for w in words])
-
-    def _array(self, type_name: str, values: list[str]) -> str:
-        name = f"k{len(self.program.tables)}"
-        rows = [", ".join(values[at : at + 8]) for at in range(0, len(values), 8)]
-        body = ",\n    ".join(rows)
-        self.program.tables.append(f"static const {type_name} {name}[{len(values)}] = {{\n    {body},\n}};")
-        return name

@@ -17,9 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sevenm.compiler import reference
+from sevenm.compiler import compile_filter, reference
 from sevenm.compiler.backends.host_c import emit
-from sevenm.compiler.graph import Graph, RangeError
+from sevenm.compiler.graph import Graph, RangeError, live
+from sevenm.compiler.passes.regions import guards
 from sevenm.compiler.plan import Block, Plan, Rule, prune
 from sevenm.host.capture_format import CaptureError
 from sevenm.host.pcap import open_capture
@@ -216,6 +217,68 @@ def test_neighbouring_fields_are_taken_apart(name: str, tmp_path: Path) -> None:
         plans.append(plan_of(g, conditions))
     for plan, library in zip(plans, build(plans, tmp_path, BUILDS[name]), strict=True):
         assert (match(library, plan, buffer, events) == expected(plan, buffer, events)).all()
+
+
+def rare_conditions(g: Graph) -> list[int]:
+    """Costly values that count only behind a condition on byte 0, one inside of the other, and a base among them."""
+    first = g.load(g.false, 0, 1)
+    inner = g.all(g.eq(first, g.const(1)), g.lt(g.load(g.false, 1, 1), g.const(9)))
+    base = g.add(g.load(g.false, 2, 1), g.const(4))
+    moved = g.mux(inner, g.load(base, 0, 1), g.const(5))
+    far = [g.load(moved, at, 2) for at in (40, 80, 120)]
+    total = g.add(g.add(far[0], far[1]), g.mul(far[2], g.load(moved, 160, 4)))
+    other = g.mux(g.eq(first, g.const(2)), g.div(total, 7), g.load(g.load(g.false, 3, 1), 1, 4))
+    return [
+        g.all(inner, g.lt(g.const(90000), total)),
+        g.all(g.eq(first, g.const(1)), g.any(g.eq(g.mod(total, 3), g.const(0)), inner)),
+        g.lt(other, g.const(1 << 30)),
+        inner,
+    ]
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_what_no_event_of_a_chunk_needs_is_skipped_and_changes_nothing(name: str, tmp_path: Path) -> None:
+    """Chunks of 64 in which the condition holds for no event, for one, for some and for all, after one another."""
+    g = Graph()
+    plan = plan_of(g, rare_conditions(g))
+    assert emit(plan).count("\n    if (") >= 3
+    (library,) = build([plan], tmp_path, BUILDS[name])
+    rng = random.Random(11)
+    packets = []
+    for kinds in ("0", "1", "2", "0001", "012", "3", "1" + 63 * "0", "1", 63 * "0" + "2", "0", "12", "0"):
+        for i in range(64):
+            body = rng.choices([0, 1, 7, 8, 9, 200, 255], k=rng.choice([0, 1, 5, 60, 250, 300]))
+            packets.append(bytes([int(kinds[i % len(kinds)]), *body]))
+    buffer, events = pack_events(packets)
+    want = expected(plan, buffer, events)
+    assert want.any(axis=1).all() and not want.all(axis=1).any()
+    assert (match(library, plan, buffer, events) == want).all()
+    backwards = np.ascontiguousarray(events[::-1])
+    assert (match(library, plan, buffer, backwards) == want[:, ::-1]).all()
+
+
+def test_extension_headers_are_walked_only_where_there_are_some() -> None:
+    text = emit(compile_filter("udp").plan)
+    stage = text[text.index("static void stage_0") :].split("\n")
+    gathers = [line for line in stage if "/* gather */" in line]
+    assert gathers.count("    EACH { /* gather */") == 1
+    assert gathers.count("        EACH { /* gather */") == len(gathers) - 1 >= 2
+
+
+def test_a_guard_says_where_a_value_is_needed() -> None:
+    g = Graph()
+    c, d, e = (g.eq(g.load(g.false, at, 1), g.const(3)) for at in range(3))
+    x, y, z = (g.load(g.false, at, 4) for at in (8, 12, 16))
+    only = g.all(c, d, g.lt(g.add(x, y), g.const(1000)))
+    shared = g.lt(g.mux(c, g.add(x, z), g.const(7)), g.const(1000))
+    roots = [only, g.all(e, shared)]
+    order = live(g.nodes, roots)
+    found = guards(g.nodes, order, roots, lambda ref: g[ref].args, lambda ref: int(g[ref].op == "load"), 1)
+    under = {name: sorted(sorted(part) for part in found[ref]) for name, ref in (("x", x), ("y", y), ("z", z))}
+    assert under["y"] == [sorted([2 * c, 2 * d])], "what stands before it in the conjunction"
+    assert under["z"] == sorted([[2 * c], [2 * e]]), "the arm, and the conjunction around the mux"
+    assert under["x"] == [[2 * c]], "what both uses have in common"
+    assert not found[c] and not found[only]
 
 
 def test_large_plans_are_cut_into_stages(tmp_path: Path) -> None:
