@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from .host_c_program import Program
@@ -55,16 +56,21 @@ def place(program: Program) -> Layout:
         here = first // STAGE_STATEMENTS
         part = range(first, min(first + STAGE_STATEMENTS, len(texts)))
         stage: list[str] = []
+        resolve = partial(_resolved, shared, defined, here)
         for when, run in groupby(part, lambda at: tests[at]):
             lines = [(texts[at], program.statements[at].defines) for at in run]
-            resolved = [(_WORD.sub(lambda m: _word(int(m[1]), shared, defined, here), t), d) for t, d in lines]  # noqa: B023 - used at once
-            stage += _guarded(_WORD.sub(lambda m: _word(int(m[1]), shared, defined, here), when), resolved)  # noqa: B023
+            stage += _guarded(resolve(when), [(resolve(text), defines) for text, defines in lines])
             stage += [f"c->w[{shared[d]}] = w{d};" for _, d in lines if d in shared]
         stages.append(stage)
     fetch, blank = (
         [_COLUMN.sub(lambda m: columns[m[0]], line) for line in lines] for lines in (program.fetch, program.blank)
     )
     return Layout(fetch, blank, stages, pools, len(shared))
+
+
+def _resolved(shared: dict[int, int], defined: dict[int, int], here: int, text: str) -> str:
+    """The text with every word named as the stage ``here`` sees it."""
+    return _WORD.sub(lambda match: _word(int(match[1]), shared, defined, here), text)
 
 
 def _guarded(when: str, lines: list[tuple[str, int | None]]) -> list[str]:
