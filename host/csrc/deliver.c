@@ -51,24 +51,22 @@ static void unite_first(const sm_groups *groups, uint32_t item, const uint64_t *
     }
 }
 
-/* One slot but for its sequence number. The data past cap_len is zeroed: no trace of older records. */
-static void fill(sm_record *slot, uint32_t slot_size, const sm_batch *batch, const sm_event *event, uint32_t rule,
-                 uint8_t flags)
+static inline void put64(uint8_t *to, uint64_t value)
 {
-    const uint32_t room = slot_size - SM_RECORD_HEADER;
-    const uint32_t held = event->cap_len < room ? event->cap_len : room;
-    uint8_t *data = (uint8_t *)slot + SM_RECORD_HEADER;
-    slot->ts_ns = event->ts_ns;
-    slot->rule = rule;
-    slot->generation = batch->generation;
-    slot->cap_len = (uint16_t)held;
-    slot->wire_len = event->wire_len > UINT16_MAX ? UINT16_MAX : (uint16_t)event->wire_len;
-    slot->engine = batch->engine;
-    slot->flags = (uint8_t)(flags | (event->cap_len > room ? SM_FLAG_CUT : 0));
-    slot->source = batch->source;
-    slot->reserved = 0;
-    memcpy(data, batch->buffer + event->offset, held);
-    memset(data + held, 0, room - held);
+    memcpy(to, &value, sizeof value);
+}
+
+/* The first `held` bytes of `room` from the event, the rest zero: no trace of older records. `room` is a multiple of
+ * 32; where the event fills it the copy is a few vector moves, without a call. */
+static inline void copy_data(uint8_t *to, const uint8_t *from, uint32_t held, uint32_t room)
+{
+    if (held == room) {
+        for (uint32_t k = 0; k < room; k += 32)
+            memcpy(to + k, from + k, 32);
+    } else {
+        memcpy(to, from, held);
+        memset(to + held, 0, room - held);
+    }
 }
 
 /* How many of the wanted slots the ring has, and why not all; the shortfall is counted in the ring too.
@@ -102,23 +100,58 @@ static int grant(sm_ring *ring, uint32_t wanted, int stopping, uint64_t timeout_
     return 1;
 }
 
-/* The first `granted` events of `words` in the block at `start` into the ring, in order. */
-static void put(sm_ring *ring, uint32_t granted, const sm_batch *batch, uint64_t start, uint64_t n,
-                const uint64_t *words, const uint32_t *first, const uint64_t *malformed, const uint64_t *truncated)
+/* Matches of one block: bit i of `words` is event i of `events`. `first` is null where `rule` fired on all of them. */
+typedef struct {
+    const sm_event *events;
+    const uint64_t *words, *malformed, *truncated;
+    uint64_t n; /* words */
+    const uint32_t *first;
+    uint32_t rule;
+} matches;
+
+/* The first `granted` matches into the ring, in order. The header goes out as four words, see record.h. `room` is the
+ * ring's; it is an argument so that the compiler can make a copy of this for the usual sizes. */
+static inline __attribute__((always_inline)) void put_sized(sm_ring *ring, uint32_t granted, const sm_batch *batch,
+                                                            const matches *found, uint32_t room)
 {
-    uint32_t done = 0;
-    for (uint64_t w = 0; w < n && done < granted; w++) {
-        for (uint64_t left = words[w]; left && done < granted; left &= left - 1, done++) {
+    /* In locals: a store into a slot could be to anything, as far as the compiler knows. */
+    const matches m = *found;
+    const uint8_t *const buffer = batch->buffer;
+    const uint64_t mask = ring->slots - 1, start = ring->mine, end = start + granted;
+    const uint64_t generation = (uint64_t)batch->generation << 32;
+    const uint64_t origin = (uint64_t)batch->engine << 32 | (uint64_t)batch->source << 48;
+    uint8_t *const base = ring->base;
+    uint64_t seq = start;
+
+    for (uint64_t w = 0; w < m.n && seq < end; w++) {
+        const uint64_t bad = m.malformed[w], cut = m.truncated[w];
+        for (uint64_t left = m.words[w]; left && seq < end; left &= left - 1, seq++) {
             const unsigned bit = (unsigned)__builtin_ctzll(left);
             const uint64_t i = w * 64 + bit;
-            const uint8_t flags = (uint8_t)((malformed[w] >> bit & 1 ? SM_FLAG_MALFORMED : 0) |
-                                            (truncated[w] >> bit & 1 ? SM_FLAG_TRUNCATED : 0));
-            sm_record *slot = sm_ring_slot(ring, done);
-            fill(slot, ring->slot_size, batch, &batch->events[start + i], first[i], flags);
-            slot->seq = sm_ring_seq(ring, done);
+            const sm_event event = m.events[i];
+            const uint32_t held = event.cap_len < room ? event.cap_len : room;
+            const uint64_t wire = event.wire_len > UINT16_MAX ? UINT16_MAX : event.wire_len;
+            const uint64_t flags = (event.cap_len > room) * SM_FLAG_CUT + (bad >> bit & 1) * SM_FLAG_MALFORMED +
+                                   (cut >> bit & 1) * SM_FLAG_TRUNCATED;
+            uint8_t *const slot = base + (seq & mask) * (room + SM_RECORD_HEADER);
+            put64(slot, event.ts_ns);
+            put64(slot + 8, seq);
+            put64(slot + 16, (m.first ? m.first[i] : m.rule) | generation);
+            put64(slot + 24, held | wire << 16 | origin | flags << 40);
+            copy_data(slot + SM_RECORD_HEADER, buffer + event.offset, held, room);
         }
     }
-    sm_ring_commit(ring, done);
+    sm_ring_commit(ring, (uint32_t)(seq - start));
+}
+
+static void put(sm_ring *ring, uint32_t granted, const sm_batch *batch, const matches *found)
+{
+    switch (ring->slot_size) {
+    case 96: put_sized(ring, granted, batch, found, 64); break;
+    case 128: put_sized(ring, granted, batch, found, 96); break;
+    case 160: put_sized(ring, granted, batch, found, 128); break;
+    default: put_sized(ring, granted, batch, found, ring->slot_size - SM_RECORD_HEADER);
+    }
 }
 
 /* Drop, forward and counters of one block of at most 256 events. */
@@ -155,10 +188,12 @@ static int channel(const sm_actions *actions, uint32_t item, const sm_batch *bat
     const uint64_t *rows = batch->rows + start / 64;
     const uint64_t *malformed = rows + actions->n_rules * stride, *truncated = malformed + stride;
     const uint64_t n = stride - start / 64 < WORDS ? stride - start / 64 : WORDS;
+    const uint32_t *group = actions->channels.rules + actions->channels.start[item];
+    const uint32_t rules = actions->channels.start[item + 1] - actions->channels.start[item];
     uint64_t words[WORDS];
     uint32_t first[BLOCK];
 
-    if (ring)
+    if (ring && rules > 1)
         unite_first(&actions->channels, item, rows, stride, n, words, first);
     else
         unite(&actions->channels, item, rows, stride, n, words);
@@ -166,8 +201,10 @@ static int channel(const sm_actions *actions, uint32_t item, const sm_batch *bat
     uint32_t granted = 0, cause = SM_CAUSE_NO_RING;
     if (matched && ring && !grant(ring, matched, cursor->stopping != 0, timeout_us, &granted, &cause))
         return 0;
-    if (granted)
-        put(ring, granted, batch, start, n, words, first, malformed, truncated);
+    if (granted) {
+        const matches found = {batch->events + start, words, malformed, truncated, n, rules > 1 ? first : 0, *group};
+        put(ring, granted, batch, &found);
+    }
     accounts->matched[item] += matched;
     accounts->delivered[item] += granted;
     if (granted < matched)
@@ -182,9 +219,11 @@ int sm_deliver(const sm_actions *actions, const sm_batch *batch, sm_ring *const 
 
     if (!cursor->begun) {
         cursor->begun = 1;
-        accounts->events += batch->n;
+        uint64_t bytes = 0;
         for (uint64_t i = 0; i < batch->n; i++)
-            accounts->bytes += batch->events[i].cap_len;
+            bytes += batch->events[i].cap_len;
+        accounts->events += batch->n;
+        accounts->bytes += bytes;
         for (uint32_t rule = 0; rule < actions->n_rules; rule++)
             accounts->rules[rule] += count_bits(batch->rows + rule * stride, stride);
         accounts->malformed += count_bits(batch->rows + actions->n_rules * stride, stride);

@@ -8,7 +8,7 @@
 #define SPINS 2000            /* looks before the first sleep: 20 to 60 microseconds */
 #define SLEEP_MIN_NS 20000L
 #define SLEEP_MAX_NS 500000L
-#define PIECE_BYTES 2048u     /* copied at once: the stores of the numbers then join those of the copy */
+#define PIECE_BYTES 4096u     /* copied at once, and numbered while in the first cache; whole pairs of lines */
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -113,7 +113,7 @@ uint32_t sm_ring_make_room(sm_ring *r, uint32_t n) {
  * only on a `block` ring, after timeout_us or a signal, so that the caller can look around and come back. */
 uint32_t sm_ring_write(sm_ring *r, const void *records, uint32_t n, uint64_t timeout_us) {
     const uint8_t *from = records;
-    uint32_t done = 0, piece = PIECE_BYTES / r->slot_size;
+    uint32_t done = 0, piece = PIECE_BYTES / r->slot_size & ~1u; /* even: a slot is a multiple of 32, a line 64 */
     uint64_t some = r->slots / 4;
     while (done < n) {
         uint32_t want = n - done, granted;
