@@ -1,4 +1,5 @@
-# Everything is made in .venv and build/; nothing here needs root. `make help` lists the targets.
+# Everything is made in .venv and build/; nothing here needs root, but compilers that are absent are installed with apt
+# where root runs it on Debian. `make help` lists the targets.
 
 PYTHON ?= python3
 VENV := .venv
@@ -22,6 +23,7 @@ help: ## this list
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "sevenm needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1); say make PYTHON=python3.11" >&2; exit 1; }
+	@.ci/compilers $(PYTHON)
 	@echo "making $(VENV)"
 	@$(PYTHON) -m venv $(VENV) \
 	  || { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
