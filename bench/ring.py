@@ -2,15 +2,24 @@
 
     python bench/ring.py [--events N] [--runs N] [--json FILE]
 
-Two processes, each pinned to a processor. The producer hands over batches of 1,024 records of 96 bytes (32 of header,
-64 of event) that it has in memory; the consumer sums one 64-bit field of every record, in place; the sum is checked.
-The peer is the fastest ring that NumPy over multiprocessing.shared_memory gave: records as one flat array of bytes
-(assigning structured arrays is ten times slower), indices 128 bytes apart, both sides spinning, no numbering, no locks,
-no checks. It relies on x86's order of stores. Both consumers are measured taking at most 1,024 records, and all there
-is. On a machine with other work the peer's spinning costs it turns: compare runs of low load.
+Two processes, each pinned to a processor. The consumer is the same on both sides: it takes what is there as a view in
+place and sums one 64-bit field of every record; sum and count are checked. The peer (_ring_peer.py) is the fastest that
+NumPy over multiprocessing.shared_memory gave, without numbering of ready records, locks or checks. The producers' jobs
+(_ring_work.py):
 
-Then both sides in one process, by turns: the processor time of the software itself, whatever else the machine does.
-Runs of all are interleaved. The two processors may be near or far from each other and move: each run is probed.
+records   Batches of 1,024 ready-made records of 96 bytes (32 of header, 64 of event) are copied in. The peer needs one
+          flat copy and does not number them; ours numbers.
+matches   From a batch of 64-byte events, their descriptors and the bits of a rule to records in the ring: what
+          filtering does after the match function. Ours is host/accounts.py Delivery, which also counts and looks at
+          every descriptor and flag. The peer knows that events lie one after the other, are all of one size, of one
+          rule and without flags, and counts nothing. 16 random masks take turns, each with exactly that share of hits.
+in place  The producer reserves 1,024 slots and fills in time and id through NumPy, the rest of a slot staying what it
+          was. The peer does the same, and numbers with NumPy. Both are NumPy's work, so this shows what our calls add.
+
+"Across" is from process to process. "By turns" has both sides in one process: the processor time of the software
+itself, whatever else the machine does. On a machine with other work the peer's spinning costs it turns: compare runs
+of low load. Runs of all are interleaved. The two processors may be near or far from each other and move: each run is
+probed.
 """
 
 from __future__ import annotations
@@ -26,97 +35,48 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _machine import machine_facts
+from _ring_peer import EVENT, RECORD, SLOTS, NumpyRing
+from _ring_work import Step, Work, check, our_step, peer_step
 from numpy.typing import NDArray
 
-from sevenm.host.record import record_dtype
 from sevenm.host.ring import Ring, RingReader, RingWriter
 
 HERE = Path(__file__).resolve().parent
 BATCH = 1024
-SLOTS = 16384
-EVENT = np.dtype([("id", "<u8"), ("rest", "u1", (56,))])
-RECORD = record_dtype(96, EVENT)
-FIRST_INDEX, SECOND_INDEX, DATA = 0, 16, 4096
-"""Of the peer's shared memory: words of the two indices, and where records begin, in bytes."""
+LARGE = 8192
 NEAR_NS = 200.0
 """Round trips below this are processors near each other."""
 
 
-def batch_of_records() -> NDArray[np.void]:
-    made = np.zeros(BATCH, RECORD)
-    made["data"]["id"] = np.arange(BATCH)
-    return made
-
-
-def expected(events: int) -> int:
-    """Sum of all ids, modulo 2**64 as NumPy counts."""
-    return events // BATCH * (BATCH * (BATCH - 1) // 2) % (1 << 64)
-
-
-class NumpyRing:
-    """The peer: one side of a ring over ``multiprocessing.shared_memory``."""
-
-    def __init__(self, name: str, create: bool) -> None:
-        self.memory = SharedMemory(name, create, DATA + SLOTS * RECORD.itemsize)
-        self.indices: NDArray[np.uint64] = np.frombuffer(self.memory.buf, np.uint64, 32)
-        self.bytes: NDArray[np.uint8] = np.frombuffer(self.memory.buf, np.uint8, SLOTS * RECORD.itemsize, DATA)
-        self.records: NDArray[np.void] = self.bytes.view(RECORD)
-        self.mine = self.theirs = 0
-
-    def write(self, data: NDArray[np.uint8]) -> None:
-        """Waits for room and copies one batch of bytes in. SLOTS is a multiple of BATCH: no batch wraps."""
-        while SLOTS - (self.mine - self.theirs) < BATCH:
-            self.theirs = int(self.indices[SECOND_INDEX])
-        at = self.mine % SLOTS * RECORD.itemsize
-        self.bytes[at : at + len(data)] = data
-        self.mine += BATCH
-        self.indices[FIRST_INDEX] = self.mine
-
-    def read(self, limit: int) -> NDArray[np.void]:
-        """Gives the last batch back and waits for the next."""
-        self.indices[SECOND_INDEX] = self.mine
-        while self.theirs == self.mine:
-            self.theirs = int(self.indices[FIRST_INDEX])
-        at = self.mine % SLOTS
-        found = self.records[at : at + min(limit, self.theirs - self.mine, SLOTS - at)]
-        self.mine += len(found)
-        return found
-
-    def drop(self) -> None:
-        del self.indices, self.bytes, self.records
-        self.memory.close()
-
-
-def produce(kind: str, name: str, events: int, processor: int, pipe: Connection) -> None:
+def produce(kind: str, name: str, work: Work, steps: int, processor: int, pipe: Connection) -> None:
     """The producer's process."""
     os.sched_setaffinity(0, {processor})
-    records = batch_of_records()
-    data = records.view(np.uint8)
     if kind == "numpy":
         peer = NumpyRing(name, create=True)
-        pipe.send("made")
-        pipe.recv()
-        for _ in range(events // BATCH):
-            peer.write(data)
-        pipe.recv()
+        feed(peer_step(work, peer), steps, pipe)
         peer.memory.unlink()
         peer.drop()
         return
     with RingWriter.create(name, SLOTS, RECORD.itemsize, "block", EVENT) as writer:
-        pipe.send("made")
-        pipe.recv()
-        for _ in range(events // BATCH):
-            writer.write(records)
-        pipe.recv()
+        feed(our_step(work, writer), steps, pipe)
     Ring.unlink(name)
+
+
+def feed(step: Step, steps: int, pipe: Connection) -> None:
+    """All batches, between the consumer's "go" and its "end"."""
+    pipe.send("made")
+    pipe.recv()
+    for number in range(steps):
+        step(number)
+    pipe.recv()
 
 
 def consume_numpy(name: str, events: int, limit: int, go: Callable[[], None]) -> tuple[float, int]:
@@ -149,13 +109,19 @@ def consume_ring(name: str, events: int, limit: int, go: Callable[[], None]) -> 
         return time.perf_counter() - start, total
 
 
-def across(kind: str, events: int, limit: int) -> float:
+def check_sum(kind: str, work: Work, steps: int, total: int) -> None:
+    if total % (1 << 64) != work.expected(steps):
+        raise AssertionError(f"{kind}, {work}: the sum of all ids is {total}, not {work.expected(steps)}")
+
+
+def across(kind: str, work: Work, events: int, limit: int) -> float:
     """Million records a second from process to process."""
     here, there = sorted(os.sched_getaffinity(0))[:2]
     name = f"bench-{uuid.uuid4().hex[:12]}"
+    steps = max(events // work.matched, 1)
     context = get_context("spawn")
     pipe, end = context.Pipe()
-    producer = context.Process(target=produce, args=(kind, name, events, there, end))
+    producer = context.Process(target=produce, args=(kind, name, work, steps, there, end))
     producer.start()
     allowed = os.sched_getaffinity(0)
     try:
@@ -164,32 +130,24 @@ def across(kind: str, events: int, limit: int) -> float:
             raise TimeoutError("the producer did not start within 60 s")
         pipe.recv()
         consume = consume_numpy if kind == "numpy" else consume_ring
-        seconds, total = consume(name, events, limit, lambda: pipe.send("go"))
+        seconds, total = consume(name, steps * work.matched, limit, lambda: pipe.send("go"))
         pipe.send("end")
         producer.join(60)
     finally:
         os.sched_setaffinity(0, allowed)
         if producer.is_alive():
             producer.kill()
-    if total % (1 << 64) != expected(events):
-        raise AssertionError(f"{kind}: the sum of all ids is {total}, not {expected(events)}")
-    return events / seconds / 1e6
+    check_sum(kind, work, steps, total)
+    return steps * work.matched / seconds / 1e6
 
 
-def by_turns(kind: str, events: int) -> float:
+def by_turns(kind: str, work: Work, events: int) -> float:
     """Million records per second of processor time, with both sides in this process."""
     name = f"bench-{uuid.uuid4().hex[:12]}"
-    records = batch_of_records()
-    data = records.view(np.uint8)
-    total = 0
+    steps = max(events // work.matched, 1)
     if kind == "numpy":
         first, second = NumpyRing(name, create=True), NumpyRing(name, create=False)
-        start = time.process_time()
-        for _ in range(events // BATCH):
-            first.write(data)
-            total += int(np.add.reduce(second.read(BATCH)["data"]["id"]))
-            second.indices[SECOND_INDEX] = second.mine
-        seconds = time.process_time() - start
+        seconds, total = turns(work, steps, peer_step(work, first), lambda: second.read(SLOTS), second.release)
         first.memory.unlink()
         first.drop()
         second.drop()
@@ -198,16 +156,35 @@ def by_turns(kind: str, events: int) -> float:
             RingWriter.create(name, SLOTS, RECORD.itemsize, "block", EVENT) as writer,
             RingReader.attach(name, EVENT) as reader,
         ):
-            start = time.process_time()
-            for _ in range(events // BATCH):
-                writer.write(records)
-                total += int(np.add.reduce(reader.read(BATCH)["data"]["id"]))
-                reader.release()
-            seconds = time.process_time() - start
+            seconds, total = turns(work, steps, our_step(work, writer), lambda: reader.read(SLOTS), reader.release)
         Ring.unlink(name)
-    if total % (1 << 64) != expected(events):
-        raise AssertionError(f"{kind}: the sum of all ids is {total}, not {expected(events)}")
-    return events / seconds / 1e6
+    check_sum(kind, work, steps, total)
+    return steps * work.matched / seconds / 1e6
+
+
+def turns(
+    work: Work, steps: int, step: Step, read: Callable[[], NDArray[np.void]], release: Callable[[], None]
+) -> tuple[float, int]:
+    """Processor time and the sum. First the ring goes round once, untimed, and its records are looked at."""
+    total, matched = 0, work.matched
+    for number in range(SLOTS // matched + 1):
+        step(number)
+        done = 0
+        while done < matched:
+            records = read()
+            check(work, records)
+            done += len(records)
+        release()
+    start = time.process_time()
+    for number in range(steps):
+        step(number)
+        done = 0
+        while done < matched:
+            records = read()
+            total += int(np.add.reduce(records["data"]["id"]))
+            done += len(records)
+        release()
+    return time.process_time() - start, total
 
 
 def probe_library(folder: Path) -> Callable[[], float]:
@@ -250,19 +227,26 @@ def summary(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--events", type=int, default=16_000_000)
+    parser.add_argument("--events", type=int, default=8_000_000)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--json", type=Path, help="default: bench/results/ring-DATE.json")
     options = parser.parse_args()
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("bench/ring.py needs two processors; this process may use one")
-    events = max(options.events // BATCH, 1) * BATCH
+    events: int = options.events
     facts = machine_facts()
-    questions: dict[str, Callable[[str], float]] = {
-        "across, 1,024 at most": lambda kind: across(kind, events, BATCH),
-        "across, all there is": lambda kind: across(kind, events, SLOTS),
-        "by turns, processor time": lambda kind: by_turns(kind, events // 4 // BATCH * BATCH),
+    records, in_place = Work("records", BATCH), Work("in place", BATCH)
+    jobs = {"records": records, "in place": in_place} | {
+        f"matches, {percent} % of {batch:,}": Work("matches", batch, percent)
+        for batch in (BATCH, LARGE)
+        for percent in (10, 50, 100)
     }
+    questions: dict[str, Callable[[str], float]] = {
+        "across: records, 1,024 at most": partial(across, work=records, events=events, limit=BATCH)
+    }
+    for name, work in jobs.items():
+        questions[f"across: {name}"] = partial(across, work=work, events=events, limit=SLOTS)
+        questions[f"by turns: {name}"] = partial(by_turns, work=work, events=events)
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in questions}
     with tempfile.TemporaryDirectory() as folder:
         probe = probe_library(Path(folder))
@@ -284,7 +268,7 @@ def main() -> None:
         ]
         places = sorted({run["placement"] for run in result["runs"]})
         print(
-            f"{result['what']:26} sevenm {cells[0]:18} numpy {cells[1]:18} ratio {result['ratio']['median']:.2f} "
+            f"{result['what']:33} sevenm {cells[0]:18} numpy {cells[1]:18} ratio {result['ratio']['median']:.2f} "
             f"({result['ratio']['min']:.2f} to {result['ratio']['max']:.2f}), processors {', '.join(places)}"
         )
     path = options.json or HERE / "results" / f"ring-{facts['date'][:10]}.json"

@@ -8,7 +8,6 @@
 #define SPINS 2000            /* looks before the first sleep: 20 to 60 microseconds */
 #define SLEEP_MIN_NS 20000L
 #define SLEEP_MAX_NS 500000L
-#define PIECE_BYTES 4096u     /* copied at once, and numbered while in the first cache; whole pairs of lines */
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -109,11 +108,34 @@ uint32_t sm_ring_make_room(sm_ring *r, uint32_t n) {
     return (uint32_t)room;
 }
 
+/* n records into the reserved slots. The number is put in on the way, in a register: a store to a line that a long copy
+ * has just written waits for it. */
+static inline __attribute__((always_inline)) void copy_sized(sm_ring *r, const uint8_t *from, uint32_t n, uint32_t size) {
+    uint8_t *const base = r->base;
+    const uint64_t mask = r->slots - 1, start = r->mine;
+    for (uint32_t i = 0; i < n; i++, from += size) {
+        uint8_t *to = base + ((start + i) & mask) * size;
+        const uint64_t seq = start + i;
+        memcpy(to, from, offsetof(sm_record, seq));
+        memcpy(to + offsetof(sm_record, seq), &seq, sizeof seq);
+        memcpy(to + 16, from + 16, 16);
+        for (uint32_t k = SM_RECORD_HEADER; k < size; k += 32) memcpy(to + k, from + k, 32);
+    }
+}
+
+static void copy_numbered(sm_ring *r, const uint8_t *from, uint32_t n) {
+    switch (r->slot_size) { /* the usual sizes unrolled */
+    case 96: copy_sized(r, from, n, 96); break;
+    case 128: copy_sized(r, from, n, 128); break;
+    default: copy_sized(r, from, n, r->slot_size);
+    }
+}
+
 /* Copies n whole records and commits them. Returns how many of them are dealt with, delivered or counted; fewer than n
  * only on a `block` ring, after timeout_us or a signal, so that the caller can look around and come back. */
 uint32_t sm_ring_write(sm_ring *r, const void *records, uint32_t n, uint64_t timeout_us) {
     const uint8_t *from = records;
-    uint32_t done = 0, piece = PIECE_BYTES / r->slot_size & ~1u; /* even: a slot is a multiple of 32, a line 64 */
+    uint32_t done = 0;
     uint64_t some = r->slots / 4;
     while (done < n) {
         uint32_t want = n - done, granted;
@@ -142,16 +164,7 @@ uint32_t sm_ring_write(sm_ring *r, const void *records, uint32_t n, uint64_t tim
             granted = sm_ring_reserve(r, want);
         }
         const uint8_t *source = from + (size_t)done * r->slot_size;
-        for (uint32_t i = 0; i < granted;) {
-            sm_record *first = sm_ring_slot(r, i);
-            uint64_t run = r->slots - ((r->mine + i) & (r->slots - 1));
-            if (run > granted - i) run = granted - i;
-            if (run > piece) run = piece;
-            memcpy(first, source + (size_t)i * r->slot_size, run * r->slot_size);
-            for (uint64_t k = 0; k < run; k++)
-                ((sm_record *)((uint8_t *)first + k * r->slot_size))->seq = r->mine + i + k;
-            i += (uint32_t)run;
-        }
+        copy_numbered(r, source, granted);
         if (granted) sm_ring_commit(r, granted);
         done += want;
     }
