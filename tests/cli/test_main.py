@@ -96,17 +96,28 @@ def test_signal_while_reading_a_pipe_ends_quietly() -> None:
     command = [sys.executable, "-m", "sevenm.cli.main", "filter", "udp", "-r", "-", "--engine", "reference"]
     read, write = os.pipe()
     try:
-        with subprocess.Popen(command, stdin=read, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            command, stdin=read, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_heed_interrupts
+        ) as process:
             # A whole file header, then silence: the command waits for packets.
             os.write(write, bytes.fromhex("d4c3b2a1 02000400 00000000 00000000 00000400 01000000"))
             _wait_until_reading(process.pid)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
+            try:
+                out, err = process.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
     finally:
         os.close(read)
         os.close(write)
     assert (process.returncode, out) == (130, b"")
     assert b"Traceback" not in err
+
+
+def _heed_interrupts() -> None:
+    """A suite that runs in the background was started with interrupts ignored, and a child inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _wait_until_reading(pid: int) -> None:

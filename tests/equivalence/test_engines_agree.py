@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -92,6 +94,20 @@ def test_a_rule_set_means_the_same_alone_and_among_others(group: int, traffic: E
 def test_all_engines_agree_on_the_example_rules(name: str, traffic: EventBatch, agree: Agree) -> None:
     plan = compile_text((EXAMPLES / f"{name}.7m").read_text(), name).plan
     agree(plan, traffic)
+    agree(plan, boundaries(plan))
+
+
+@pytest.mark.needs("compiler", "g++", "make")
+def test_all_engines_agree_on_bare_records(tmp_path: Path, agree: Agree) -> None:
+    plan = compile_text((EXAMPLES / "orders.7m").read_text(), "orders").plan
+    made = tmp_path / "orders.bin"
+    maker = [sys.executable, str(EXAMPLES / "make_orders.py"), "--count", "5000", "--seed", "3", "-o", str(made)]
+    subprocess.run(maker, check=True)
+    data, draw = made.read_bytes(), Random(5)
+    orders = [data[at : at + 64] for at in range(0, len(data), 64)]
+    damaged = [order[: draw.randint(0, 63)] for order in orders[:200]] + [draw.randbytes(64) for _ in range(500)]
+    fired = agree(plan, EventBatch.from_bytes([*orders, *damaged]))
+    assert fired[:, : len(orders)].any() and not fired[:, len(orders) : len(orders) + 200].any()
     agree(plan, boundaries(plan))
 
 
