@@ -18,7 +18,6 @@ from sevenm.sim.packets import batch as generated
 from sevenm.sim.reference_device import ReferenceDevice
 from sevenm.sim.rtl_device import RtlDevice
 
-
 OFFICE = Path(__file__).resolve().parents[2] / "examples" / "capture" / "office.pcap"
 
 
