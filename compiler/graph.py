@@ -100,7 +100,7 @@ def interval(op: str, args: Sequence[Node], attrs: Sequence[int]) -> tuple[int, 
     """Bounds of an operation's value from those of its operands. Raises RangeError past 128 bits."""
     lo, hi = _interval(op, args, attrs)
     if not representable(lo, hi):
-        raise RangeError(f"{op} can reach {lo if lo < S_MIN else hi}, more than 128 bits hold")
+        raise RangeError(f"the result can be {lo} to {hi}, more than 128 bits hold")
     if op in ("eq", "lt") and not representable(min(a.lo for a in args), max(a.hi for a in args)):
         raise RangeError(f"{op} compares a signed value with one that needs all 128 bits")
     return lo, hi

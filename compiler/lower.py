@@ -37,19 +37,20 @@ class Expressions:
     # Conditions
 
     def condition(self, expr: ast.Expr) -> int:
-        """The node that is 1 where the expression holds."""
+        """The node that is 1 where the expression holds. Raises Finding."""
         try:
             return self._condition(expr)
         except RangeError as error:
+            # The innermost condition around the value says where.
             raise Finding("too-wide", str(error), expr.span, "wrap(x, bits) or sat(x, bits) bound a value") from error
 
     def _condition(self, expr: ast.Expr) -> int:
         match expr:
             case ast.Logic():
-                parts = [self._condition(e) for e in expr.operands]
+                parts = [self.condition(e) for e in expr.operands]
                 return self.g.all(*parts) if expr.op == "and" else self.g.any(*parts)
             case ast.Unary(op="not"):
-                return self.g.invert(self._condition(expr.operand))
+                return self.g.invert(self.condition(expr.operand))
             case ast.Compare():
                 return self._compare(expr)
             case ast.In():

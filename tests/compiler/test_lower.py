@@ -222,7 +222,7 @@ def test_floats_compare_with_constants_and_a_nan_with_nothing() -> None:
         ("eth.src[4:4] == 1", "eth.src has 6 bytes, [0] to [5]"),
         ("ip.ttl / ip.id == 1", "/ takes a constant on its right"),
         ("ip.src == ipv6.src", "ip.src is ip4, ipv6.src is ip6"),
-        ("ipv6.src * ipv6.dst > 1", "mul can reach"),
+        ("ipv6.src * ipv6.dst > 1", "the result can be 0 to 1157920"),
         ('tcp.payload[0:2] == "GET"', "tcp.payload[0:2] has 2 bytes, the literal 3"),
         ("(ip == 1)", "ip is present or absent; it has no value to compare"),
     ],
@@ -233,6 +233,14 @@ def test_a_mistake_is_named(text: str, expected: str) -> None:
     (finding,) = [d for d in caught.value.diagnostics if d.severity == "error"]
     assert finding.message.startswith(expected)
     assert "^" in render(finding, text, "<filter>")
+
+
+def test_a_value_that_is_too_wide_is_shown_in_its_own_comparison() -> None:
+    with pytest.raises(CompileError) as caught:
+        compile_filter("ip.ttl > 1 and (ip.id > 2 or ipv6.src - 1 > 5)")
+    (finding,) = caught.value.diagnostics
+    assert finding.message.startswith("the result can be -1 to 340282366920938463463374607431768211454, more than")
+    assert (finding.span.start, finding.span.end) == (29, 45)
 
 
 def test_a_value_a_scaled_field_cannot_hold_names_its_neighbours() -> None:
