@@ -10,9 +10,10 @@ import struct
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
 
+from sevenm.compiler.protocols import TAGS
+
 HEAD_MAX = 192
 """Bytes of a packet that the description looks at."""
-_TAGS = (0x8100, 0x88A8, 0x9100)
 _EXTENSIONS = (0, 43, 60)
 _FRAGMENT = 44
 _WALK_MAX = 8
@@ -44,7 +45,7 @@ def _ethernet(data: bytes) -> str:
         return f"{len(data)} bytes, too short for Ethernet"
     at, tags = 12, ""
     kind = int.from_bytes(data[at : at + 2], "big")
-    while kind in _TAGS and len(data) >= at + 6:
+    while kind in TAGS and len(data) >= at + 6:
         tags += f" vlan {int.from_bytes(data[at + 2 : at + 4], 'big') & 0xFFF}"
         at += 4
         kind = int.from_bytes(data[at : at + 2], "big")

@@ -24,7 +24,7 @@ import click
 from sevenm.compiler.bundle import BundleWriteError, gateware_missing, write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.bundle import Bundle, BundleError
-from sevenm.host.code_cache import cache_folder
+from sevenm.host.code_cache import usable
 from sevenm.host.device import Device
 from sevenm.host.engine import NoCompiler, find_compiler
 from sevenm.host.host_device import HostDevice
@@ -48,17 +48,16 @@ engine_option = click.option(
 @contextmanager
 def bundle_for(plan: Plan, gateware: bool) -> Iterator[Bundle]:
     """The Plan's bundle, from the cache or made now; in a temporary folder where no cache can be written."""
-    try:
-        # Engines are loaded from the folder above, so it is the user's alone.
-        cache_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = cache_folder() / "bundles"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        path = _cached(plan, gateware, folder)
-    except (OSError, RuntimeError, BundleWriteError):
-        with tempfile.TemporaryDirectory(prefix="sevenm-") as temporary:
-            yield Bundle.open(write_bundle(plan, Path(temporary) / "bundle", gateware))
+    bundle: Bundle | None = None
+    own = usable()
+    if own is not None:
+        with suppress(OSError, BundleWriteError):
+            bundle = _cached(plan, gateware, own / "bundles")
+    if bundle is not None:
+        yield bundle
         return
-    yield Bundle.open(path)
+    with tempfile.TemporaryDirectory(prefix="sevenm-") as temporary:
+        yield Bundle.open(write_bundle(plan, Path(temporary) / "bundle", gateware))
 
 
 def choose(engine: str | None) -> str:
@@ -101,19 +100,20 @@ def make_device(engine: str) -> Device:
     return RtlDevice()
 
 
-def _cached(plan: Plan, gateware: bool, folder: Path) -> Path:
+def _cached(plan: Plan, gateware: bool, folder: Path) -> Bundle:
+    folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / _key(plan, gateware)
     with suppress(BundleError):
         bundle = Bundle.open(path)
         for name in bundle.files:
             bundle.read(name)
         os.utime(path)
-        return path
+        return bundle
     if path.exists():
         shutil.rmtree(path)
     write_bundle(plan, path, gateware)
     _prune(folder)
-    return path
+    return Bundle.open(path)
 
 
 def _prune(folder: Path) -> None:

@@ -5,6 +5,7 @@ A message says what was found and what was expected; the hint says what to do. P
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,11 @@ class CompileError(Exception):
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
         super().__init__("; ".join(d.message for d in diagnostics if d.severity == "error"))
+
+
+def nearest(word: str, words: Sequence[str], most: int = 1) -> list[str]:
+    """The words that are close enough to be what was meant, the closest first."""
+    return difflib.get_close_matches(word, words, most, 0.6)
 
 
 def render(diagnostic: Diagnostic, source: str, filename: str) -> str:

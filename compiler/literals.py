@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import floor
 
-from .diagnostics import Diagnostic, Span
+from .diagnostics import Diagnostic, Span, nearest
 from .fields import Type, decimal
 from .record_fields import float_key
 from .syntax import ast
@@ -141,7 +141,5 @@ def network(literal: ast.Address) -> tuple[int, int]:
 
 def did_you_mean(word: str, words: Sequence[str]) -> str | None:
     """A hint with the closest of the words, if any is close."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(word, words, n=3, cutoff=0.6)
+    close = nearest(word, words, 3)
     return f"did you mean {' or '.join(close)}?" if close else None

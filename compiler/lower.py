@@ -17,6 +17,8 @@ from .graph import LOAD_MAX, Graph, RangeError
 from .literals import Finding, Literal, did_you_mean, limits, network, raw, text_bytes
 from .syntax import ast
 
+MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+"""The operator with its sides exchanged, where that is another one."""
 LITERALS = (ast.Number, ast.Duration, ast.Text, ast.Address)
 
 
@@ -77,14 +79,14 @@ class Expressions:
         left, right, op = expr.left, expr.right, expr.op
         if self._is_word(left) and not self._is_word(right):
             left, right = right, left
-            op = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}.get(op, op)
+            op = MIRRORED.get(op, op)
         one = self.operand(left)
         two = self._member(right, one) if isinstance(one, Operand) else self.operand(right)
         if not isinstance(one, Operand):
             if not isinstance(two, Operand):
                 raise Finding("constant", "this compares two constants", expr.span, "one side must be a field")
             one, two = two, one
-            op = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}.get(op, op)
+            op = MIRRORED.get(op, op)
         if op == "!=":
             self._lint_absent(one, two, expr)
         pairs = self._tests(op, one, two, expr.span)

@@ -7,7 +7,7 @@ lowered by itself, so that one file reports the findings of all its rules.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .diagnostics import CompileError, Diagnostic, Span
 from .fields import Field
@@ -84,10 +84,7 @@ class _Program:
             truncated = packet.truncated
         roots = [r.when for r in self.rules] + [self.graph.any(*self.malformed), truncated]
         nodes, new = prune(self.graph.nodes, roots)
-        rules = tuple(
-            Rule(r.name, r.block, when, r.deliver, r.count, r.forward, r.drop, r.default, r.line)
-            for r, when in zip(self.rules, new[:-2], strict=True)
-        )
+        rules = tuple(replace(rule, when=when) for rule, when in zip(self.rules, new[:-2], strict=True))
         plan = Plan(
             self.name, source, nodes, rules, tuple(self.blocks), new[-2], new[-1], tuple(self.channels),
             tuple(self.counters), tuple(self.layouts.values()),

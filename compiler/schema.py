@@ -6,13 +6,12 @@ byte belongs to at most one field, and the record is 64 or 128 bytes. All findin
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .diagnostics import CompileError, Diagnostic, Span
+from .diagnostics import CompileError, Diagnostic, Span, nearest
 from .layout import SIZES, Field, Layout
 from .syntax import ast
 
@@ -110,7 +109,7 @@ class _Schema:
             where = "the schema, after its size" if attribute.name in SCHEMA_ATTRIBUTES else "a field, after its type"
             self.error("misplaced-attribute", f"@{attribute.name} belongs to {where}", attribute.span)
             return
-        near = difflib.get_close_matches(attribute.name, known, 1)
+        near = nearest(attribute.name, known)
         hint = f"did you mean @{near[0]}?" if near else f"a {of} takes {', '.join('@' + k for k in known)}"
         self.error("unknown-attribute", f"there is no attribute @{attribute.name}", attribute.span, hint)
 
@@ -334,5 +333,5 @@ def _type_hint(name: str) -> str:
             alias = f"{width[1]}{wider[0] if wider else sizes[-1]}"
             if width[1] == "u" and name not in TYPES and wider:
                 return f"write {alias}, or bits inside it: {alias} bits {{ name: {width[2]} … }}"
-    near = [alias] if alias else difflib.get_close_matches(name.lower(), [*TYPES, "fixed"], 1)
+    near = [alias] if alias else nearest(name.lower(), [*TYPES, "fixed"])
     return f"did you mean {near[0]}?" if near else f"the types are {', '.join([*TYPES, 'fixed<bits,fraction>'])}"

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .batch import EventBatch
+from .batch import PORTS, EventBatch
 from .decisions import Actions, Bits, Decisions
 from .native import native
 
-PORTS = 16
 CAUSES = {0: "full", 1: "reader_gone", 2: "stopped", 3: "corrupt", 8: "no_ring"}
 """Why a match was not delivered: SM_CAUSE_… of csrc/ring.h and csrc/deliver.h. ``full``: the ring had no room.
 ``reader_gone``: its reader died. ``stopped``: the wait for room was given up. ``corrupt``: the ring's shared memory

@@ -17,7 +17,7 @@ that are there; ``wire_len`` bytes the event had on the wire."""
 assert EVENT.itemsize == 24
 
 PORTS = 16
-"""Ingress ports, 0 to 15, as many as the core's forward ports."""
+"""Ports of a device, 0 to 15: where events come in, and where rules forward them to."""
 
 
 class EventBatch:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from .batch import PORTS
+
 FORMAT = 1
 """Version of the manifest; another one is refused."""
 MANIFEST = "manifest.json"
@@ -21,7 +23,6 @@ FILE_BYTES_MAX = 256 << 20
 RULES_MAX = 4096
 CHANNELS_MAX = 64
 COUNTERS_MAX = 4096
-PORTS = 16
 WINDOW = 256
 """Bytes at the start of an event that rules can see; no bundle reaches further."""
 RECORD_SIZES = (64, 128)

@@ -188,9 +188,3 @@ class RuleSets:
         name, of = self._field("ip4", "ip6", "mac", "int")
         others = [n for n, t in self.known.items() if t.kind == of.kind]
         return f"{name} {self.r.choice(ORDER)} {self.r.choice(others)}"
-
-
-def rule_file(random: Random, blocks: int) -> str:
-    """A file of that many independent rule sets, named b0, b1, …"""
-    draw = RuleSets(random)
-    return "\n".join(draw.block(f"b{i}") for i in range(blocks)) + "\n"

@@ -6,14 +6,13 @@ compared with frequent slips (another tool's syntax, ``=`` for ``==``) to give t
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
 from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from ..diagnostics import Diagnostic
+from ..diagnostics import Diagnostic, nearest
 from .brackets import span_at
 from .tree import LATER, not_in_version
 
@@ -176,7 +175,7 @@ def _hint(word: str, token: Token | None, before: list[str], accepts: set[str], 
     if word.isidentifier():
         fixed = {str(WORDS.get(a, ""))[1:-1] for a in accepts} & set(KEYWORDS)
         fixed |= {"first", "all"} if "MODE" in accepts else set()
-        near = difflib.get_close_matches(word, sorted(fixed), 1, 0.6)
+        near = nearest(word, sorted(fixed))
         if near:
             return f"did you mean '{near[0]}'?"
     return None
