@@ -31,12 +31,12 @@ $(VENV)/.made:
 
 $(VENV)/.sim: $(VENV)/.made $(PARTS)
 	@echo "installing sevenm and the simulator into $(VENV)"
-	@$(PIP) install -e ".[sim]"
+	@$(PIP) install -e ".[sim]" --config-settings editable_mode=compat
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.made $(PARTS)
 	@echo "installing sevenm, the simulator and the test tools into $(VENV)"
-	@$(PIP) install -e ".[test,lint]"
+	@$(PIP) install -e ".[test,lint]" --config-settings editable_mode=compat
 	@touch $@ $(VENV)/.sim
 
 demo: $(VENV)/.sim ## check, build and run examples/edge.7m on real traffic in every engine, and compare

@@ -12,7 +12,7 @@ from multiprocessing.shared_memory import SharedMemory
 import numpy as np
 from numpy.typing import NDArray
 
-from sevenm.host.record import record_dtype
+from sevenm.host.ring.record import record_dtype
 
 SLOTS = 16384
 EVENT_SIZE = 64

@@ -14,10 +14,10 @@ from _ring_peer import EVENT, EVENT_SIZE, RECORD, SLOTS, NumpyRing
 from numpy.typing import NDArray
 
 from sevenm.host import batch as host_batch
-from sevenm.host.accounts import Accounts, Delivery
-from sevenm.host.decisions import Decisions
-from sevenm.host.record import Engine
+from sevenm.host.engine.accounts import Accounts, Delivery
+from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring import RingWriter
+from sevenm.host.ring.record import Engine
 
 MASKS = 16
 """Different masks, by turns: the processor shall not learn one."""

@@ -29,10 +29,10 @@ from _machine import machine_facts
 from numpy.typing import NDArray
 
 from sevenm.compiler import compile_filter
-from sevenm.compiler.backends.host_c import emit
+from sevenm.compiler.backends.c.emit import emit
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EVENT
-from sevenm.host.engine import FLAGS, find_compiler
+from sevenm.host.engine.compiled import FLAGS, find_compiler
 
 HERE = Path(__file__).parent
 HIT_RATES = (0.01, 0.5, 0.99)

@@ -11,11 +11,11 @@ import click
 
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
-from sevenm.host.capture_format import LINK_ETHERNET
-from sevenm.host.pcap import CaptureReader, open_capture
-from sevenm.host.pcap_classic import MAGIC as CLASSIC_MAGIC
-from sevenm.host.pcapng import MAGIC as PCAPNG_MAGIC
-from sevenm.host.records_file import RecordReader, open_records
+from sevenm.host.capture.format import LINK_ETHERNET
+from sevenm.host.capture.pcap import CaptureReader, open_capture
+from sevenm.host.capture.pcap_classic import MAGIC as CLASSIC_MAGIC
+from sevenm.host.capture.pcapng import MAGIC as PCAPNG_MAGIC
+from sevenm.host.capture.records import RecordReader, open_records
 
 from . import output
 from .errors import Exit, Failure

@@ -14,9 +14,9 @@ from sevenm.compiler.bundle import gateware_missing, write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.capture_writer import CaptureWriter
-from sevenm.host.decisions import Bits, unpack
-from sevenm.host.engine import NoCompiler
+from sevenm.host.capture.writer import CaptureWriter
+from sevenm.host.engine.compiled import NoCompiler
+from sevenm.host.engine.decisions import Bits, unpack
 from sevenm.host.session import Session
 from sevenm.sim.verilate import ModelUnavailable
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sevenm.compiler.plan import Plan
 from sevenm.host.bundle import Bundle
-from sevenm.host.device import Device
+from sevenm.host.devices.device import Device
 from sevenm.host.session import Session
 
 from . import output

@@ -10,7 +10,7 @@ import struct
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
 
-from sevenm.compiler.protocols import TAGS
+from sevenm.compiler.protocols.packet import TAGS
 
 HEAD_MAX = 192
 """Bytes of a packet that the description looks at."""

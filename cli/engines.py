@@ -24,10 +24,10 @@ import click
 from sevenm.compiler.bundle import BundleWriteError, gateware_missing, write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.bundle import Bundle, BundleError
-from sevenm.host.code_cache import usable
-from sevenm.host.device import Device
-from sevenm.host.engine import NoCompiler, find_compiler
-from sevenm.host.host_device import HostDevice
+from sevenm.host.devices.device import Device
+from sevenm.host.devices.host import HostDevice
+from sevenm.host.engine.code_cache import usable
+from sevenm.host.engine.compiled import NoCompiler, find_compiler
 from sevenm.sim.reference_device import ReferenceDevice
 
 from . import output

@@ -49,9 +49,9 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
     """The message and exit code of a known exception, None for one that is a fault of sevenm."""
     from sevenm.compiler.bundle import BundleWriteError, MissingExtra
     from sevenm.host.bundle import BundleError
-    from sevenm.host.capture_format import CaptureError
-    from sevenm.host.capture_writer import ReaderGone
-    from sevenm.host.device import DeviceError
+    from sevenm.host.capture.format import CaptureError
+    from sevenm.host.capture.writer import ReaderGone
+    from sevenm.host.devices.device import DeviceError
     from sevenm.host.native import NativeMissing
     from sevenm.host.ring import RingError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sevenm.host.capture_writer import CaptureWriter
+from sevenm.host.capture.writer import CaptureWriter
 
 from .captures import Reader
 from .errors import Exit, Failure

@@ -8,8 +8,8 @@ import click
 import numpy as np
 
 from sevenm.host.batch import EventBatch
-from sevenm.host.capture_writer import CaptureWriter
-from sevenm.host.device import Device
+from sevenm.host.capture.writer import CaptureWriter
+from sevenm.host.devices.device import Device
 
 from . import output
 from .captures import Reader, batches, open_events, read_option

@@ -7,11 +7,11 @@ from typing import Any
 import click
 from rich.table import Table
 
-from sevenm.compiler.backends import layouts
-from sevenm.compiler.fields import decimal
-from sevenm.compiler.graph import Graph
-from sevenm.compiler.layout import Layout
-from sevenm.compiler.packet_fields import packet_fields
+from sevenm.compiler.backends.layouts import emit as layouts
+from sevenm.compiler.plan.graph import Graph
+from sevenm.compiler.plan.layout import Layout
+from sevenm.compiler.protocols.fields import decimal
+from sevenm.compiler.protocols.packet_fields import packet_fields
 
 from . import output
 from .errors import Exit, Failure

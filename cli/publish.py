@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from sevenm.host.bundle import Bundle
-from sevenm.host.record import PACKET_SLOT, slot_size_for
 from sevenm.host.ring import SLOTS, RingWriter
+from sevenm.host.ring.record import PACKET_SLOT, slot_size_for
 
 from . import output
 from .errors import Exit, Failure

@@ -10,10 +10,10 @@ The public surface: ``compile_text`` and ``compile_filter`` give a ``Plan`` or r
 
 from __future__ import annotations
 
-from .diagnostics import CompileError, Diagnostic, render
-from .plan import Plan, PlanError
-from .program import Compiled, lower_file, lower_filter
-from .syntax.parse import parse_expression_with_warnings, parse_with_warnings
+from sevenm.compiler.diagnostics import CompileError, Diagnostic, render
+from sevenm.compiler.lower.program import Compiled, lower_file, lower_filter
+from sevenm.compiler.plan import Plan, PlanError
+from sevenm.compiler.syntax.parse import parse_expression_with_warnings, parse_with_warnings
 
 __all__ = [
     "CompileError", "Compiled", "Diagnostic", "Plan", "PlanError", "compile_filter", "compile_text", "render",

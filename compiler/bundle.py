@@ -28,9 +28,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .backends.host_c import emit
-from .backends.layouts import amaranth_source, c_header, numpy_source
-from .plan import Plan
+from sevenm.compiler.backends.c.emit import emit
+from sevenm.compiler.backends.layouts.emit import amaranth_source, c_header, numpy_source
+from sevenm.compiler.plan import Plan
 
 FORMAT = 1
 """Version of the manifest, which its readers refuse if they do not know it."""
@@ -87,8 +87,8 @@ def _gateware(plan: Plan, files: dict[str, str], say: Progress) -> dict[str, Any
             f"or leave the core out with --no-gateware"
         )
     # Imported here, because everything else in a bundle can be made without Amaranth.
-    from .backends.gateware import emit_source
-    from .backends.verilog import TOP, to_verilog
+    from sevenm.compiler.backends.gateware.emit import emit_source
+    from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
 
     say("Amaranth")
     source = emit_source(plan)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import WINDOW, Node
-from .plan import Plan
+from sevenm.compiler.plan import Plan
+from sevenm.compiler.plan.graph import WINDOW, Node
 
 Column = NDArray[Any]
 INT64 = np.iinfo(np.int64)

@@ -12,8 +12,8 @@ from typing import Any
 
 import z3
 
-from .graph import SIZE_MAX, WINDOW, Node
-from .plan import Plan
+from sevenm.compiler.plan import Plan
+from sevenm.compiler.plan.graph import SIZE_MAX, WINDOW, Node
 
 TIMEOUT_MS = 2000
 """Time for one question; one that takes longer counts as unanswered."""

@@ -20,8 +20,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sevenm.host.record import Engine
 from sevenm.host.ring import RingError, RingReader
+from sevenm.host.ring.record import Engine
 
 EVERY = 1.0
 """Seconds between two lines of counts."""

@@ -13,14 +13,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .accounts import CAUSES, Accounts, Delivery
-from .batch import EventBatch
-from .bundle import Bundle
-from .capture_format import LINK_ETHERNET, LINK_USER0, CaptureError, link_name
-from .capture_writer import CaptureWriter
-from .decisions import Decisions
-from .device import Device
-from .native import available
+from sevenm.host.batch import EventBatch
+from sevenm.host.bundle import Bundle
+from sevenm.host.capture.format import LINK_ETHERNET, LINK_USER0, CaptureError, link_name
+from sevenm.host.capture.writer import CaptureWriter
+from sevenm.host.devices.device import Device
+from sevenm.host.engine.accounts import CAUSES, Accounts, Delivery
+from sevenm.host.engine.decisions import Decisions
+from sevenm.host.native import available
 
 
 class Ingress(Protocol):
@@ -51,7 +51,7 @@ class RuleCount:
 
 @dataclass(frozen=True, slots=True)
 class ChannelCount:
-    """matched = delivered + the sum of undelivered, which is by cause (``sevenm.host.accounts.CAUSES``)."""
+    """matched = delivered + the sum of undelivered, which is by cause (``sevenm.host.engine.accounts.CAUSES``)."""
 
     name: str
     matched: int

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sevenm.host.batch import EventBatch
-from sevenm.host.decisions import words
-from sevenm.host.device import DeviceError
+from sevenm.host.devices.device import DeviceError
+from sevenm.host.engine.decisions import words
 
 ABI = 1
 WATCHDOG_CYCLES = 65536
@@ -68,7 +68,7 @@ class Drive:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """``rows`` (n_rules + 2, words(n)) uint64 as in ``sevenm.host.decisions``, made of the fired, malformed and
+    """``rows`` (n_rules + 2, words(n)) uint64 as in ``sevenm.host.engine.decisions``, made of the fired, malformed and
     truncated ports; ``drop`` (n,) uint8, ``forward`` (n,) uint16, ``channels`` (n,) uint64 as the ports show them."""
 
     rows: NDArray[np.uint64]

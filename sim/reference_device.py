@@ -14,9 +14,9 @@ from sevenm.compiler.plan import Plan, PlanError
 from sevenm.compiler.reference import evaluate
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.decisions import Decisions
-from sevenm.host.device import DeviceError
-from sevenm.host.record import Engine
+from sevenm.host.devices.device import DeviceError
+from sevenm.host.engine.decisions import Decisions
+from sevenm.host.ring.record import Engine
 
 PLAN = "plan.json"
 CHUNK = 4096
@@ -24,8 +24,10 @@ CHUNK = 4096
 
 
 class ReferenceDevice:
-    """A ``sevenm.host.device.Device`` of engine ``reference``. ``load`` raises BundleError for a Plan that is not the
-    one that was built, DeviceError for one that is not the manifest's."""
+    """A ``sevenm.host.devices.device.Device`` of engine ``reference``.
+
+    ``load`` raises BundleError for a Plan that is not the one that was built, DeviceError for one that is not the
+    manifest's."""
 
     engine = Engine.REFERENCE
     name = "reference"

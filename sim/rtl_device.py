@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.decisions import Decisions
-from sevenm.host.device import DeviceError
-from sevenm.host.record import Engine
+from sevenm.host.devices.device import DeviceError
+from sevenm.host.engine.decisions import Decisions
+from sevenm.host.ring.record import Engine
 
 from .model import Drive, Model, ModelMismatch, Verdicts
 from .verilate import QUICK, TOP, Effort, open_model
@@ -27,10 +27,10 @@ CORE = "core.v"
 
 
 class RtlDevice:
-    """A ``sevenm.host.device.Device`` of engine ``rtl``.
+    """A ``sevenm.host.devices.device.Device`` of engine ``rtl``.
 
     ``effort`` chooses between short builds and fast runs, ``drive`` how the ports are driven (back to back by
-    default), ``cache`` where built models are kept (``sevenm.host.code_cache.cache_folder``).
+    default), ``cache`` where built models are kept (``sevenm.host.engine.code_cache.cache_folder``).
 
     ``load`` raises ModelUnavailable where Verilator or a C++ compiler is missing, ModelBuildError where the core does
     not compile or is not the one of the manifest, DeviceError where the bundle has none. ``process`` raises

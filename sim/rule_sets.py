@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from random import Random
 
-from sevenm.compiler.fields import Field, Type
-from sevenm.compiler.graph import Graph
-from sevenm.compiler.packet_fields import packet_fields
+from sevenm.compiler.plan.graph import Graph
+from sevenm.compiler.protocols.fields import Field, Type
+from sevenm.compiler.protocols.packet_fields import packet_fields
 
 DEPTH = 3
 """Levels of and, or and not above the atoms."""

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from sevenm.host.code_cache import is_sealed, prune, seal, usable
-from sevenm.host.device import DeviceError
+from sevenm.host.devices.device import DeviceError
+from sevenm.host.engine.code_cache import is_sealed, prune, seal, usable
 
 from .model import Model
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from sevenm.host.batch import EventBatch
-from sevenm.host.pcap import CaptureError, open_capture
+from sevenm.host.capture.pcap import CaptureError, open_capture
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / "build" / "hypothesis"))

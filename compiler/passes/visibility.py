@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sevenm.compiler.graph import WINDOW, Graph, Node
 from sevenm.compiler.plan import Plan
+from sevenm.compiler.plan.graph import WINDOW, Graph, Node
 
 DIRECT_MAX = WINDOW + 64
 """A base that cannot lead a read past this many bytes is used as it is; others are clamped to the window."""

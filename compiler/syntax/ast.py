@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ..diagnostics import Span
+from sevenm.compiler.diagnostics import Span
 
 # Expressions
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from ..diagnostics import CompileError, Diagnostic, Span
-from .tree import NESTING_MAX
+from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
+from sevenm.compiler.syntax.tree import NESTING_MAX
 
 SOURCE_MAX = 1 << 20
 """Bytes of one source (UTF-8)."""

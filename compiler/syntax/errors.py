@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from ..diagnostics import Diagnostic, nearest
-from .brackets import span_at
-from .tree import LATER, not_in_version
+from sevenm.compiler.diagnostics import Diagnostic, nearest
+from sevenm.compiler.syntax.brackets import span_at
+from sevenm.compiler.syntax.tree import LATER, not_in_version
 
 OPERANDS = {"NAME", "TAGGED", "NUMBER", "DURATION", "STRING", "IP4", "COLONHEX", "TILDE", "LPAR", "SETREF"}
 ARITHMETIC = {"PIPE", "CARET", "AMPERSAND", "PLUS", "STAR", "SLASH", "PERCENT", "SHIFT"}

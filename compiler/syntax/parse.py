@@ -15,11 +15,11 @@ from lark import Lark
 from lark.exceptions import UnexpectedInput
 from lark.lexer import PatternStr
 
-from ..diagnostics import CompileError, Diagnostic, Span
-from . import ast
-from .brackets import SOURCE_MAX, check_source, fail
-from .errors import describe
-from .tree import FINDINGS_MAX, TreeBuilder
+from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
+from sevenm.compiler.syntax import ast
+from sevenm.compiler.syntax.brackets import SOURCE_MAX, check_source, fail
+from sevenm.compiler.syntax.errors import describe
+from sevenm.compiler.syntax.tree import FINDINGS_MAX, TreeBuilder
 
 RECOVERY_MAX = 1 << 16
 """Characters of a source in which parsing goes on after a syntax error; a longer one reports its first only."""

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from lark import Token
 from lark.visitors import Transformer_NonRecursive
 
-from ..diagnostics import Diagnostic, Span
-from . import ast, lexemes
+from sevenm.compiler.diagnostics import Diagnostic, Span
+from sevenm.compiler.syntax import ast, lexemes
 
 NESTING_MAX = 64
 """Levels of brackets, and levels of an expression."""

@@ -1,4 +1,4 @@
-/* Counting and delivery. The counting, in NumPy: host/accounts.py; the tests hold the two equal. */
+/* Counting and delivery. The counting, in NumPy: host/engine/accounts.py; the tests hold the two equal. */
 #include "deliver.h"
 
 #include <string.h>

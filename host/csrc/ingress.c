@@ -1,5 +1,5 @@
 /* Indexing of pcap and pcapng. Formats: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng. The same, in Python:
- * host/pcap_classic.py and host/pcapng.py; the tests hold the two equal. */
+ * host/capture/pcap_classic.py and host/capture/pcapng.py; the tests hold the two equal. */
 #include "ingress.h"
 
 #include <string.h>

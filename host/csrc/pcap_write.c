@@ -1,4 +1,4 @@
-/* The same, in Python: host/capture_writer.py; the tests hold the two equal. */
+/* The same, in Python: host/capture/writer.py; the tests hold the two equal. */
 #include "pcap_write.h"
 
 #include <string.h>

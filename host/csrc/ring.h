@@ -26,7 +26,7 @@
 #define SM_RING_DIGEST 64      /* hexadecimal digits of a bundle's digest */
 #define SM_RING_ERROR 512      /* bytes of an error text, with its 0 */
 
-/* Results. Each has an exception of its own in host/ring.py. */
+/* Results. Each has an exception of its own in host/ring/ring.py. */
 enum {
     SM_RING_OK = 0,
     SM_RING_BAD = 1,       /* an argument is out of bounds */

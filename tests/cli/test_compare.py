@@ -11,9 +11,9 @@ import pytest
 from sevenm.cli import compare as command
 from sevenm.cli.main import main
 from sevenm.host.batch import EventBatch
-from sevenm.host.decisions import Decisions
-from sevenm.host.host_device import HostDevice
-from sevenm.host.pcap import open_capture
+from sevenm.host.capture.pcap import open_capture
+from sevenm.host.devices.host import HostDevice
+from sevenm.host.engine.decisions import Decisions
 
 Sevenm = Any
 

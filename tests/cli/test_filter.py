@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sevenm.cli.describe import packet, timestamp
-from sevenm.host.pcap import open_capture
+from sevenm.host.capture.pcap import open_capture
 
 Sevenm = Any
 FILTER = "udp.dstport == 53"

@@ -156,7 +156,7 @@ def test_full_disk_is_a_clear_error(sevenm: Sevenm, office: Path) -> None:
 
 
 def test_known_exceptions_have_their_exit_codes() -> None:
-    from sevenm.host.device import DeviceError
+    from sevenm.host.devices.device import DeviceError
 
     assert explain(Failure("gone", Exit.ENGINE)) == ("gone", Exit.ENGINE)
     assert explain(DeviceError("no core")) == ("no core", Exit.ENGINE)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sevenm.host.pcap import open_capture
+from sevenm.host.capture.pcap import open_capture
 from sevenm.host.ring import Ring, RingReader
 
 Sevenm = Any

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sevenm.compiler.check.schema import lower_schema
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, render
-from sevenm.compiler.schema import lower_schema
 from sevenm.compiler.syntax.parse import parse_expression_with_warnings, parse_with_warnings
 
 FOLDER = Path(__file__).parent.parent / "golden" / "errors"

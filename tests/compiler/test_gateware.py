@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sevenm.compiler import compile_text
-from sevenm.compiler.backends.gateware import LATENCY_TARGET, emit_source, load_source
-from sevenm.compiler.backends.verilog import TOP, to_verilog
-from sevenm.compiler.graph import WINDOW, Graph, RangeError
+from sevenm.compiler.backends.gateware.emit import LATENCY_TARGET, emit_source, load_source
+from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
 from sevenm.compiler.plan import Block, Plan, Rule, prune
+from sevenm.compiler.plan.graph import WINDOW, Graph, RangeError
 from sevenm.host.batch import EventBatch
-from sevenm.host.decisions import unpack
+from sevenm.host.engine.decisions import unpack
 from sevenm.sim.model import Drive
 from sevenm.sim.testbench.amaranth_bench import decide, play
 from sevenm.sim.testbench.expected import expected_verdicts
@@ -273,8 +273,8 @@ def test_the_same_plan_gives_the_same_text_in_another_process() -> None:
     script = (
         "import hashlib, pathlib, sys\n"
         "from sevenm.compiler import compile_text\n"
-        "from sevenm.compiler.backends.verilog import to_verilog\n"
-        "from sevenm.compiler.backends.gateware import emit_source\n"
+        "from sevenm.compiler.backends.gateware.verilog import to_verilog\n"
+        "from sevenm.compiler.backends.gateware.emit import emit_source\n"
         "plan = compile_text(pathlib.Path(sys.argv[1]).read_text(), 'orders').plan\n"
         "print(hashlib.sha256((emit_source(plan).text + to_verilog(plan)).encode()).hexdigest())\n"
     )

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenm.compiler.graph import WINDOW, Graph
-from sevenm.compiler.passes.gateware_align import Span, align
-from sevenm.compiler.passes.gateware_divide import offset, quotient, remainder
-from sevenm.compiler.passes.gateware_members import MemberBuilder, invert_ranges, merge, unsigned_ranges
-from sevenm.compiler.passes.gateware_netlist import FAN_IN, TABLE_BITS, Netlist
-from sevenm.compiler.passes.gateware_retime import retime
-from sevenm.compiler.passes.gateware_schedule import schedule
-from sevenm.compiler.passes.gateware_values import possible_values
-from sevenm.compiler.passes.gateware_verdict import first_match
-from sevenm.compiler.passes.gateware_window import window_beats
+from sevenm.compiler.backends.gateware.align import Span, align
+from sevenm.compiler.backends.gateware.divide import offset, quotient, remainder
+from sevenm.compiler.backends.gateware.members import MemberBuilder, invert_ranges, merge, unsigned_ranges
+from sevenm.compiler.backends.gateware.netlist import FAN_IN, TABLE_BITS, Netlist
+from sevenm.compiler.backends.gateware.retime import retime
+from sevenm.compiler.backends.gateware.schedule import schedule
+from sevenm.compiler.backends.gateware.values import possible_values
+from sevenm.compiler.backends.gateware.verdict import first_match
+from sevenm.compiler.backends.gateware.window import window_beats
 from sevenm.compiler.plan import Block, Plan, Rule, prune
+from sevenm.compiler.plan.graph import WINDOW, Graph
 
 
 def value_of(nets: Netlist, ref: int, inputs: dict[int, int]) -> int:

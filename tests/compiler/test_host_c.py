@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sevenm.compiler import compile_filter, reference
-from sevenm.compiler.backends.host_c import emit
-from sevenm.compiler.graph import Graph, RangeError, live
-from sevenm.compiler.passes.regions import guards
+from sevenm.compiler.backends.c.emit import emit
+from sevenm.compiler.backends.c.guards import guards
 from sevenm.compiler.plan import Block, Plan, Rule, prune
-from sevenm.host.capture_format import CaptureError
-from sevenm.host.pcap import open_capture
+from sevenm.compiler.plan.graph import Graph, RangeError, live
+from sevenm.host.capture.format import CaptureError
+from sevenm.host.capture.pcap import open_capture
 
 pytestmark = pytest.mark.needs("compiler")
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sevenm.compiler.backends import layouts
-from sevenm.compiler.layout import Field, Layout
-from sevenm.compiler.schema import TYPES, lower_schema
+from sevenm.compiler.backends.layouts import emit as layouts
+from sevenm.compiler.check.schema import TYPES, lower_schema
+from sevenm.compiler.plan.layout import Field, Layout
 from sevenm.compiler.syntax.parse import parse
 
 READING = """schema Reading v1 size 64 @endian(little) {

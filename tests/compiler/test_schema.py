@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sevenm.compiler.check.schema import TYPES, lower_schema
 from sevenm.compiler.diagnostics import CompileError
-from sevenm.compiler.layout import Field, Layout
-from sevenm.compiler.schema import TYPES, lower_schema
+from sevenm.compiler.plan.layout import Field, Layout
 from sevenm.compiler.syntax.parse import parse
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sevenm.compiler.fields import Field
-from sevenm.compiler.graph import Graph
-from sevenm.compiler.packet_fields import packet_fields
+from sevenm.compiler.plan.graph import Graph
+from sevenm.compiler.protocols.fields import Field
+from sevenm.compiler.protocols.packet_fields import packet_fields
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "fields.md"
 INTRO = """# Packet fields

@@ -12,8 +12,8 @@ from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.device import Device
-from sevenm.host.host_device import HostDevice
+from sevenm.host.devices.device import Device
+from sevenm.host.devices.host import HostDevice
 from sevenm.sim.packets import batch as generated
 from sevenm.sim.reference_device import ReferenceDevice
 from sevenm.sim.rtl_device import RtlDevice

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from sevenm.compiler import compile_text
 from sevenm.compiler.reference import evaluate
-from sevenm.host.pcap import open_capture
-from sevenm.host.records_file import open_records
+from sevenm.host.capture.pcap import open_capture
+from sevenm.host.capture.records import open_records
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 Fired = dict[str, NDArray[np.bool_]]

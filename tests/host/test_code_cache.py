@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sevenm.host.code_cache import cache_folder, is_sealed, prune, seal, usable
+from sevenm.host.engine.code_cache import cache_folder, is_sealed, prune, seal, usable
 
 
 def test_what_was_unused_for_longest_leaves_a_full_cache(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sevenm.compiler.plan import Block, Plan, Rule
 from sevenm.compiler.reference import decide
-from sevenm.host.decisions import Decisions, pack, unpack, words
+from sevenm.host.engine.decisions import Decisions, pack, unpack, words
 
 
 @dataclass(frozen=True)

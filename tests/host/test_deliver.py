@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenm.host.accounts import CAUSES, NO_RING, TOTALS, Accounts, Delivery
 from sevenm.host.batch import EVENT, EventBatch
-from sevenm.host.decisions import Decisions
-from sevenm.host.record import Engine, Flag
+from sevenm.host.engine.accounts import CAUSES, NO_RING, TOTALS, Accounts, Delivery
+from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring import RingReader, RingWriter
+from sevenm.host.ring.record import Engine, Flag
 
 pytestmark = pytest.mark.usefixtures("need_native")
 

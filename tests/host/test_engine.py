@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sevenm.host import engine as engine_module
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.engine import CompiledEngine, EngineError, NoCompiler, find_compiler, load_engine
+from sevenm.host.engine import compiled as engine_module
+from sevenm.host.engine.compiled import CompiledEngine, EngineError, NoCompiler, find_compiler, load_engine
 
 pytestmark = pytest.mark.needs("compiler")
 

@@ -7,10 +7,10 @@ import pytest
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.device import Device, DeviceError
-from sevenm.host.engine import EngineError
-from sevenm.host.host_device import HostDevice
-from sevenm.host.record import Engine
+from sevenm.host.devices.device import Device, DeviceError
+from sevenm.host.devices.host import HostDevice
+from sevenm.host.engine.compiled import EngineError
+from sevenm.host.ring.record import Engine
 
 pytestmark = pytest.mark.needs("compiler")
 

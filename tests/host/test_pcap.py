@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenm.host.capture_format import CAP_MAX
-from sevenm.host.pcap import CaptureError, CaptureReader, open_capture
+from sevenm.host.capture.format import CAP_MAX
+from sevenm.host.capture.pcap import CaptureError, CaptureReader, open_capture
 
 pytestmark = pytest.mark.usefixtures("need_native")
 

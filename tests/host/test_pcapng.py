@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenm.host.capture_format import BLOCK_MAX, CAP_MAX
-from sevenm.host.pcap import CaptureError, open_capture
-from sevenm.host.pcapng import INTERFACES_MAX
+from sevenm.host.capture.format import BLOCK_MAX, CAP_MAX
+from sevenm.host.capture.pcap import CaptureError, open_capture
+from sevenm.host.capture.pcapng import INTERFACES_MAX
 
 pytestmark = pytest.mark.usefixtures("need_native")
 

@@ -7,7 +7,7 @@ import pytest
 
 from sevenm.host.batch import EVENT
 from sevenm.host.native import native
-from sevenm.host.record import HEADER_SIZE, RECORD, Engine, Flag, record_dtype, slot_size_for
+from sevenm.host.ring.record import HEADER_SIZE, RECORD, Engine, Flag, record_dtype, slot_size_for
 
 pytestmark = pytest.mark.needs("compiler")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sevenm.host.capture_format import LINK_USER0
-from sevenm.host.pcap import CaptureError, Source
-from sevenm.host.records_file import open_records
+from sevenm.host.capture.format import LINK_USER0
+from sevenm.host.capture.pcap import CaptureError, Source
+from sevenm.host.capture.records import open_records
 
 
 def records(count: int, size: int) -> list[bytes]:

@@ -56,6 +56,7 @@ def test_install_without_a_compiler_succeeds(tmp_path: Path) -> None:
         shutil.copy(ROOT / name, tmp_path)
     for folder in ("compiler", "hdl", "host", "sim", "cli"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    shutil.copytree(ROOT / "sevenm", tmp_path / "sevenm", symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     done = subprocess.run(
         [sys.executable, "setup.py", "-q", "build", "--build-base", "out", "--build-lib", "out/lib"],
         cwd=tmp_path,

@@ -18,13 +18,13 @@ from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.reference import evaluate
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.capture_writer import CaptureWriter
-from sevenm.host.decisions import Decisions
-from sevenm.host.host_device import HostDevice
-from sevenm.host.pcap import CaptureError, open_capture
-from sevenm.host.record import Engine
-from sevenm.host.records_file import open_records
+from sevenm.host.capture.pcap import CaptureError, open_capture
+from sevenm.host.capture.records import open_records
+from sevenm.host.capture.writer import CaptureWriter
+from sevenm.host.devices.host import HostDevice
+from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring import Ring, RingReader, RingWriter
+from sevenm.host.ring.record import Engine
 from sevenm.host.session import Session
 
 MakeBundle = Callable[..., Bundle]

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sevenm.host.batch import EventBatch
-from sevenm.host.capture_format import CAP_MAX
-from sevenm.host.capture_writer import CaptureWriter, ReaderGone
-from sevenm.host.pcap import CaptureError, open_capture
+from sevenm.host.capture.format import CAP_MAX
+from sevenm.host.capture.pcap import CaptureError, open_capture
+from sevenm.host.capture.writer import CaptureWriter, ReaderGone
 
 pytestmark = pytest.mark.usefixtures("need_native")
 
@@ -118,7 +118,7 @@ def test_a_reader_that_ends_is_a_clear_error() -> None:
 
 def test_standard_output_can_be_piped_on() -> None:
     code = (
-        "from sevenm.host.capture_writer import CaptureWriter; from sevenm.host.batch import EventBatch\n"
+        "from sevenm.host.capture.writer import CaptureWriter; from sevenm.host.batch import EventBatch\n"
         "with CaptureWriter('-') as w: w.write(EventBatch.from_bytes([b'abc'], [5]))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout

@@ -12,8 +12,8 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
 from sevenm.compiler import compile_text
-from sevenm.compiler.backends.gateware import emit_source
-from sevenm.compiler.backends.verilog import TOP, to_verilog
+from sevenm.compiler.backends.gateware.emit import emit_source
+from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
 from sevenm.compiler.plan import Plan
 
 RULES = """

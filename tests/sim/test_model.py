@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from sevenm.host.batch import EventBatch
-from sevenm.host.decisions import unpack
-from sevenm.host.device import DeviceError
+from sevenm.host.devices.device import DeviceError
+from sevenm.host.engine.decisions import unpack
 from sevenm.sim import packets
 from sevenm.sim.model import Drive, Model, ModelMismatch
 from sevenm.sim.verilate import QUICK, build

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from sevenm.compiler.bundle import write_bundle
-from sevenm.compiler.graph import Graph
 from sevenm.compiler.plan import Block, Plan, Rule, prune
+from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.reference import evaluate
 from sevenm.host.bundle import Bundle, BundleError
-from sevenm.host.device import Device, DeviceError
-from sevenm.host.record import Engine
+from sevenm.host.devices.device import Device, DeviceError
+from sevenm.host.ring.record import Engine
 from sevenm.sim import packets, reference_device
 from sevenm.sim.reference_device import ReferenceDevice
 

@@ -13,8 +13,8 @@ from sevenm.compiler import compile_text
 from sevenm.compiler.bundle import write_bundle
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.device import Device, DeviceError
-from sevenm.host.record import Engine
+from sevenm.host.devices.device import Device, DeviceError
+from sevenm.host.ring.record import Engine
 from sevenm.sim import packets
 from sevenm.sim.model import Drive, ModelMismatch
 from sevenm.sim.reference_device import ReferenceDevice

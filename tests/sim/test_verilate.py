@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sevenm.host.device import DeviceError
+from sevenm.host.devices.device import DeviceError
 from sevenm.sim import verilate
 from sevenm.sim.model import Model
 from sevenm.sim.verilate import FAST, QUICK, Effort, ModelBuildError, ModelUnavailable, Toolchain, build, open_model

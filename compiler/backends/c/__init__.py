@@ -1,0 +1,1 @@
+"""Plan to one C file that matches events in batches on the host."""

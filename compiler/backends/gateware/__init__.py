@@ -1,0 +1,1 @@
+"""Plan to an Amaranth core and its Verilog."""

@@ -1,0 +1,340 @@
+"""Plan to nets: every node of the graph becomes pieces that fit between two registers.
+
+One idea: a load that is not wholly visible is 0, but the window is 0 past the event's end anyway. So a loaded value
+is carried as (raw bytes, flag) for as long as possible: a comparison needs the flag as one more input of an AND, not
+a gate on every bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sevenm.compiler.backends.gateware.align import Aligned, Span, align
+from sevenm.compiler.backends.gateware.divide import add_cost, offset, quotient, remainder
+from sevenm.compiler.backends.gateware.members import MemberBuilder, Ranges, unsigned_ranges
+from sevenm.compiler.backends.gateware.netlist import Netlist
+from sevenm.compiler.backends.gateware.values import possible_values
+from sevenm.compiler.backends.gateware.window import BEAT_BYTES, window_beats, window_bytes
+from sevenm.compiler.plan import Plan
+from sevenm.compiler.plan.graph import WINDOW, Node
+
+ROUTED_VALUES_MAX = 64
+"""Most values of a start for which "seen < start" is looked up in the visible flags instead of compared."""
+EQ_BITS = 8
+"""Bits of two variables compared in one piece."""
+LT_BITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """``net`` where ``flag`` is 1 or None, else 0."""
+
+    net: int
+    flag: int | None = None
+
+
+class Lowering:
+    """The nets of a Plan's nodes: ``boolean(ref)`` gives the net of a condition, after ``run``."""
+
+    def __init__(self, plan: Plan, levels: int) -> None:
+        self.plan = plan
+        self.nets = Netlist(levels)
+        self.beats = window_beats(plan)
+        self.window_bytes = window_bytes(plan)
+        self.visible_bits = min(BEAT_BYTES * self.beats + 1, WINDOW)
+        nets = self.nets
+        self._window = nets.make("window", width=8 * self.window_bytes)
+        self._visible = nets.make("visible", width=self.visible_bits)
+        self.size = nets.make("size", width=16)
+        self._members = MemberBuilder(nets)
+        self._possible = possible_values(plan.nodes)
+        self._values: list[Value | None] = []
+        self._data_spans: dict[int, Span] = {}
+        self._flag_spans: dict[int, Span] = {}
+        self._aligned: dict[tuple[int, bool], Aligned | None] = {}
+        self._seen: int | None = None
+        self._routes: dict[int, tuple[int, int]] = {}
+
+    def run(self) -> None:
+        self._find_spans()
+        for ref, node in enumerate(self.plan.nodes):
+            self._values.append(None if node.op == "seen" else self._lower(ref, node))
+
+    def boolean(self, ref: int) -> int:
+        return self._net(ref)
+
+    # what is aligned to which start
+
+    def _find_spans(self) -> None:
+        nodes = self.plan.nodes
+        for node in nodes:
+            if node.op == "load":
+                base, (disp, count, _) = node.args[0], node.attrs
+                _widen(self._data_spans, base, disp, disp + count)
+                if count > 1:
+                    _widen(self._flag_spans, base, disp + count - 1, disp + count)
+        for ref, node in enumerate(nodes):
+            route = self._route(node)
+            if route is not None:
+                self._routes[ref] = route
+                _widen(self._flag_spans, route[0], route[1], route[1] + 1)
+
+    def _route(self, node: Node) -> tuple[int, int] | None:
+        """(base, d) if ``seen < x`` is "byte base + d is not visible" and cheap to look up, or ``x < seen`` that it
+        is visible."""
+        nodes = self.plan.nodes
+        if node.op != "lt" or sum(nodes[a].op == "seen" for a in node.args) != 1:
+            return None
+        below = nodes[node.args[0]].op == "seen"
+        base, offset = node.args[1 if below else 0], 0
+        if nodes[base].op == "const":
+            return None
+        if nodes[base].op == "add":
+            for one, two in (nodes[base].args, nodes[base].args[::-1]):
+                if nodes[two].op == "const":
+                    base, offset = one, nodes[two].attrs[0]
+                    break
+        disp = offset - 1 if below else offset
+        if nodes[base].lo < 0 or nodes[base].lo + disp < 0 or not 0 <= disp < WINDOW:
+            return None
+        items = self._possible[base].items
+        cheap = base in self._data_spans or (items is not None and len(items) <= ROUTED_VALUES_MAX)
+        return (base, disp) if cheap else None
+
+    def _place(self, base: int, is_flag: bool) -> Aligned | None:
+        key = (base, is_flag)
+        if key not in self._aligned:
+            node = self.plan.nodes[base]
+            source, unit = (self._visible, 1) if is_flag else (self._window, 8)
+            values = self._possible[base].below(node, WINDOW)
+            span = (self._flag_spans if is_flag else self._data_spans)[base]
+            self._aligned[key] = align(self.nets, source, unit, self._net(base), values, span)
+        return self._aligned[key]
+
+    def _inside(self, base: int) -> int:
+        """Whether the start is below WINDOW, which is what the aligners see of it."""
+        node = self.plan.nodes[base]
+        if node.hi < WINDOW:
+            return self.nets.true
+        return self.nets.all(self._member(Value(self._net(base)), ((0, WINDOW - 1),)))
+
+    def _shown(self, base: int, disp: int) -> int:
+        """Whether byte base + disp is visible."""
+        place = self._place(base, True)
+        if place is None:
+            return self.nets.false
+        return self.nets.all((self._flag(place.vector, place.at + disp), self._inside(base)))
+
+    def _flag(self, vector: int, index: int) -> int:
+        if not 0 <= index < self.nets[vector].width:
+            return self.nets.false
+        return self.nets.make("flag", (vector,), (index,))
+
+    def _load(self, node: Node) -> Value:
+        base, (disp, count, little) = node.args[0], node.attrs
+        place = self._place(base, False)
+        start = place.at + disp if place else 0
+        if place is None or 8 * (start + count) > self.nets[place.vector].width:
+            return Value(self.nets.false)
+        net = self.nets.make("bytes", (place.vector,), (start, count, little), 8 * count)
+        flag = self._inside(base) if count == 1 else self._shown(base, disp + count - 1)
+        return Value(net, None if flag == self.nets.true else flag)
+
+    # values
+
+    def _net(self, ref: int) -> int:
+        value = self._values[ref]
+        if value is None:
+            if self._seen is None:
+                self._seen = self._count_seen()
+            return self._seen
+        return value.net if value.flag is None else self.nets.mask(value.flag, value.net)
+
+    def _value(self, ref: int) -> Value:
+        value = self._values[ref]
+        return Value(self._net(ref)) if value is None else value
+
+    def _count_seen(self) -> int:
+        """``visible`` as a number: bit b is 1 in every second run of 2**b counts."""
+        most = self.visible_bits
+        bits = []
+        for b in range(most.bit_length()):
+            runs = tuple((v, min(v + (1 << b) - 1, most)) for v in range(1 << b, most + 1, 2 << b))
+            bits.append(self._seen_member(runs))
+        return self.nets.make("concat", bits, (), len(bits))
+
+    def _seen_member(self, ranges: Ranges) -> int:
+        nets = self.nets
+        terms = []
+        for lo, hi in ranges:
+            at_least = nets.true if lo <= 0 else self._flag(self._visible, lo - 1)
+            above = nets.false if hi < 0 else self._flag(self._visible, hi)
+            terms.append(nets.all((at_least, nets.invert(above))))
+        return nets.any(terms)
+
+    def _member(self, value: Value, ranges: Ranges) -> tuple[int, ...]:
+        """Conditions that hold together exactly if the value lies in the ranges."""
+        nets = self.nets
+        net = nets[value.net]
+        x = value.net
+        wanted = ranges
+        if net.is_signed:
+            half = 1 << (net.width - 1)
+            wanted = unsigned_ranges([(max(lo, -half), min(hi, half - 1)) for lo, hi in ranges], net.width)
+            x = nets.slice(value.net, 0, net.width)
+        wanted = tuple((max(lo, 0), hi) for lo, hi in wanted if hi >= 0)
+        terms = self._members.terms(x, wanted)
+        if value.flag is None:
+            return terms
+        if any(lo <= 0 <= hi for lo, hi in ranges):
+            return (nets.any((nets.all(terms), nets.invert(value.flag))),)
+        return (*terms, value.flag)
+
+    def _test(self, ref: int, ranges: Ranges) -> Value:
+        """Membership of a node's value in ranges, which may go past its interval."""
+        node = self.plan.nodes[ref]
+        cut = tuple((max(lo, node.lo), min(hi, node.hi)) for lo, hi in ranges if lo <= node.hi and hi >= node.lo)
+        if node.op == "seen":
+            return Value(self._seen_member(cut))
+        return Value(self.nets.all(self._member(self._value(ref), cut)))
+
+    # operations
+
+    def _lower(self, ref: int, node: Node) -> Value:
+        if node.lo == node.hi:
+            return Value(self.nets.const(node.lo))
+        match node.op:
+            case "size":
+                return Value(self.size)
+            case "load":
+                return self._load(node)
+            case "bits":
+                value = self._value(node.args[0])
+                return Value(self.nets.slice(value.net, *node.attrs), value.flag)
+            case "signed":
+                return self._signed(node)
+            case "all":
+                return Value(self._conjunction(node))
+            case "any":
+                return Value(self.nets.any(self._net(a) for a in node.args))
+            case "not":
+                return Value(self.nets.invert(self._net(node.args[0])))
+            case "mux":
+                nets = [self._net(a) for a in node.args]
+                return Value(self.nets.mux(nets[0], nets[1], nets[2], node.width, node.is_signed))
+            case "member":
+                return self._test(node.args[0], tuple(zip(node.attrs[0::2], node.attrs[1::2], strict=True)))
+            case "eq":
+                return self._eq(node)
+            case "lt":
+                return self._lt(ref, node)
+            case "div" | "mod":
+                return self._divide(node)
+            case _:
+                return self._arithmetic(node)
+
+    def _conjunction(self, node: Node) -> int:
+        terms = []
+        for arg in node.args:
+            value = self._value(arg)
+            terms.append(value.net)
+            if value.flag is not None:
+                terms.append(value.flag)
+        return self.nets.all(terms)
+
+    def _signed(self, node: Node) -> Value:
+        value = self._value(node.args[0])
+        if self.plan.nodes[node.args[0]].hi < 1 << (node.attrs[0] - 1):
+            return value
+        net = self.nets[value.net]
+        if net.width < node.attrs[0]:
+            # A value that is known to be narrower than its node says has no sign bit.
+            return value
+        return Value(self.nets.make("signed", (value.net,), (), node.attrs[0], True), value.flag)
+
+    def _eq(self, node: Node) -> Value:
+        nets = self.nets
+        for one, two in (node.args, node.args[::-1]):
+            if self.plan.nodes[two].op == "const":
+                value = self.plan.nodes[two].attrs[0]
+                return self._test(one, ((value, value),))
+        a, b = (self._net(r) for r in node.args)
+        if nets[a].is_signed or nets[b].is_signed:
+            return Value(nets.make("eq", (a, b), cost=3))
+        terms = []
+        for lsb in range(0, max(nets[a].width, nets[b].width), EQ_BITS):
+            parts = [nets.slice(x, lsb, EQ_BITS) for x in (a, b)]
+            terms.append(self._equal(parts[0], parts[1]))
+        return Value(nets.all(terms))
+
+    def _equal(self, a: int, b: int) -> int:
+        nets = self.nets
+        for one, two in ((a, b), (b, a)):
+            value = nets.value(two)
+            if value is not None:
+                return nets.all(self._members.terms(one, ((value, value),)))
+        return nets.make("eq", sorted((a, b)), cost=2)
+
+    def _lt(self, ref: int, node: Node) -> Value:
+        nets, nodes = self.nets, self.plan.nodes
+        a, b = (nodes[r] for r in node.args)
+        if b.op == "const":
+            return self._test(node.args[0], ((a.lo, b.attrs[0] - 1),))
+        if a.op == "const":
+            return self._test(node.args[1], ((a.attrs[0] + 1, b.hi),))
+        if ref in self._routes:
+            shown = self._shown(*self._routes[ref])
+            return Value(nets.invert(shown) if a.op == "seen" else shown)
+        x, y = (self._net(r) for r in node.args)
+        width = max(nets[x].width, nets[y].width)
+        if width <= LT_BITS or nets[x].is_signed or nets[y].is_signed:
+            return Value(nets.make("lt", (x, y), cost=2 if width <= LT_BITS else nets.levels))
+        # From the lowest piece up: less if a piece is, or if it is equal and the rest below is less.
+        less = nets.false
+        for lsb in range(0, width, LT_BITS):
+            p, q = nets.slice(x, lsb, LT_BITS), nets.slice(y, lsb, LT_BITS)
+            here = nets.make("lt", (p, q), cost=2)
+            same = nets.all(
+                self._equal(nets.slice(p, i, EQ_BITS), nets.slice(q, i, EQ_BITS)) for i in range(0, LT_BITS, EQ_BITS)
+            )
+            less = nets.any((here, nets.all((same, less))))
+        return Value(less)
+
+    def _divide(self, node: Node) -> Value:
+        nets, divisor = self.nets, node.attrs[0]
+        x = self._net(node.args[0])
+        shift = divisor.bit_length() - 1
+        if divisor != 1 << shift:
+            y, count = offset(nets, x, self.plan.nodes[node.args[0]].lo, divisor)
+            if node.op == "mod":
+                return Value(remainder(nets, self._members, y, divisor))
+            if not count:
+                return Value(quotient(nets, y, divisor, node.width))
+            high = quotient(nets, y, divisor, max(1, (node.hi + count).bit_length()))
+            minus = nets.const(-count)
+            return Value(nets.make("add", (high, minus), (), node.width, node.is_signed, add_cost(node.width)))
+        if node.op == "mod":
+            return Value(nets.slice(x, 0, shift))
+        if nets[x].is_signed:
+            return Value(nets.make("shr", (x,), (shift,), node.width, node.is_signed))
+        return Value(nets.slice(x, shift, max(1, nets[x].width - shift)))
+
+    def _arithmetic(self, node: Node) -> Value:
+        nets = self.nets
+        a, b = (self._net(r) for r in node.args)
+        x, y = nets.value(a), nets.value(b)
+        if node.op == "mul":
+            for factor, other in ((x, b), (y, a)):
+                if factor is not None and factor > 0 and factor & (factor - 1) == 0:
+                    shift = factor.bit_length() - 1
+                    return Value(nets.make("shl", (other,), (shift,), node.width, node.is_signed))
+            cost = nets.levels
+        elif node.op in ("add", "sub"):
+            cost = add_cost(node.width)
+        else:
+            cost = 0 if x is not None or y is not None else 1
+        return Value(nets.make(node.op, (a, b), (), node.width, node.is_signed, cost))
+
+
+def _widen(spans: dict[int, Span], base: int, start: int, stop: int) -> None:
+    spans[base] = spans[base].including(start, stop) if base in spans else Span(start, stop)

@@ -1,0 +1,1 @@
+"""A schema's layout as C header, NumPy dtype and Amaranth layout."""

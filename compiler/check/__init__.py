@@ -1,0 +1,1 @@
+"""Names, types and constants: what an author wrote, held against what there is."""

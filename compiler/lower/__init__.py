@@ -1,0 +1,1 @@
+"""From the checked rules to the Plan's graph."""

@@ -1,0 +1,1 @@
+"""What the bytes of an event are: headers of packets, and fields of records."""

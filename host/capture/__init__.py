@@ -1,0 +1,1 @@
+"""Capture files and record files, read in batches and written."""

@@ -1,0 +1,1 @@
+"""What matches events, whatever it is made of."""
