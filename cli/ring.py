@@ -43,6 +43,7 @@ def list_(prefix: str, as_json: bool) -> int:
     rings = output.table(
         "ring", "producer", "reader", "slots", "slot size", "in ring", "delivered", "undelivered", "created", left=3
     )
+    rings.columns[-1].justify = "left"
     for entry in found:
         if entry.stats is not None:
             rings.add_row(*_row(entry.stats))
