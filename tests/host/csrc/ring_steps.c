@@ -27,6 +27,7 @@ static const struct {
     {"observe while the ring is made", NOTHING, {{OBSERVE}, {CREATE}}},
     {"attach while a half-made ring is made", HALF_MADE, {{ATTACH}, {CREATE}}},
     {"attach while making fails", NOTHING, {{ATTACH}, {POOR, CREATE}}},
+    {"attach to a ring that could not be made", NOTHING, {{POOR}, {ATTACH}}},
     {"attach while the ring is made anew", LEFT, {{ATTACH}, {UNLINK, CREATE}}},
     {"attach while the ring is removed by force", LEFT, {{ATTACH}, {FORCE, CREATE}}},
     {"observe while the ring is made anew", LEFT, {{OBSERVE}, {UNLINK, CREATE}}},
@@ -193,6 +194,8 @@ static void judge(const actor *a, const actor *other) {
         else if (a->program[i] == CREATE && a->results[i] == SM_RING_OK && !has(other, FORCE) &&
                  (lstat(file, &named) != 0 || fstat(a->rings[i]->fd, &is) != 0 || is.st_ino != named.st_ino))
             violated("%c produces, and the ring's name was removed", 'A' + a->number);
+        else if (a->program[i] == POOR && !has(a, CREATE) && !has(other, CREATE) && lstat(file, &named) == 0)
+            violated("%c could not make the ring, and left its file", 'A' + a->number);
     }
 }
 

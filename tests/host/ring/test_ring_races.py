@@ -58,6 +58,12 @@ FAULTS = {
         "int got = 1",
         "remove by force while the ring is made anew",
     ),
+    "making that fails leaves what it made": (
+        "ring_open.c",
+        r"if \(fresh && code == SM_RING_OS\)",
+        "if (0)",
+        "attach to a ring that could not be made",
+    ),
     "making that fails removes the name whatever it means": (
         "ring_file.c",
         r"got > 0 && bound\(file\)",
@@ -85,7 +91,7 @@ def test_no_order_of_system_calls_misleads_anybody(steps: Any, name: str, scenar
     assert (done.returncode, done.stderr) == (0, "")
     found = re.fullmatch(rf"{scenario}: (\d+) schedules\n", done.stdout)
     assert found is not None, done.stdout
-    assert int(found[1]) > 400
+    assert int(found[1]) > 300
 
 
 @pytest.mark.parametrize("fault", FAULTS)
