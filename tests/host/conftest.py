@@ -1,10 +1,14 @@
-"""What the host's tests share: a small engine written by hand, bundles around it, and captures built by hand."""
+"""What the host's tests share: an engine written by hand, bundles around it, captures, C programs under sanitizers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
+import shutil
 import struct
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +52,19 @@ uint64_t sm_match({boundary.MATCH_ARGUMENTS})
 }}
 const struct sm_info sm_info = {{SM_ABI, N_RULES, N_RULES, 0, "DIGEST"}};
 """
+
+
+ROOT = Path(__file__).resolve().parents[2]
+CSRC = ROOT / "host" / "csrc"
+DRIVERS = ROOT / "tests" / "host" / "csrc"
+SANITIZERS = {"thread": "thread", "memory-and-undefined": "address,undefined"}
+OPTIONS = {
+    "TSAN_OPTIONS": "halt_on_error=1 exitcode=66",
+    "ASAN_OPTIONS": "halt_on_error=1 exitcode=66 detect_leaks=1",
+    "UBSAN_OPTIONS": "halt_on_error=1 print_stacktrace=1",
+}
+Driver = Callable[..., "subprocess.CompletedProcess[str]"]
+Build = Callable[..., Driver]
 
 
 @pytest.fixture(autouse=True)
@@ -131,3 +148,51 @@ def make_pcap() -> Callable[..., bytes]:
         return b"".join(out)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def build_driver(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """``build_driver("ring_threads.c", "gcc", "thread")(arguments)`` runs a program over the C runtime, sanitized.
+
+    The sanitizer may be None. ``csrc``: another folder of its sources. ``parts``: those it needs. ``flags``: for
+    the compiler. Skips where the sanitizer is absent.
+    """
+
+    def build(
+        source: str,
+        compiler: str,
+        kind: str | None,
+        csrc: Path = CSRC,
+        flags: Sequence[str] = (),
+        parts: str = "ring*.c",
+    ) -> Driver:
+        if shutil.which(compiler) is None:
+            pytest.skip(f"{compiler} is not installed")
+        folder = tmp_path_factory.mktemp("driver")
+        boundary.write_header(folder)
+        command = [compiler, "-std=c11", "-O1", "-g", "-D_GNU_SOURCE", f"-I{csrc}", f"-I{folder}"]
+        if kind is not None:
+            command += [f"-fsanitize={SANITIZERS[kind]}", "-fno-sanitize-recover=all"]
+        (folder / "empty.c").write_text("int main(void) { return 0; }\n")
+        if subprocess.run(
+            [*command, "-o", "empty", "empty.c"], cwd=folder, capture_output=True, check=False
+        ).returncode:
+            pytest.skip(f"{compiler} has no runtime of its {kind} sanitizer (Debian: libclang-rt-dev)")
+        sources = [DRIVERS / source, *sorted(csrc.glob(parts))]
+        program = folder / "driver"
+        done = subprocess.run(
+            [*command, *flags, "-o", program, *sources, "-lpthread"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+        def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+            # The thread sanitizer of older compilers cannot place its shadow under this kernel's address randomisation.
+            fixed = ["setarch", platform.machine(), "-R"] if shutil.which("setarch") else []
+            return subprocess.run(
+                [*fixed, program, *map(str, arguments)], capture_output=True, text=True, timeout=300,
+                env=os.environ | OPTIONS, check=False,
+            )  # fmt: skip
+
+        return run
+
+    return build
