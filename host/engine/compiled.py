@@ -29,7 +29,7 @@ from sevenm.host.engine.decisions import words
 
 ABI = 1
 BATCH = 256
-FLAGS = ("-O3", "-march=native", "-std=c11", "-fPIC", "-shared", "-w")
+FLAGS = ("-O3", "-march=native", "-std=c11", "-fPIC", "-shared")
 COMPILERS = ("gcc", "clang", "cc")
 COMPILE_S_MAX = 900
 """Seconds a compiler may take."""
