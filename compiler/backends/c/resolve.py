@@ -9,6 +9,7 @@ what an engine writes does not grow with its rules.
 from __future__ import annotations
 
 import re
+
 from sevenm.compiler.backends.c.guards import ALWAYS, Guard, meet
 from sevenm.compiler.backends.c.naming import Names
 from sevenm.compiler.backends.c.program import Scheduler
