@@ -237,8 +237,8 @@ STRUCTS = (
     ),
     Struct(
         "sm_table",
-        "The rows of one table, numbered from 1 in the order that counts; 0 is a miss. Keys are unsigned, of 8, 16, 32, 64 "
-        "or 128 bits. One key column that is not ternary is cut into ranges, else rows stay as they are.",
+        "The rows of one table, numbered from 1 in the order that counts; 0 is a miss. Keys are unsigned, of 8, 16, "
+        "32, 64 or 128 bits. One key column that is not ternary is cut into ranges, else rows stay as they are.",
         (
             Field(
                 "a", "const void *", "per key column, n: first key of a range; of a ternary column, the value", KEYS_MAX
