@@ -31,6 +31,7 @@ __extension__ typedef __int128 s128;
 #define EACH for (unsigned i = 0; i < LANES; i++)
 #define ALL (~UINT64_C(0))
 #define U128(high, low) ((u128)UINT64_C(high) << 64 | UINT64_C(low))
+#define COMMA ,
 #define ALIGNED __attribute__((aligned(64)))
 
 INLINE u16 swap_u16(u16 x) { return __builtin_bswap16(x); }
@@ -297,26 +298,26 @@ TABLES(u64, u64) TABLES(s64, u64) TABLES(u128, u128) TABLES(s128, u128)
     { u8 b[LANES] ALIGNED; EACH b[i] = (u8)(map[(U)a[i] >> 6] >> ((U)a[i] & 63) & 1); return pack(b); }
 BITMAP(u8, u8) BITMAP(s8, u8) BITMAP(u16, u16) BITMAP(s16, u16)
 
-/* Visible bytes from base on, at most 255. */
-INLINE void room_u8(u8 *restrict out, const u16 *restrict seen, const u8 *restrict base)
+/* Captured bytes from base on, at most 255. */
+INLINE void room_u8(u8 *restrict out, const u16 *restrict captured, const u8 *restrict base)
 {
 #if SM_AVX512
     for (unsigned j = 0; j < 2; j++)
         _mm256_store_si256((__m256i *)(void *)(out + 32 * j), _mm512_cvtusepi16_epi8(_mm512_subs_epu16(
-            REGISTER(u16, seen, 16),
+            REGISTER(u16, captured, 16),
             _mm512_cvtepu8_epi16(_mm256_load_si256((const __m256i *)(const void *)(base + 32 * j))))));
 #else
-    EACH { u16 left = (u16)(seen[i] > base[i] ? seen[i] - base[i] : 0); out[i] = (u8)(left < 255 ? left : 255); }
+    EACH { u16 left = (u16)(captured[i] > base[i] ? captured[i] - base[i] : 0); out[i] = (u8)(left < 255 ? left : 255); }
 #endif
 }
 
-INLINE void room_u16(u8 *restrict out, const u16 *restrict seen, const u16 *restrict base)
+INLINE void room_u16(u8 *restrict out, const u16 *restrict captured, const u16 *restrict base)
 {
 #if SM_AVX512
     for (unsigned j = 0; j < 2; j++)
         _mm256_store_si256((__m256i *)(void *)(out + 32 * j),
-            _mm512_cvtusepi16_epi8(_mm512_subs_epu16(REGISTER(u16, seen, 16), REGISTER(u16, base, 16))));
+            _mm512_cvtusepi16_epi8(_mm512_subs_epu16(REGISTER(u16, captured, 16), REGISTER(u16, base, 16))));
 #else
-    EACH { u16 left = (u16)(seen[i] > base[i] ? seen[i] - base[i] : 0); out[i] = (u8)(left < 255 ? left : 255); }
+    EACH { u16 left = (u16)(captured[i] > base[i] ? captured[i] - base[i] : 0); out[i] = (u8)(left < 255 ? left : 255); }
 #endif
 }
