@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from sevenm.compiler.passes.interval_sets import Intervals, complement, intersection, union
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.plan.graph import Node
+from sevenm.compiler.plan.names import NO_NAMES, Names
 
 KEYS_MAX = 8
 """Keys of a block: the values with the most different tests."""
@@ -68,19 +69,19 @@ class Rows:
         return tuple(dict.fromkeys(row.features for row in self.rows))
 
 
-def rows_text(nodes: Sequence[Node], rows: Rows) -> str:
+def rows_text(nodes: Sequence[Node], rows: Rows, names: Names = NO_NAMES) -> str:
     """The rows for people: keys and conditions first, then a line for each row and each rule of the residue. Features
-    are numbered as they come."""
+    without a name are numbered as they come."""
     lines = []
     for at, key in enumerate(rows.keys):
         node = nodes[key]
         attrs = ", ".join(str(value) for value in node.attrs)
-        lines.append(f"k{at}: {node.op}({attrs}), {node.lo} to {node.hi}")
+        lines.append(f"k{at}: {names.best(key) or f'{node.op}({attrs})'}, {node.lo} to {node.hi}")
     conditions = rows.features
     features = dict.fromkeys(literal // 2 for condition in conditions for clause in condition for literal in clause)
-    number = {ref: at for at, ref in enumerate(features)}
+    called = {ref: names.best(ref) or f"f{at}" for at, ref in enumerate(features)}
     for at, condition in enumerate(conditions):
-        clauses = [" or ".join(f"{'not ' * (lit & 1)}f{number[lit // 2]}" for lit in clause) for clause in condition]
+        clauses = [" or ".join(f"{'not ' * (lit & 1)}{called[lit // 2]}" for lit in clause) for clause in condition]
         joined = " and ".join(f"({c})" if " or " in c else c for c in clauses)
         lines.append(f"c{at}: {joined or 'always'}")
     of = {condition: at for at, condition in enumerate(conditions)}

@@ -28,12 +28,15 @@ FLAGS = {
     "sanitized": ("-O1", "-g", "-march=native", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
 }
 CHUNKS = 12
+RESULTS = {"first": ["rule + 64 * chunk"], "all": ["ALL", "events", "touched"]}
 HARNESS = """
-void run(const void *const *keys, const u64 *when, unsigned conditions, u16 *rule, unsigned chunk)
+void run(const void *const *keys, const u64 *when, unsigned conditions, u16 *rule, u64 *events, u64 *touched,
+         unsigned chunk)
 {{
-    (void)keys, (void)when, (void)conditions;
+    (void)keys, (void)when, (void)conditions, (void)rule, (void)events, (void)touched;
     {call}
 }}
+unsigned group(u16 *out, u64 *events, const u16 *rule, u64 live) {{ return lanes_by_rule(out, events, rule, live); }}
 """
 
 
@@ -78,15 +81,19 @@ def values_of(rng: random.Random, g: Graph, rows: Rows) -> list[list[int]]:
     return out
 
 
+def matches(row: Row, columns: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
+    out = np.ones(64 * CHUNKS, np.bool_)
+    for column, part in zip(columns, row.sets, strict=True):
+        wide = np.array(column, object)
+        out &= np.logical_or.reduce([(wide >= lo) & (wide <= hi) for lo, hi in part]).astype(np.bool_)
+    return out
+
+
 def scan(rows: Rows, columns: Sequence[Sequence[int]], holds: dict[Condition, NDArray[np.bool_]]) -> NDArray[np.uint16]:
     """The first rule of each event, the slow way."""
     out = np.full(64 * CHUNKS, 0xFFFF, np.uint16)
-    wide = [np.array(column, object) for column in columns]
     for row in reversed(rows.rows):
-        match = holds[row.features].copy()
-        for column, part in zip(wide, row.sets, strict=True):
-            match &= np.logical_or.reduce([(column >= lo) & (column <= hi) for lo, hi in part]).astype(np.bool_)
-        out[match] = row.rule
+        out[holds[row.features] & matches(row, columns)] = row.rule
     return out
 
 
@@ -95,7 +102,7 @@ def compiled(made: Classifier, g: Graph, folder: Path, flags: Sequence[str]) -> 
     words = [f"when[chunk * conditions + {at}]" for at in range(len(made.conditions))]
     text = "#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n"
     text += (BACKEND / "engine_lanes.h").read_text() + (BACKEND / "classify.h").read_text() + made.text
-    text += HARNESS.format(call=made.call(columns, words, "rule + 64 * chunk"))
+    text += HARNESS.format(call=made.call(columns, words, *RESULTS[made.mode]))
     source = folder / "classify.c"
     source.write_text(text)
     warnings = ("-Wall", "-Wextra", "-Wno-unused-function", "-Werror")
@@ -109,30 +116,48 @@ def column_bytes(values: Sequence[int], bits: int) -> bytes:
     return b"".join((v % (1 << bits)).to_bytes(bits // 8, "little") for v in values)
 
 
+class Built:
+    """Vectors in C, and inputs for them."""
+
+    def __init__(
+        self, mode: str, rows: Rows, vectors: BitVectors, g: Graph, folder: Path, flags: Sequence[str],
+        rng: random.Random,
+    ) -> None:  # fmt: skip
+        self.rules = 1 + max(row.rule for row in rows.rows)
+        self.rows, self.made = rows, classifier("test", mode, "b0", g.nodes, rows.keys, vectors, self.rules)
+        self.library = compiled(self.made, g, folder, flags)
+        self.columns = values_of(rng, g, rows)
+        self.holds = {c: np.array([rng.random() < 0.7 for _ in range(64 * CHUNKS)]) for c in rows.features}
+        self.holds[()] = np.ones(64 * CHUNKS, np.bool_)
+        self.words = np.zeros((CHUNKS, max(1, len(self.made.conditions))), np.uint64)
+        for at, condition in enumerate(self.made.conditions):
+            packed = np.packbits(self.holds[condition].reshape(CHUNKS, 64), axis=1, bitorder="little")
+            self.words[:, at] = packed.view(np.uint64)[:, 0]
+        buffers = [column_bytes(self.columns[rows.keys.index(key)], type_of(g[key]).bits) for key in self.made.keys]
+        self.aligned = [np.zeros(len(b) + 64, np.uint8) for b in buffers]
+        self.pointers = (ctypes.c_void_p * max(1, len(buffers)))()
+        for at, (data, room) in enumerate(zip(buffers, self.aligned, strict=True)):
+            start = -room.ctypes.data % 64
+            room[start : start + len(data)] = np.frombuffer(data, np.uint8)
+            self.pointers[at] = room.ctypes.data + start
+
+    def run(
+        self, chunk: int, rule: NDArray[np.uint16], events: NDArray[np.uint64], touched: NDArray[np.uint64]
+    ) -> None:
+        results = (ctypes.c_void_p(array.ctypes.data) for array in (self.words, rule, events, touched))
+        when, *others = results
+        self.library.run(self.pointers, when, len(self.made.conditions), *others, chunk)
+
+
+NOTHING = np.zeros(1, np.uint64)
+
+
 def check(rows: Rows, vectors: BitVectors, g: Graph, folder: Path, flags: Sequence[str], rng: random.Random) -> None:
-    made = classifier("test", "b0", g.nodes, rows.keys, vectors, 1 + max(row.rule for row in rows.rows))
-    library = compiled(made, g, folder, flags)
-    columns = values_of(rng, g, rows)
-    holds = {c: np.array([rng.random() < 0.7 for _ in range(64 * CHUNKS)]) for c in rows.features}
-    holds[()] = np.ones(64 * CHUNKS, np.bool_)
-    words = np.zeros((CHUNKS, max(1, len(made.conditions))), np.uint64)
-    for at, condition in enumerate(made.conditions):
-        words[:, at] = np.packbits(holds[condition].reshape(CHUNKS, 64), axis=1, bitorder="little").view(np.uint64)[
-            :, 0
-        ]
-    buffers = [column_bytes(columns[rows.keys.index(key)], type_of(g[key]).bits) for key in made.keys]
-    aligned = [np.zeros(len(b) + 64, np.uint8) for b in buffers]
-    pointers = (ctypes.c_void_p * max(1, len(buffers)))()
-    for at, (data, room) in enumerate(zip(buffers, aligned, strict=True)):
-        start = -room.ctypes.data % 64
-        room[start : start + len(data)] = np.frombuffer(data, np.uint8)
-        pointers[at] = room.ctypes.data + start
+    built = Built("first", rows, vectors, g, folder, flags, rng)
     rule = np.zeros(64 * CHUNKS, np.uint16)
     for chunk in range(CHUNKS):
-        library.run(
-            pointers, ctypes.c_void_p(words.ctypes.data), len(made.conditions), ctypes.c_void_p(rule.ctypes.data), chunk
-        )
-    assert np.array_equal(rule, scan(rows, columns, holds))
+        built.run(chunk, rule, NOTHING, NOTHING)
+    assert np.array_equal(rule, scan(rows, built.columns, built.holds))
 
 
 @pytest.mark.needs("compiler")
@@ -149,6 +174,47 @@ def test_bit_vectors_find_the_first_row_as_a_linear_scan_does(name: str, count: 
 
 
 @pytest.mark.needs("compiler")
+@pytest.mark.parametrize("count", [1, 64, 128, 500, 1024, 1500])
+def test_bit_vectors_find_all_rules_as_a_linear_scan_does(count: int, tmp_path: Path) -> None:
+    rng = random.Random(count)
+    g = Graph()
+    keys = sorted(rng.sample(key_nodes(g), 3))
+    rows = random_rows(rng, g, keys, count, count % 3)
+    built = Built("all", rows, build(g.nodes, rows), g, tmp_path, FLAGS["native"], rng)
+    wanted = np.zeros((built.rules, 64 * CHUNKS), np.bool_)
+    for row in rows.rows:
+        wanted[row.rule] |= built.holds[row.features] & matches(row, built.columns)
+    for chunk in range(CHUNKS):
+        events, touched = np.zeros(built.rules, np.uint64), np.zeros(-(-built.rules // 64), np.uint64)
+        built.run(chunk, NOTHING.view(np.uint16), events, touched)
+        here = wanted[:, 64 * chunk : 64 * (chunk + 1)]
+        assert np.array_equal(np.unpackbits(events.view(np.uint8), bitorder="little").reshape(-1, 64), here)
+        bits = np.unpackbits(touched.view(np.uint8), bitorder="little")[: built.rules]
+        assert np.array_equal(bits.astype(np.bool_), here.any(axis=1))
+
+
+@pytest.mark.needs("compiler")
+def test_lanes_are_put_together_by_rule(tmp_path: Path) -> None:
+    rng = random.Random(4)
+    g = Graph()
+    rows = random_rows(rng, g, [key_nodes(g)[1]], 3, 0)
+    library = Built("first", rows, build(g.nodes, rows), g, tmp_path, FLAGS["native"], rng).library
+    for rules in (1, 3, 60, 5000):
+        storage = np.zeros(96, np.uint16)
+        rule = storage[-storage.ctypes.data % 64 // 2 :][:64]
+        rule[:] = [rng.choice([rng.randrange(rules), 0xFFFF]) for _ in range(64)]
+        live, out, events = rng.getrandbits(64), np.zeros(64, np.uint16), np.zeros(rules, np.uint64)
+        library.group.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_uint64]
+        count = library.group(out.ctypes.data, events.ctypes.data, rule.ctypes.data, live)
+        wanted: dict[int, int] = {}
+        for lane, number in enumerate(rule.tolist()):
+            if number != 0xFFFF and live >> lane & 1:
+                wanted[number] = wanted.get(number, 0) | 1 << lane
+        assert {int(r): int(events[r]) for r in out[:count]} == wanted
+        assert np.count_nonzero(events) == len(wanted)
+
+
+@pytest.mark.needs("compiler")
 @pytest.mark.parametrize("at", range(12))
 def test_a_key_of_every_type_is_found_in_its_intervals(at: int, tmp_path: Path) -> None:
     rng = random.Random(at)
@@ -162,7 +228,7 @@ def test_no_table_is_read_past_its_end(tmp_path: Path) -> None:
     rng = random.Random(5)
     g = Graph()
     rows = random_rows(rng, g, sorted(key_nodes(g)), 1500, 10)
-    made = classifier("test", "b0", g.nodes, rows.keys, build(g.nodes, rows), 1500)
+    made = classifier("test", "first", "b0", g.nodes, rows.keys, build(g.nodes, rows), 1500)
     text = "#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n"
     text += (BACKEND / "engine_lanes.h").read_text() + (BACKEND / "classify.h").read_text() + made.text
     ctypes_of = [type_of(g[k]) for k in made.keys]
@@ -198,7 +264,7 @@ def test_the_same_rows_give_the_same_text() -> None:
     def text() -> str:
         g = Graph()
         rows = random_rows(random.Random(9), g, sorted(key_nodes(g))[:4], 200, 12)
-        return classifier("same", "b0", g.nodes, rows.keys, build(g.nodes, rows), 200).text
+        return classifier("same", "first", "b0", g.nodes, rows.keys, build(g.nodes, rows), 200).text
 
     assert text() == text()
 

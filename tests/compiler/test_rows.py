@@ -33,9 +33,8 @@ def test_rows_and_choices_read_as_agreed(path: Path, request: pytest.FixtureRequ
     found = ""
     for block, rows in zip(plan.blocks, plan_rows(plan), strict=True):
         whens = [rule.when for rule in plan.rules[block.start : block.stop]]
-        found += (
-            f"{describe(lookup(block.name, block.mode, plan.nodes, whens).choice)}\n{rows_text(plan.nodes, rows)}\n"
-        )
+        choice = lookup(block.name, block.mode, plan.nodes, whens).choice
+        found += f"{describe(choice)}\n{rows_text(plan.nodes, rows, plan.names)}\n"
     golden = path.with_suffix(".txt")
     if request.config.getoption("--update-golden"):
         golden.write_text(found)

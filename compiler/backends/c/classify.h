@@ -87,6 +87,20 @@ static inline void only_rules(u16 *restrict rule, u64 word)
     EACH rule[i] |= (u16)-(u16)not[i];
 }
 
+/* Lanes with a rule, put together by rule, in no order: how many rules, their numbers in ``out`` and their lanes in
+   ``events``, which is all 0 before. */
+static inline __attribute__((unused)) u32 lanes_by_rule(u16 *restrict out, u64 *restrict events, const u16 *restrict rule, u64 live)
+{
+    u32 count = 0;
+    for (u64 lanes = live & ltk_u16(rule, NO_RULE); lanes; lanes &= lanes - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(lanes);
+        out[count] = rule[i];
+        count += !events[rule[i]];
+        events[rule[i]] |= UINT64_C(1) << i;
+    }
+    return count;
+}
+
 /* ---- Tables, filled once when the engine is loaded: what the file has is where something changes ----------------- */
 
 static inline __attribute__((unused)) void fill_direct8(u8 *table, u32 size, const u32 *start, const u16 *class, u32 count)

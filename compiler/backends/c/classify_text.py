@@ -1,4 +1,4 @@
-"""The C of one block's bit vectors: its tables, and the function that gives each of 64 events its first rule.
+"""The C of one block's bit vectors: its tables, and the function that gives each of 64 events its first rule, or all.
 
 One idea: the text has only what differs from block to block, sizes and where classes change; ``classify.h`` has the
 loops. Tables are filled when the engine is loaded, so the text stays small and compilers stay quick.
@@ -26,24 +26,27 @@ VALUES_PER_LINE = 16
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """``text`` stands before the stages. ``call(columns, words, rule)`` is the statement; it needs one column for
-    each of ``keys`` (nodes, in their own types) and one word for each of ``conditions``."""
+    """``text`` stands before the stages. ``call`` is the statement; it needs one column for each of ``keys`` (nodes,
+    in their own types), one word for each of ``conditions``, and where its results go: the name of a column of rules
+    (``first``), or the live lanes, the events of each rule and the touched rules (``all``)."""
 
     text: str
     prefix: str
+    mode: str
     keys: tuple[int, ...]
     conditions: tuple[Condition, ...]
 
-    def call(self, columns: Sequence[str], words: Sequence[str], rule: str) -> str:
+    def call(self, columns: Sequence[str], words: Sequence[str], *results: str) -> str:
         when = f"(const u64[]){{{', '.join(words)}}}" if words else "0"
-        return f"{self.prefix}_first({', '.join([*columns, when, rule])});"
+        return f"{self.prefix}_{self.mode}({', '.join([*columns, when, *results])});"
 
 
 def classifier(
-    name: str, prefix: str, nodes: Sequence[Node], keys: Sequence[int], vectors: BitVectors, rules: int
+    name: str, mode: str, prefix: str, nodes: Sequence[Node], keys: Sequence[int], vectors: BitVectors, rules: int
 ) -> Classifier:
-    """``keys`` are those of the rows that the vectors were built from; ``prefix`` starts every C name."""
-    return _Text(name, prefix, nodes, keys, vectors).classifier(rules)
+    """``mode`` is the block's, ``keys`` those of the rows that the vectors were built from; ``prefix`` starts every C
+    name."""
+    return _Text(name, mode, prefix, nodes, keys, vectors).classifier(rules)
 
 
 @cache
@@ -55,8 +58,10 @@ def _template() -> jinja2.Template:
 
 
 class _Text:
-    def __init__(self, name: str, prefix: str, nodes: Sequence[Node], keys: Sequence[int], vectors: BitVectors) -> None:
-        self.name, self.prefix, self.nodes, self.vectors = name, prefix, nodes, vectors
+    def __init__(
+        self, name: str, mode: str, prefix: str, nodes: Sequence[Node], keys: Sequence[int], vectors: BitVectors
+    ) -> None:
+        self.name, self.mode, self.prefix, self.nodes, self.vectors = name, mode, prefix, nodes, vectors
         self.keys = [keys[axis.key] for axis in vectors.axes if isinstance(axis, KeyAxis)]
         self.key_of = list(keys)
         self.fill: list[str] = []
@@ -82,10 +87,11 @@ class _Text:
             fill=self.fill,
             parameters=[*parameters, "const u64 *when"],
             classes=self.classes,
-            first=self._first(combined),
+            mode=self.mode,
+            body=self._first(combined) if self.mode == "first" else self._all(combined),
             gated=bool(self.vectors.gate),
         )
-        return Classifier(text, self.prefix, tuple(self.keys), tuple(self.conditions))
+        return Classifier(text, self.prefix, self.mode, tuple(self.keys), tuple(self.conditions))
 
     # axes
 
@@ -183,49 +189,68 @@ class _Text:
         self.classes += [f"u16 c{at}[LANES] ALIGNED;", f"EACH c{at}[i] = {self._n(f'fold{at}')}[{index}];"]
         return arrays
 
-    # the first row
+    # the rows of one lane
 
-    def _first(self, combined: Sequence[int]) -> list[str]:
+    def _pointers(self, combined: Sequence[int]) -> list[str]:
         words, summary = self.vectors.words, self.vectors.summary_words
-        none = len(self.vectors.rules)
-        rule = f"rule[i] = {self._n('rule')}[row];"
-        if words <= 2:
-            lines = [f"const u64 *v{at} = {self._n(f'vector{at}')} + c{at}[i] * {words}u;" for at in combined]
-            lines.append(f"u64 low = {_and(combined, '0')};")
-            if words == 1:
-                return [*lines, f"u32 row = low ? (u32)__builtin_ctzll(low) : {none};", rule]
-            lines.append(f"u64 high = {_and(combined, '1')};")
-            high = f"high ? 64 + (u32)__builtin_ctzll(high) : {none}"
-            return [*lines, f"u32 row = low ? (u32)__builtin_ctzll(low) : {high};", rule]
         lines = [f"const u64 *v{at} = {self._n(f'vector{at}')} + (size_t)c{at}[i] * {words};" for at in combined]
-        if not summary:
+        if summary:
+            lines += [f"const u64 *s{at} = {self._n(f'summary{at}')} + c{at}[i] * {summary}u;" for at in combined]
+        elif words > 2:
             step = f"bits_at(v{combined[0]} + j)"
             for at in combined[1:]:
                 step = f"both({step}, bits_at(v{at} + j))"
-            return [
-                *lines,
+            lines += [
                 "u32 words = 0;",
                 f"for (unsigned j = 0; j < {words}; j += STEP)",
                 f"    words |= some({step}) << j;",
-                "u32 w = words ? (u32)__builtin_ctz(words) : 0;",
-                f"u64 bits = {_and(combined, 'w')};",
-                f"u32 row = bits ? 64 * w + (u32)__builtin_ctzll(bits) : {none};",
-                rule,
             ]
-        lines += [f"const u64 *s{at} = {self._n(f'summary{at}')} + c{at}[i] * {summary}u;" for at in combined]
+        return lines
+
+    def _first(self, combined: Sequence[int]) -> list[str]:
+        """Body of a loop over lanes: the lane's first rule."""
+        none, lines = len(self.vectors.rules), self._pointers(combined)
+        rule = f"rule[i] = {self._n('rule')}[row];"
+        if self.vectors.summary_words:
+            visit = self._every(combined, ["first = found < first ? found : first;"])
+            return [*lines, "u32 first = NO_RULE;", *visit, "rule[i] = (u16)first;"]
+        if self.vectors.words > 2:
+            lines.append("u32 w = words ? (u32)__builtin_ctz(words) : 0;")
+            lines.append(f"u64 bits = {_and(combined, 'w')};")
+            return [*lines, f"u32 row = bits ? 64 * w + (u32)__builtin_ctzll(bits) : {none};", rule]
+        lines.append(f"u64 low = {_and(combined, '0')};")
+        high = str(none)
+        if self.vectors.words == 2:
+            lines.append(f"u64 high = {_and(combined, '1')};")
+            high = f"high ? 64 + (u32)__builtin_ctzll(high) : {none}"
+        return [*lines, f"u32 row = low ? (u32)__builtin_ctzll(low) : {high};", rule]
+
+    def _all(self, combined: Sequence[int]) -> list[str]:
+        """Body of a loop over lanes: the lane is added to each of its rules."""
+        add = ["events[found] |= UINT64_C(1) << i;", "touched[found >> 6] |= UINT64_C(1) << (found & 63);"]
+        return [*self._pointers(combined), *self._every(combined, add)]
+
+    def _every(self, combined: Sequence[int], act: Sequence[str]) -> list[str]:
+        """``act`` for the rule ``found`` of every row that is left."""
+        words, summary = self.vectors.words, self.vectors.summary_words
+        visit = [
+            f"for (u64 bits = {_and(combined, 'w')}; bits; bits &= bits - 1) {{",
+            f"    u32 found = {self._n('rule')}[64 * w + (u32)__builtin_ctzll(bits)];",
+            *(f"    {line}" for line in act),
+            "}",
+        ]
+        if words <= 2:
+            return [f"for (u32 w = 0; w < {words}; w++)", *(f"    {line}" for line in visit)]
+        if not summary:
+            visit = ["u32 w = (u32)__builtin_ctz(words);", *visit]
+            return ["for (; words; words &= words - 1) {", *(f"    {line}" for line in visit), "}"]
         candidates = " & ".join(f"s{at}[j]" for at in combined)
         return [
-            *lines,
-            "u32 first = NO_RULE;",
             f"for (u32 j = 0; j < {summary}; j++)",
             f"    for (u64 left = {candidates}; left; left &= left - 1) {{",
             "        u32 w = 64 * j + (u32)__builtin_ctzll(left);",
-            f"        for (u64 bits = {_and(combined, 'w')}; bits; bits &= bits - 1) {{",
-            f"            u32 found = {self._n('rule')}[64 * w + (u32)__builtin_ctzll(bits)];",
-            "            first = found < first ? found : first;",
-            "        }",
+            *(f"        {line}" for line in visit),
             "    }",
-            "rule[i] = (u16)first;",
         ]
 
     def _rule_of(self) -> str:
