@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 
 from sevenm.compiler.passes.interval_sets import Intervals, complement, intersection, union
 from sevenm.compiler.plan import Plan
-from sevenm.compiler.plan.graph import Node
 from sevenm.compiler.plan.names import NO_NAMES, Names
+from sevenm.compiler.plan.ops import Node
 
 KEYS_MAX = 8
 """Keys of a block: the values with the most different tests."""

@@ -20,7 +20,8 @@ from sevenm.compiler.backends.c.classifiers import lookup
 from sevenm.compiler.passes.cost import AUTO, ChoiceError, Way, choose, describe
 from sevenm.compiler.passes.interval_sets import complement, intersection, union
 from sevenm.compiler.passes.rows import FEATURES_MAX, ROWS_PER_RULE_MAX, Rows, plan_rows, rows_of, rows_text
-from sevenm.compiler.plan.graph import Graph, Node
+from sevenm.compiler.plan.graph import Graph
+from sevenm.compiler.plan.ops import Node
 
 FOLDER = Path(__file__).parent.parent / "golden" / "rows"
 INPUTS = sorted(FOLDER.glob("*.7m"))

@@ -18,7 +18,7 @@ from itertools import product
 from math import prod
 
 from sevenm.compiler.passes.rows import Condition, Row, Rows
-from sevenm.compiler.plan.graph import Node
+from sevenm.compiler.plan.ops import Node
 
 ROWS_MAX = 65_535
 CLASSES_MAX = 65_535

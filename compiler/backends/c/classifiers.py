@@ -13,7 +13,7 @@ from sevenm.compiler.backends.c.bit_vectors import BitVectors, KeyAxis, MaskAxis
 from sevenm.compiler.backends.c.types import type_of
 from sevenm.compiler.passes.cost import AUTO, Choice, Way, choose
 from sevenm.compiler.passes.rows import Rows, rows_of
-from sevenm.compiler.plan.graph import Node
+from sevenm.compiler.plan.ops import Node
 
 COMPARATORS, BIT_VECTORS = "comparators", "bitvectors"
 UNIT = "ns an event"

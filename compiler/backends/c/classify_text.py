@@ -16,7 +16,7 @@ import jinja2
 from sevenm.compiler.backends.c.bit_vectors import Axis, BitVectors, KeyAxis, MaskAxis
 from sevenm.compiler.backends.c.types import CType, type_of
 from sevenm.compiler.passes.rows import Condition
-from sevenm.compiler.plan.graph import Node
+from sevenm.compiler.plan.ops import Node
 
 _HERE = Path(__file__).parent
 TOP_BITS = 16
