@@ -1,7 +1,7 @@
 """Rows say exactly what the conditions of their rules say, and the choice of a classifier reads as agreed.
 
 Each ``tests/golden/rows/NAME.7m`` stands beside its rows and the host's choices. Write them anew with
-``python -m pytest tests/compiler/test_rows.py --update-golden`` and read the difference.
+``python -m pytest tests/compiler/passes/test_rows.py --update-golden`` and read the difference.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sevenm.compiler.passes.rows import FEATURES_MAX, ROWS_PER_RULE_MAX, Rows, p
 from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.plan.ops import Node
 
-FOLDER = Path(__file__).parent.parent / "golden" / "rows"
+FOLDER = Path(__file__).parents[2] / "golden" / "rows"
 INPUTS = sorted(FOLDER.glob("*.7m"))
 intervals = st.lists(st.tuples(st.integers(-3, 20), st.integers(-3, 20)), max_size=5).map(union)
 
