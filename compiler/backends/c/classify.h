@@ -70,13 +70,19 @@ static inline row_bits both(row_bits a, row_bits b) { return a & b; }
 static inline u32 some(row_bits x) { return x != 0; }
 #endif
 
-/* Lanes in ``word`` have rule ``number`` unless an earlier one. */
-static inline void or_rule(u16 *restrict rule, u64 word, u16 number)
+/* Lanes in ``word`` have rule ``number`` (unless an earlier one). */
+static inline __attribute__((unused)) void or_rule(u16 *restrict rule, u64 word, u16 number)
 {
     for (; word; word &= word - 1) {
         unsigned i = (unsigned)__builtin_ctzll(word);
         rule[i] = number < rule[i] ? number : rule[i];
     }
+}
+
+static inline __attribute__((unused)) void add_rule(u64 *restrict events, u64 *restrict touched, u64 word, u16 number)
+{
+    events[number] |= word;
+    touched[number >> 6] |= (u64)(word != 0) << (number & 63);
 }
 
 /* Only lanes in ``word`` keep their rule. */
