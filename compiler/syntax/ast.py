@@ -86,11 +86,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """op is "-", "~" or "not" ("!" is written the same)."""
+    """op is "-", "~" or "not" ("!" is written the same); ``infix`` if it stood as ``x not in {…}``."""
 
     span: Span
     op: str
     operand: Expr
+    infix: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,7 +277,7 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
                 span,
                 f"write not {quantifier} … in {{…}}, or not {other} … in {{…}}",
             )
-        return ast.Unary(span, "not", inside)
+        return ast.Unary(span, "not", inside, infix=True)
 
     def negation(self, children: list[Any]) -> ast.Expr:
         self._condition(children[1], "not")
