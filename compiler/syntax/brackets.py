@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
-from sevenm.compiler.syntax.tree import NESTING_MAX
+from sevenm.compiler.syntax.bounds import NESTING_MAX
 
 SOURCE_MAX = 1 << 20
 """Bytes of one source (UTF-8)."""
