@@ -14,7 +14,7 @@ from math import gcd, lcm
 from sevenm.compiler.check import typed
 from sevenm.compiler.check.literals import Finding, Literal, describe
 from sevenm.compiler.diagnostics import Span
-from sevenm.compiler.plan.graph import Node, interval
+from sevenm.compiler.plan.ops import Node, interval
 from sevenm.compiler.protocols.fields import VALUES_MAX, Type
 from sevenm.compiler.syntax import ast
 

@@ -13,7 +13,7 @@ from sevenm.compiler.check.arithmetic import Side
 from sevenm.compiler.check.literals import Finding, Literal, raw, text_bytes
 from sevenm.compiler.check.scope import Scope
 from sevenm.compiler.diagnostics import Diagnostic, Span
-from sevenm.compiler.plan.graph import LOAD_MAX, RangeError
+from sevenm.compiler.plan.ops import LOAD_MAX, RangeError
 from sevenm.compiler.protocols.fields import VALUES_MAX
 from sevenm.compiler.syntax import ast
 
@@ -41,6 +41,25 @@ def condition(scope: Scope, expr: ast.Expr) -> typed.Condition:
     return attempt(scope, lambda: _condition(scope, expr), expr.span)
 
 
+def forward_operand(scope: Scope, expr: ast.Lookup) -> typed.Value | None:
+    """The value that says the port to forward to; None and a finding where it says none."""
+    try:
+        value = values.operand(scope, expr)
+        assert isinstance(value, typed.Lookup)  # so is the grammar
+        column = value.table.columns[value.column]
+        if not column.is_port:
+            hint = f"declare it in the table: {column.name}: port"
+            raise Finding("type-mismatch", f"forward takes a port, {value.name} is {value.type.text}", expr.span, hint)
+        if value.count > 1:
+            raise Finding("too-many-values", f"forward takes one port, {value.name} has several", expr.span)
+        return value
+    except Finding as finding:
+        scope.findings.append(finding.diagnostic)
+    except RangeError as error:
+        scope.findings.append(too_wide(error, expr.span))
+    return None
+
+
 def _condition(scope: Scope, expr: ast.Expr) -> typed.Condition:
     match expr:
         case ast.Logic():
@@ -49,7 +68,7 @@ def _condition(scope: Scope, expr: ast.Expr) -> typed.Condition:
                 return typed.Logic(expr.span, expr.op, tuple(condition(scope, e) for e in expr.operands))
         case ast.Unary(op="not"):
             inner = condition(scope, expr.operand)
-            if expr.infix and isinstance(inner, typed.Member):
+            if expr.infix:
                 members.lint_not_in(scope, inner, expr.span)
             return typed.Not(expr.span, inner)
         case ast.Compare():
@@ -58,8 +77,10 @@ def _condition(scope: Scope, expr: ast.Expr) -> typed.Condition:
             return members.membership(scope, expr)
         case ast.Name():
             return _presence(scope, expr)
-        case ast.Slice():
-            return typed.IsPresent(expr.span, values.slice_of(scope, expr))
+        case ast.Slice() | ast.Lookup() | ast.Prev():
+            asked = values.operand(scope, expr)
+            assert isinstance(asked, typed.Value)  # none of these is a literal
+            return typed.IsPresent(expr.span, asked)
         case _:
             raise Finding(
                 "not-a-condition", "this is a value, not a condition", expr.span, "compare it: … == 0, … in {…}"
@@ -93,7 +114,7 @@ def _compare(scope: Scope, expr: ast.Compare) -> typed.Condition:
         return _two_values(op, one, two, quantifier, expr.span)
     if isinstance(two, ast.Address) and two.prefix is not None and op in ("==", "!="):
         ranges = (members.bounds(scope, two, one),)
-        return typed.Member(expr.span, one, ranges, (), quantifier, op == "!=")
+        return typed.Member(expr.span, one, quantifier, ranges, negated=op == "!=")
     return _against(op, one, two, quantifier, expr.span)
 
 
@@ -136,7 +157,7 @@ def _text(op: str, one: typed.Value, literal: Literal, quantifier: str, span: Sp
     size = one.type.bits // 8
     data = text_bytes(literal, one.name, one.type)
     if op in ("==", "!="):
-        return typed.Member(span, one, (), members.padded(data, size), quantifier, op == "!=")
+        return typed.Member(span, one, quantifier, texts=members.padded(data, size), negated=op == "!=")
     _ordered(op, one, span)
     if len(data) < size:
         raise Finding("length-mismatch", f"order on {one.name} needs all {size} bytes", literal.span)

@@ -6,39 +6,47 @@ findings of all of them; what comes out without an error has a Plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
 
 from sevenm.compiler.check import typed
-from sevenm.compiler.check.conditions import condition
+from sevenm.compiler.check.conditions import condition, forward_operand
 from sevenm.compiler.check.literals import did_you_mean
 from sevenm.compiler.check.schema import lower_schema
 from sevenm.compiler.check.scope import Catalogue, Scope
+from sevenm.compiler.check.tables import check_table
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
 from sevenm.compiler.plan import CHANNELS_MAX, COUNTERS_MAX, PORTS, RULES_MAX
 from sevenm.compiler.plan.layout import Layout
-from sevenm.compiler.protocols.fields import Field
+from sevenm.compiler.protocols.fields import Field, Type
 from sevenm.compiler.syntax import ast
 
+T = TypeVar("T")
 
-def check_file(file: ast.RuleFile, warnings: Iterable[Diagnostic] = ()) -> typed.File:
-    """The typed tree of a parsed file; its findings start with the parser's ``warnings``."""
-    return _File(file, list(warnings)).checked()
+
+def check_file(file: ast.RuleFile, warnings: Iterable[Diagnostic] = (), folder: Path | None = None) -> typed.File:
+    """The typed tree of a parsed file; its findings start with the parser's ``warnings``. Files with rows of tables are
+    looked for in ``folder``, the current one by default."""
+    return _File(file, list(warnings), folder or Path()).checked()
 
 
 def check_filter(expr: ast.Expr, warnings: Iterable[Diagnostic] = ()) -> tuple[typed.Condition, tuple[Diagnostic, ...]]:
     """A bare expression on packets, and the findings."""
     catalogue = Catalogue()
-    scope = Scope(catalogue.graph, catalogue.packet(), {})
+    scope = Scope(catalogue.graph, catalogue.packet(), {}, {})
     checked = condition(scope, expr)
     return checked, (*warnings, *scope.findings)
 
 
 class _File:
-    def __init__(self, file: ast.RuleFile, findings: list[Diagnostic]) -> None:
-        self.file, self.findings = file, findings
+    def __init__(self, file: ast.RuleFile, findings: list[Diagnostic], folder: Path) -> None:
+        self.file, self.findings, self.folder = file, findings, folder
         self.layouts: dict[str, Layout] = {}
         self.sets: dict[str, ast.SetDecl] = {}
-        self.used_sets: set[str] = set()
+        self.tables: dict[str, typed.Table] = {}
+        self.used: set[str] = set()
+        self.instances: dict[tuple[str, Type, bool], typed.NamedSet] = {}
         self.names: dict[str, set[str]] = {"deliver": set(), "count": set()}
         self.rules = 0
         self.catalogue = Catalogue()
@@ -76,16 +84,19 @@ class _File:
         return count <= most
 
     def _unused(self) -> None:
-        for name, decl in self.sets.items():
-            if name not in self.used_sets:
-                message = f"no rule uses the set ${name}"
-                self.findings.append(Diagnostic("warning", "unused-set", message, decl.span, None))
+        declared = [(d.span, f"${d.name}", "set") for d in self.file.sets]
+        declared += [(d.span, d.name, "table") for d in self.file.tables]
+        for span, name, kind in declared:
+            if name not in self.used:
+                message = f"no rule uses the {kind} {name}"
+                self.findings.append(Diagnostic("warning", f"unused-{kind}", message, span, None))
 
     # Declarations
 
     def _declare(self) -> None:
         self._once([(s.name, s.span) for s in self.file.schemas], "schema")
         self._once([(s.name, s.span) for s in self.file.sets], "set")
+        self._once([(t.name, t.span) for t in self.file.tables], "table")
         self._once([(b.name, b.span) for b in self.file.blocks], "block")
         for schema in self.file.schemas:
             try:
@@ -96,11 +107,19 @@ class _File:
             if not decl.items:
                 self._error("empty-set", f"the set {decl.name} is empty: nothing can be in it", decl.span)
             self.sets[decl.name] = decl
+        self._tables()
         if not self.file.blocks:
             self._error(
                 "no-rules", "the file has no rules", Span(0, 0, 1, 1),
                 "write: rules NAME on packet first { rule web: tcp.dstport == 80 => deliver web }",
             )  # fmt: skip
+
+    def _tables(self) -> None:
+        for decl in self.file.tables:
+            table, findings = check_table(decl, self.folder)
+            self.findings += findings
+            if table is not None:
+                self.tables[decl.name] = table
 
     def _once(self, names: Iterable[tuple[str, Span]], what: str) -> None:
         seen: dict[str, Span] = {}
@@ -137,11 +156,13 @@ class _File:
     # Blocks and rules
 
     def _condition(self, expr: ast.Expr, fields: Mapping[str, Field]) -> typed.Condition:
-        scope = Scope(self.catalogue.graph, fields, self.sets)
-        checked = condition(scope, expr)
-        self.findings += scope.findings
-        self.used_sets |= scope.used_sets
-        return checked
+        return self._within(fields, lambda scope: condition(scope, expr))
+
+    def _within(self, fields: Mapping[str, Field], check: Callable[[Scope], T]) -> T:
+        """What a check gives in a scope of these fields; its findings become the file's."""
+        scope = Scope(self.catalogue.graph, fields, self.sets, self.tables)
+        scope.used, scope.instances, scope.findings = self.used, self.instances, self.findings
+        return check(scope)
 
     def _block(self, decl: ast.BlockDecl) -> typed.Block:
         layout = None if decl.source.path == "packet" else self.layouts[decl.source.path]
@@ -157,13 +178,17 @@ class _File:
 
     def _rule(self, decl: ast.RuleDecl, fields: Mapping[str, Field]) -> typed.Rule:
         when = None if decl.when is None else self._condition(decl.when, fields)
-        actions = tuple(self._action(action) for action in decl.actions)
+        actions = tuple(self._action(action, fields) for action in decl.actions)
         kinds = {action.kind for action in actions}
         if kinds >= {"drop", "forward"}:
             self._error("conflict", f"rule {decl.name} forwards and drops the same event", decl.span, "keep one")
         return typed.Rule(decl.span, decl.name, when, actions)
 
-    def _action(self, action: ast.Action) -> typed.Action:
+    def _action(self, action: ast.Action, fields: Mapping[str, Field]) -> typed.Action:
+        operand = action.operand
+        if operand is not None:
+            value = self._within(fields, lambda scope: forward_operand(scope, operand))
+            return typed.Action(action.span, "forward", None, value)
         match action.kind:
             case "deliver":
                 self._target("deliver", action, CHANNELS_MAX, "channels")

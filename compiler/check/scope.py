@@ -15,7 +15,7 @@ from sevenm.compiler.check.literals import Finding, did_you_mean
 from sevenm.compiler.diagnostics import Diagnostic, Span
 from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.plan.layout import Layout
-from sevenm.compiler.protocols.fields import Field
+from sevenm.compiler.protocols.fields import Field, Type
 from sevenm.compiler.protocols.packet_fields import packet_fields
 from sevenm.compiler.protocols.record_fields import record_fields
 from sevenm.compiler.syntax import ast
@@ -51,11 +51,15 @@ class Facts:
 class Scope:
     """Where an expression stands: the fields it may name, and those that are known to be there."""
 
-    def __init__(self, graph: Graph, fields: Mapping[str, Field], sets: Mapping[str, ast.SetDecl]) -> None:
-        self.graph, self.fields, self.sets = graph, fields, sets
+    def __init__(
+        self, graph: Graph, fields: Mapping[str, Field], sets: Mapping[str, ast.SetDecl],
+        tables: Mapping[str, typed.Table],
+    ) -> None:  # fmt: skip
+        self.graph, self.fields, self.sets, self.tables = graph, fields, sets, tables
         self.findings: list[Diagnostic] = []
-        self.used_sets: set[str] = set()
-        self.ranges: dict[tuple[str, object, bool], tuple[tuple[int, int], ...]] = {}
+        self.used: set[str] = set()
+        """The sets ($name) and tables that were asked."""
+        self.instances: dict[tuple[str, Type, bool], typed.NamedSet] = {}
         self._certain: list[frozenset[str]] = []
 
     # Names
@@ -81,7 +85,19 @@ class Scope:
         if found is None:
             hint = did_you_mean(ref.name, list(self.sets)) or "declare it: set name : type = { … }"
             raise Finding("unknown-set", f"there is no set ${ref.name}", ref.span, hint)
-        self.used_sets.add(ref.name)
+        self.used.add(f"${ref.name}")
+        return found
+
+    def table(self, name: ast.Expr) -> typed.Table:
+        if not isinstance(name, ast.Name) or name.tag is not None:
+            raise Finding("unknown-table", "only a table is looked up by a key", name.span, "write table[key]")
+        found = self.tables.get(name.path)
+        if found is None:
+            hint = did_you_mean(name.path, list(self.tables)) or "declare it: table name : type -> type { … }"
+            if name.path in self.fields:
+                hint = f"{name.path} is a field; a slice of it takes numbers: {name.path}[0:2]"
+            raise Finding("unknown-table", f"there is no table {name.path}", name.span, hint)
+        self.used.add(found.name)
         return found
 
     # Fields as values

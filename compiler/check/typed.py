@@ -119,6 +119,85 @@ class Limited(Value):
     bits: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup(Value):
+    """A value column of the first row of a table that matches the keys; absent where none does."""
+
+    table: Table
+    column: int
+    keys: tuple[Value, ...]
+
+    @property
+    def direct(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prev(Value):
+    """The value on the last event of the same keys on which it was there. ``most`` bounds the keys that are kept,
+    ``ttl_ns`` for how long, 0 for as long as there is room."""
+
+    of: Value
+    keys: tuple[Value, ...]
+    most: int
+    ttl_ns: int
+
+    @property
+    def direct(self) -> bool:
+        return self.of.direct
+
+
+# Tables and sets
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key column: ``kind`` is exact, lpm, ternary or range."""
+
+    kind: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A value column; ``is_port`` if it says where to forward to."""
+
+    name: str
+    type: Type
+    is_port: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A pair per key: (v, v), (value, prefix length), (value, mask) or (lo, hi) by its kind; a raw value per column."""
+
+    keys: tuple[tuple[int, int], ...]
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """``rows`` are in the order of the text; at most ``most`` of them may ever be there."""
+
+    span: Span
+    name: str
+    keys: tuple[Key, ...]
+    columns: tuple[Column, ...]
+    most: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSet:
+    """A declared set as values of one type see it: disjoint ascending ranges of raw values."""
+
+    span: Span
+    name: str
+    type: Type
+    most: int
+    ranges: tuple[tuple[int, int], ...]
+
+
 # Conditions
 
 
@@ -167,15 +246,26 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A value lies in one of ``ranges`` (raw, inclusive) or is one of ``texts`` (each as long as the value);
-    ``negated``: it does not."""
+    """A value lies in one of ``ranges`` (raw, inclusive) or ``sets``, or is one of ``texts`` (each as long as the
+    value); ``negated``: it does not."""
 
     span: Span
     of: Value
-    ranges: tuple[tuple[int, int], ...]
-    texts: tuple[bytes, ...]
     quantifier: str
+    ranges: tuple[tuple[int, int], ...] = ()
+    texts: tuple[bytes, ...] = ()
+    sets: tuple[NamedSet, ...] = ()
     negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A row of the table matches the keys."""
+
+    span: Span
+    table: Table
+    keys: tuple[Value, ...]
+    quantifier: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,18 +275,20 @@ class Bad:
     span: Span
 
 
-Condition = Logic | Not | HasHeader | IsPresent | Compare | Member | Bad
+Condition = Logic | Not | HasHeader | IsPresent | Compare | Member | Hit | Bad
 
 # Rule files
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """``kind`` is deliver, count, forward or drop; ``target`` a channel or counter, or a port."""
+    """``kind`` is deliver, count, forward or drop; ``target`` a channel or counter, or a port; ``operand`` instead
+    says the port of each event, and the rule does not fire where it is absent."""
 
     span: Span
     kind: str
     target: str | int | None
+    operand: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from sevenm.compiler.check import arithmetic, typed
+from sevenm.compiler.check import arithmetic, lookups, states, typed
 from sevenm.compiler.check.arithmetic import Side
 from sevenm.compiler.check.literals import Finding, did_you_mean
 from sevenm.compiler.check.scope import Scope
+from sevenm.compiler.plan.ops import CAPTURE_MAX
 from sevenm.compiler.protocols.fields import Field, Type
 from sevenm.compiler.syntax import ast
 
 SLICE_MAX = 2048
 """Bytes of one slice."""
-CAPTURED_MAX = 262144
-"""Bytes of an event that rules see."""
 
 
 def operand(scope: Scope, expr: ast.Expr) -> Side:
@@ -36,6 +35,14 @@ def operand(scope: Scope, expr: ast.Expr) -> Side:
         case ast.Call():
             arithmetic.check_call(expr)
             return arithmetic.call(expr, tuple(operand(scope, arg) for arg in expr.args))
+        case ast.Lookup():
+            return lookups.lookup(scope, expr, tuple(operand(scope, key) for key in expr.keys))
+        case ast.Prev():
+            return states.prev(expr, operand(scope, expr.operand), tuple(operand(scope, key) for key in expr.keys))
+        case ast.Tuple():
+            raise Finding(
+                "not-a-value", "several values at once are a key of a table", expr.span, "write (a, b) in table"
+            )
         case _:
             raise Finding("not-a-value", "this is a condition, not a value", expr.span)
 
@@ -126,9 +133,9 @@ def _bytes(scope: Scope, expr: ast.Slice, base: ast.Name, field: Field, name: st
             "slice-too-long", f"slice of {expr.length} bytes; at most {SLICE_MAX} are allowed", expr.span,
             "compare fewer bytes at a time",
         )  # fmt: skip
-    if expr.start + expr.length > CAPTURED_MAX:
+    if expr.start + expr.length > CAPTURE_MAX:
         last = expr.start + expr.length - 1
-        message = f"slice up to byte {last}; rules see the first {CAPTURED_MAX} bytes of an event"
+        message = f"slice up to byte {last}; rules see the first {CAPTURE_MAX} bytes of an event"
         raise Finding("out-of-range", message, expr.span)
     always = field.type is not None and expr.start + expr.length <= field.type.bits // 8 and _is_certain(scope, base)
     return typed.Bytes(

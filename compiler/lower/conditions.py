@@ -12,16 +12,17 @@ from itertools import product
 from sevenm.compiler.check import typed
 from sevenm.compiler.check.conditions import too_wide
 from sevenm.compiler.diagnostics import CompileError
+from sevenm.compiler.lower.parts import Parts
 from sevenm.compiler.lower.values import Values
-from sevenm.compiler.plan.graph import Graph, RangeError
+from sevenm.compiler.plan.ops import RangeError
 from sevenm.compiler.protocols.fields import Field, Value
 
 
 class Conditions:
     """Lowers conditions over the fields of one source."""
 
-    def __init__(self, graph: Graph, fields: Mapping[str, Field]) -> None:
-        self.g, self.values = graph, Values(graph, fields)
+    def __init__(self, parts: Parts, fields: Mapping[str, Field]) -> None:
+        self.g, self.parts, self.values = parts.g, parts, Values(parts, fields)
 
     def node(self, condition: typed.Condition) -> int:
         """1 where the condition holds. Raises CompileError for a value that only the graph's bounds show to need more
@@ -40,9 +41,7 @@ class Conditions:
             case typed.Not():
                 return g.invert(self.node(condition.operand))
             case typed.HasHeader():
-                present = self.values.fields[condition.path].present
-                assert present is not None  # checked: it is a header
-                return present()
+                return self._header(condition)
             case typed.IsPresent():
                 values = self.values.of(condition.of)
                 flag = condition.of.type.is_flag
@@ -51,8 +50,19 @@ class Conditions:
                 return self._compare(condition)
             case typed.Member():
                 return self._member(condition)
+            case typed.Hit():
+                keys = self.values.keys(condition.table, condition.keys)
+                tests = [(valid, self.values.hit(condition.table, nodes)) for valid, nodes in keys]
+                return self._quantified(tests, condition.quantifier)
             case typed.Bad():
                 raise AssertionError("a file with errors has no Plan")
+
+    def _header(self, condition: typed.HasHeader) -> int:
+        field = self.values.fields[condition.path]
+        assert field.present is not None  # checked: it is a header
+        present = field.present()
+        self.parts.call(present, "header", field.name, condition.span)
+        return present
 
     def _compare(self, condition: typed.Compare) -> int:
         left, right = self.values.of(condition.left), self.values.of(condition.right)
@@ -72,9 +82,17 @@ class Conditions:
     def _member(self, condition: typed.Member) -> int:
         g, tests = self.g, []
         for value in self.values.of(condition.of):
-            found = g.any(g.member(value.node, condition.ranges), *(self._equals(value, t) for t in condition.texts))
+            found = g.any(
+                g.member(value.node, condition.ranges), *(self._equals(value, text) for text in condition.texts),
+                *(self._in_set(value, one) for one in condition.sets),
+            )  # fmt: skip
             tests.append((value.valid, g.invert(found) if condition.negated else found))
         return self._quantified(tests, condition.quantifier)
+
+    def _in_set(self, value: Value, one: typed.NamedSet) -> int:
+        found = self.g.hit(self.parts.named_set(one), (self.g.bits(value.node, 0, one.type.bits),))
+        self.parts.call(found, "set", one.name, one.span)
+        return found
 
     def _equals(self, value: Value, text: bytes) -> int:
         return self._order("==", value.parts, self.values.chunks(text))

@@ -6,14 +6,17 @@ is 1 where the block applies; every condition becomes a node under that guard.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sevenm.compiler.check import typed
 from sevenm.compiler.check.program import check_file, check_filter
-from sevenm.compiler.diagnostics import CompileError, Diagnostic
+from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
 from sevenm.compiler.lower.conditions import Conditions
-from sevenm.compiler.plan import NODES_MAX, Block, Plan, Rule, prune
+from sevenm.compiler.lower.parts import Parts
+from sevenm.compiler.lower.values import Values
+from sevenm.compiler.plan import NODES_MAX, Action, Block, Plan, Rule, prune
 from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.protocols.fields import Field
 from sevenm.compiler.protocols.packet import Packet
@@ -33,9 +36,12 @@ class Compiled:
     warnings: tuple[Diagnostic, ...]
 
 
-def lower_file(file: ast.RuleFile, name: str, warnings: Iterable[Diagnostic] = ()) -> Compiled:
-    """The Plan of a parsed file. Raises CompileError with every error found."""
-    checked = check_file(file, warnings)
+def lower_file(
+    file: ast.RuleFile, name: str, warnings: Iterable[Diagnostic] = (), folder: Path | None = None
+) -> Compiled:
+    """The Plan of a parsed file. Raises CompileError with every error found. Files with rows of tables are looked for
+    in ``folder``, the current one by default."""
+    checked = check_file(file, warnings, folder)
     if not checked.is_sound:
         raise CompileError(checked.findings)
     return Compiled(_Program(checked).plan(name), checked.findings)
@@ -47,19 +53,47 @@ def lower_filter(expr: ast.Expr, warnings: Iterable[Diagnostic] = ()) -> Compile
     condition, findings = check_filter(expr, warnings)
     if any(finding.severity == "error" for finding in findings):
         raise CompileError(findings)
-    graph = Graph()
-    when = Conditions(graph, packet_fields(graph)).node(condition)
-    nodes, (when, never) = prune(graph.nodes, [when, graph.false])
-    rule = Rule("filter", 0, when, deliver=(0,), line=1)
-    plan = Plan("filter", "packet", nodes, (rule,), (Block("filter", "first", 0, 1),), never, never, (FILTER_CHANNEL,))
+    parts = Parts(Graph())
+    when = Conditions(parts, packet_fields(parts.g)).node(condition)
+    rule = Rule("filter", 0, when, (Action("deliver", 0),), line=1)
+    file = typed.File("packet", (), (), findings)
+    blocks, never = (Block("filter", "first", 0, 1),), parts.g.false
+    return Compiled(_plan("filter", file, parts, [rule], blocks, (never, never), ((FILTER_CHANNEL,), ())), findings)
+
+
+def _plan(
+    name: str, file: typed.File, parts: Parts, rules: Sequence[Rule], blocks: Sequence[Block], flaws: tuple[int, int],
+    targets: tuple[Iterable[str], Iterable[str]],
+) -> Plan:  # fmt: skip
+    """The Plan of what the graph holds. ``flaws`` are malformed and truncated, ``targets`` channels and counters."""
+    never, (channels, counters) = parts.g.false, targets
+    for rule in rules:
+        parts.call(rule.when, "rule", rule.name, Span(0, 0, rule.line, 1))
+    asked = [node for rule in rules for node in (rule.when, *rule.operands)]
+    asked += [node for state in parts.states for node in state.roots]
+    nodes, new = prune(parts.g.nodes, [*asked, *flaws, never])
+    if len(nodes) > NODES_MAX:
+        message = f"a file holds at most {NODES_MAX} nodes of the expression graph, not {len(nodes)}"
+        raise CompileError([*file.findings, Diagnostic("error", "too-many", message, file.blocks[0].span)])
+    plan = Plan(
+        name, file.source, nodes, tuple(_renumbered(rule, new) for rule in rules), tuple(blocks), new[flaws[0]],
+        new[flaws[1]], new[never], tuple(channels), tuple(counters), file.layouts, tuple(parts.tables),
+        tuple(state.renumbered(new) for state in parts.states), parts.names().renumbered(new),
+    )  # fmt: skip
     plan.check()
-    return Compiled(plan, findings)
+    return plan
+
+
+def _renumbered(rule: Rule, new: Mapping[int, int]) -> Rule:
+    actions = (a if a.operand is None else replace(a, operand=new[a.operand]) for a in rule.actions)
+    return replace(rule, when=new[rule.when], actions=tuple(actions))
 
 
 class _Program:
     def __init__(self, file: typed.File) -> None:
         self.file = file
         self.graph = Graph()
+        self.parts = Parts(self.graph)
         self.channels: dict[str, int] = {}
         self.counters: dict[str, int] = {}
         self.rules: list[Rule] = []
@@ -71,34 +105,20 @@ class _Program:
     def plan(self, name: str) -> Plan:
         for block in self.file.blocks:
             self._block(block)
-        self._fail_on_errors()
+        if self.findings:
+            raise CompileError([*self.file.findings, *self.findings])
         truncated = self.graph.false
         if self.file.source == "packet":
             packet = Packet(self.graph)
             self.malformed.append(packet.malformed)
             truncated = packet.truncated
-        roots = [r.when for r in self.rules] + [self.graph.any(*self.malformed), truncated]
-        nodes, new = prune(self.graph.nodes, roots)
-        if len(nodes) > NODES_MAX:
-            message = f"a file holds at most {NODES_MAX} nodes of the expression graph, not {len(nodes)}"
-            self.findings.append(Diagnostic("error", "too-many", message, self.file.blocks[0].span))
-            self._fail_on_errors()
-        rules = tuple(replace(rule, when=when) for rule, when in zip(self.rules, new[:-2], strict=True))
-        plan = Plan(
-            name, self.file.source, nodes, rules, tuple(self.blocks), new[-2], new[-1], tuple(self.channels),
-            tuple(self.counters), self.file.layouts,
-        )  # fmt: skip
-        plan.check()
-        return plan
-
-    def _fail_on_errors(self) -> None:
-        if self.findings:
-            raise CompileError([*self.file.findings, *self.findings])
+        flaws = self.graph.any(*self.malformed), truncated
+        return _plan(name, self.file, self.parts, self.rules, self.blocks, flaws, (self.channels, self.counters))
 
     def _condition(self, condition: typed.Condition, fields: Mapping[str, Field]) -> int:
         """The node, or false and one more finding."""
         try:
-            return Conditions(self.graph, fields).node(condition)
+            return Conditions(self.parts, fields).node(condition)
         except CompileError as error:
             self.findings += error.diagnostics
             return self.graph.false
@@ -116,7 +136,7 @@ class _Program:
         if layout is None:
             return g.true, self._packet_fields()
         if block.over is None:
-            valid = g.le(g.const(layout.size), g.seen())
+            valid = g.le(g.const(layout.size), g.captured())
             self.malformed += [g.invert(valid), g.invert(g.eq(g.size(), g.const(layout.size)))]
             return valid, record_fields(g, layout, valid, g.const(0), 0)
         carried = self._condition(block.over, self._packet_fields())
@@ -134,26 +154,24 @@ class _Program:
         guard, fields = self._guard(block)
         for rule in block.rules:
             when = guard if rule.when is None else self.graph.all(guard, self._condition(rule.when, fields))
-            self.rules.append(self._rule(rule, number, when))
+            self.rules.append(self._rule(rule, number, when, fields))
         layout = None if block.layout is None else self.file.layouts.index(block.layout)
         self.blocks.append(Block(block.name, block.mode, start, len(self.rules), layout))
 
-    def _rule(self, rule: typed.Rule, block: int, when: int) -> Rule:
-        deliver: list[int] = []
-        count: list[int] = []
-        forward, drop = 0, False
+    def _rule(self, rule: typed.Rule, block: int, when: int, fields: Mapping[str, Field]) -> Rule:
+        """A rule whose port is a value does not fire where the value is absent."""
+        actions: dict[Action, None] = {}
         for action in rule.actions:
-            match action.kind:
-                case "deliver":
-                    deliver.append(self.channels.setdefault(str(action.target), len(self.channels)))
-                case "count":
-                    count.append(self.counters.setdefault(str(action.target), len(self.counters)))
-                case "forward":
-                    assert isinstance(action.target, int)  # checked: a port
-                    forward |= 1 << action.target
-                case _:
-                    drop = True
-        return Rule(
-            rule.name, block, when, tuple(dict.fromkeys(deliver)), tuple(dict.fromkeys(count)), forward, drop,
-            rule.when is None, rule.span.line,
-        )  # fmt: skip
+            if action.operand is not None:
+                (port,) = Values(self.parts, fields).of(action.operand)
+                when = self.graph.all(when, port.valid)
+                actions[Action("forward", operand=port.node)] = None
+            else:
+                actions[Action(action.kind, self._target(action))] = None
+        return Rule(rule.name, block, when, tuple(actions), rule.when is None, rule.span.line)
+
+    def _target(self, action: typed.Action) -> int | None:
+        if action.kind in ("deliver", "count"):
+            known = self.channels if action.kind == "deliver" else self.counters
+            return known.setdefault(str(action.target), len(known))
+        return action.target if isinstance(action.target, int) else None

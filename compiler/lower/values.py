@@ -5,19 +5,20 @@ One idea: the typed tree has settled names, types and scales; what remains is on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from sevenm.compiler.check import typed
-from sevenm.compiler.plan.graph import LOAD_MAX, Graph
+from sevenm.compiler.lower.parts import Parts
+from sevenm.compiler.plan.ops import LOAD_MAX
 from sevenm.compiler.protocols.fields import Field, Value
 
 
 class Values:
-    """Lowers values over the fields of one source, bound to the graph."""
+    """Lowers values over the fields of one source, bound to the graph of ``parts``."""
 
-    def __init__(self, graph: Graph, fields: Mapping[str, Field]) -> None:
-        self.g, self.fields = graph, fields
+    def __init__(self, parts: Parts, fields: Mapping[str, Field]) -> None:
+        self.parts, self.g, self.fields = parts, parts.g, fields
 
     def of(self, value: typed.Value) -> tuple[Value, ...]:
         """The occurrences of a value. Raises RangeError past 128 bits."""
@@ -40,6 +41,10 @@ class Values:
                 return tuple(self._divided(value, v) for v in self.of(value.of))
             case typed.Limited():
                 return tuple(Value(v.valid, (self._limited(value, v.node),)) for v in self.of(value.of))
+            case typed.Lookup():
+                return tuple(self._lookup(value, keys) for keys in self.keys(value.table, value.keys))
+            case typed.Prev():
+                return (self._prev(value),)
             case _:
                 raise AssertionError(f"no lowering of {type(value).__name__}")
 
@@ -51,6 +56,9 @@ class Values:
     def _field(self, value: typed.FieldValue) -> tuple[Value, ...]:
         field = self.fields[value.path]
         values = field.values() if field.values is not None else ()
+        for number, one in enumerate(values, 1):
+            label = field.name if len(values) == 1 else f"{field.name}#{number}"
+            self.parts.call(one.node, "field", label, value.span)
         return values if value.tag is None else values[value.tag - 1 : value.tag]
 
     def _bytes(self, value: typed.Bytes) -> Value:
@@ -86,3 +94,36 @@ class Values:
         top = g.const((1 << value.bits) - 1)
         low = g.mux(g.lt(node, g.const(0)), g.const(0), node)
         return g.mux(g.lt(top, low), top, low)
+
+    # Tables and state
+
+    def keys(self, table: typed.Table, keys: Sequence[typed.Value]) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """For every combination of the keys' values: whether all are there, and the nodes to look up by."""
+        widths = [key.type.bits for key in table.keys]
+        for one in product(*(self.of(key) for key in keys)):
+            nodes = tuple(self.g.bits(v.node, 0, width) for v, width in zip(one, widths, strict=True))
+            yield self.g.all(*(v.valid for v in one)), nodes
+
+    def hit(self, table: typed.Table, nodes: Sequence[int]) -> int:
+        found = self.g.hit(self.parts.table(table), nodes)
+        self.parts.call(found, "table", table.name, table.span)
+        return found
+
+    def _lookup(self, value: typed.Lookup, keys: tuple[int, tuple[int, ...]]) -> Value:
+        valid, nodes = keys
+        valid = self.g.all(valid, self.hit(value.table, nodes))
+        found = self.g.value_of(self.parts.table(value.table), value.column, nodes, value.lo, value.hi)
+        columns = value.table.columns
+        name = value.table.name if len(columns) == 1 else f"{value.table.name}.{columns[value.column].name}"
+        self.parts.call(found, "table", name, value.table.span)
+        return Value(valid, (found,))
+
+    def _prev(self, value: typed.Prev) -> Value:
+        g = self.g
+        (of,), keys = self.of(value.of), [self.of(key)[0] for key in value.keys]
+        nodes = tuple(g.bits(v.node, 0, key.type.bits) for v, key in zip(keys, value.keys, strict=True))
+        entry = self.parts.prev(value, of, keys, nodes)
+        known, old = g.known(entry.number), g.old(entry.number, 0, entry.lo, entry.hi)
+        for node in (known, old):
+            self.parts.call(node, "state", value.name, value.span)
+        return Value(g.all(known, *(v.valid for v in keys)), (old,))
