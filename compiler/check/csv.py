@@ -22,27 +22,23 @@ _NUMBER = re.compile(r"0[xX][0-9A-Fa-f_]+|0[bB][01_]+|[0-9][0-9_]*(?:\.[0-9][0-9
 _DURATION = re.compile(r"[0-9][0-9_.]*(?:ns|us|ms|s|m|h)")
 
 
-class CsvError(Exception):
-    """The file cannot be read, or cells of it are no values; carries the findings."""
+class UnreadableError(Exception):
+    """The file cannot be read, and why."""
 
-    def __init__(self, diagnostics: list[Diagnostic]) -> None:
-        super().__init__(diagnostics[0].message)
-        self.diagnostics = diagnostics
+    def __init__(self, message: str, span: Span) -> None:
+        super().__init__(message)
+        self.diagnostic = Diagnostic("error", "unreadable", message, span, "the path starts at the rule file's folder")
 
 
 def read(
     folder: Path, source: ast.Text, keys: int, most: int
 ) -> tuple[tuple[ast.RowDecl, ...], Origin, list[Diagnostic]]:
-    """The rows of the file that ``source`` names, relative to ``folder``, the file for messages, and warnings.
-
-    ``keys`` cells of a line are keys, the others values; reading stops after ``most`` + 1 rows. Raises CsvError."""
+    """The rows of the file that ``source`` names, relative to ``folder``, the file for messages, and findings: a row
+    with cells that are no values is left out. ``keys`` cells of a line are keys, the others values; reading stops after
+    ``most`` + 1 rows. Raises UnreadableError."""
     path = folder / source.value.decode("utf-8", "surrogateescape")
-    text = _text(path, source.span)
-    reader = _Reader(Origin(str(path), text), keys)
-    rows = reader.rows(most)
-    if any(finding.severity == "error" for finding in reader.findings):
-        raise CsvError(reader.findings)
-    return rows, reader.origin, reader.findings
+    reader = _Reader(Origin(str(path), _text(path, source.span)), keys)
+    return reader.rows(most), reader.origin, reader.findings
 
 
 def _text(path: Path, span: Span) -> str:
@@ -51,19 +47,14 @@ def _text(path: Path, span: Span) -> str:
             data = file.read(CSV_MAX + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise _unreadable(f"cannot read {path}: {reason}", span) from None
+        raise UnreadableError(f"cannot read {path}: {reason}", span) from None
     if len(data) > CSV_MAX:
-        raise _unreadable(f"{path} has more than {CSV_MAX} bytes (64 MiB)", span)
+        raise UnreadableError(f"{path} has more than {CSV_MAX} bytes (64 MiB)", span)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _unreadable(f"{path}: byte {data[error.start]:#04x} at offset {error.start} is not UTF-8", span) from None
-
-
-def _unreadable(message: str, span: Span) -> CsvError:
-    return CsvError(
-        [Diagnostic("error", "unreadable", message, span, "rows come from a CSV file beside the rule file")]
-    )
+        message = f"{path}: byte {data[error.start]:#04x} at offset {error.start} is not UTF-8"
+        raise UnreadableError(message, span) from None
 
 
 class _Reader:
@@ -82,15 +73,25 @@ class _Reader:
             header, first = first and all(_WORD.fullmatch(cell) for cell, _ in cells), False
             if header:
                 continue
-            items = tuple(self._item(cell, span) for cell, span in cells)
             span = Span(cells[0][1].start, cells[-1][1].end, number, cells[0][1].column)
-            values = tuple(item for item in items[self.keys :] if not isinstance(item, ast.Masked | ast.Anything))
-            if len(values) < len(items) - self.keys:
-                self._error("bad-value", "a mask or * is no value of a row", span)
-            out.append(ast.RowDecl(span, items[: self.keys], values))
+            row = self._row(cells, span)
+            if row is not None:
+                out.append(row)
             if len(out) > most or len(self.findings) >= FINDINGS_MAX:
                 break
         return tuple(out)
+
+    def _row(self, cells: list[tuple[str, Span]], span: Span) -> ast.RowDecl | None:
+        """The row; None and findings where cells are no values."""
+        items = [self._item(cell, at) for cell, at in cells]
+        keys = tuple(item for item in items[: self.keys] if item is not None)
+        values: list[ast.SetItem] = []
+        for item in items[self.keys :]:
+            if isinstance(item, ast.Masked | ast.Anything):
+                self._error("bad-value", "a mask or * is no value of a row", item.span)
+            elif item is not None:
+                values.append(item)
+        return ast.RowDecl(span, keys, tuple(values)) if len(keys) + len(values) == len(items) else None
 
     def _cells(self, line: str, start: int, number: int) -> list[tuple[str, Span]]:
         """The cells of a line without blanks and quotes around them; none of an empty line."""
@@ -109,13 +110,13 @@ class _Reader:
     def _error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
         self.findings.append(Diagnostic("error", code, message, span, hint, self.origin))
 
-    def _item(self, cell: str, span: Span) -> ast.Match:
-        """The cell as the value it is; 0 and a finding where it is none."""
+    def _item(self, cell: str, span: Span) -> ast.Match | None:
+        """The cell as the value it is; None and a finding where it is none."""
         try:
             return self._parsed(cell, span)
         except lexemes.LexemeError as problem:
             self._error(problem.code, problem.message, span, problem.hint)
-            return ast.Number(span, lexemes.number("0"), "0")
+            return None
 
     def _parsed(self, cell: str, span: Span) -> ast.Match:
         if cell == "*":

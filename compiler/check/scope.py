@@ -70,8 +70,12 @@ class Scope:
         if found is not None:
             return found
         protocol = name.path.split(".")[0]
-        close = did_you_mean(name.path, list(self.fields))
-        if close is None and protocol in self.fields:
+        close = did_you_mean(name.path, [*self.fields, *self.tables])
+        if name.path in self.tables:
+            close = f"{name.path} is a table: ask x in {name.path} alone, or {name.path}[x]"
+        elif name.path in self.sets:
+            close = f"write ${name.path} for the set"
+        elif close is None and protocol in self.fields:
             known = [f for f in self.fields if f.startswith(protocol + ".")]
             close = f"{protocol} has {', '.join(known[:8])}" + (", …" if len(known) > 8 else "")
         raise Finding("unknown-field", f"there is no field {name.path}", name.span, close)
@@ -84,6 +88,8 @@ class Scope:
         found = self.sets.get(ref.name)
         if found is None:
             hint = did_you_mean(ref.name, list(self.sets)) or "declare it: set name : type = { … }"
+            if ref.name in self.tables:
+                hint = f"{ref.name} is a table: write x in {ref.name}"
             raise Finding("unknown-set", f"there is no set ${ref.name}", ref.span, hint)
         self.used.add(f"${ref.name}")
         return found

@@ -18,7 +18,7 @@ PREV_KEYS = 4096
 """Keys that a state keeps where the rule does not say how many."""
 WAYS = 4
 """Entries of one set; a state of fewer keys has one set of as many entries."""
-STATE_KEYS_MAX = SETS_MAX * WAYS
+STATE_KEYS_MAX = SETS_MAX
 
 
 def prev(expr: ast.Prev, operand: Side, sides: Sequence[Side]) -> typed.Prev:
@@ -43,7 +43,7 @@ def _one(value: Side, expr: ast.Expr, what: str) -> typed.Value:
     if not isinstance(value, typed.Value):
         raise Finding("constant", f"{what} of an event, not a constant", expr.span)
     if value.count > 1:
-        raise Finding("too-many-values", f"{what}; {value.name} has several", expr.span, "pick one, such as #1")
+        raise Finding("too-many-values", f"{what}; {value.name} has several", expr.span, "pick one, such as #1 or [0]")
     if value.is_text and value.type.bits > 128:
         raise Finding("too-wide", f"{what} of at most 16 bytes; {value.name} has {value.type.bits // 8}", expr.span)
     return value

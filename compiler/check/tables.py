@@ -37,10 +37,10 @@ def check_table(decl: ast.TableDecl, folder: Path) -> tuple[typed.Table | None, 
     rows, origin = decl.rows, None
     if decl.source is not None:
         try:
-            rows, origin, warnings = csv.read(folder, decl.source, len(table.keys), table.most)
-        except csv.CsvError as error:
-            return table, error.diagnostics
-        checker.findings += warnings
+            rows, origin, findings = csv.read(folder, decl.source, len(table.keys), table.most)
+        except csv.UnreadableError as error:
+            return table, [error.diagnostic]
+        checker.findings += findings
     return replace(table, rows=checker.rows(table, rows, origin)), checker.findings
 
 
@@ -99,7 +99,7 @@ class _Table:
         seen: set[str] = set()
         for column in self.decl.columns:
             if column.name is None and len(self.decl.columns) > 1:
-                hint = f"write name: {column.type}"
+                hint = f"write NAME: {column.type}"
                 self.error("no-name", "each of several values needs a name", column.span, hint)
             elif column.name in seen:
                 message = f"table {self.decl.name} has two values {column.name}"
@@ -114,9 +114,10 @@ class _Table:
         lines: dict[tuple[tuple[int, int], ...], int] = {}
         before = len(self.findings)
         if len(rows) > table.most:
-            hint = f"write max {len(rows)}, or more" if len(rows) <= ROWS_MAX else None
-            message = f"table {table.name} has {len(rows)} rows; max is {table.most}"
-            self.error("too-many-rows", message, rows[table.most].span, hint)
+            hint = f"declare it with a larger max, up to {ROWS_MAX}"
+            self.error(
+                "too-many-rows", f"table {table.name} has more than {table.most} rows", rows[table.most].span, hint
+            )
         for decl in rows[: table.most]:
             if len(self.findings) - before >= FINDINGS_MAX:
                 break

@@ -33,10 +33,11 @@ def answer(path: Path) -> str:
             file, findings = parse_with_warnings(text, path.name)
             for schema in file.schemas:
                 lower_schema(schema)
-            findings = check_file(file, findings).findings if meaning else findings
+            findings = check_file(file, findings, path.parent).findings if meaning else findings
     except CompileError as error:
         findings = error.diagnostics
-    return "".join(f"{render(finding, text, path.name)}\n" for finding in findings)
+    shown = "".join(f"{render(finding, text, path.name)}\n" for finding in findings)
+    return shown.replace(f"{path.parent}/", "")
 
 
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.relative_to(FOLDER).with_suffix("").as_posix())
