@@ -17,6 +17,8 @@ from sevenm.compiler.plan.ops import LOAD_MAX, RangeError
 from sevenm.compiler.protocols.fields import VALUES_MAX
 from sevenm.compiler.syntax import ast
 
+ALONE = (ast.Name, ast.Slice, ast.Lookup, ast.Prev)
+"""What asks for presence where it stands alone."""
 MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 """The operator with its sides exchanged, where that is another one."""
 
@@ -63,9 +65,7 @@ def forward_operand(scope: Scope, expr: ast.Lookup) -> typed.Value | None:
 def _condition(scope: Scope, expr: ast.Expr) -> typed.Condition:
     match expr:
         case ast.Logic():
-            known = expr.operands if expr.op == "and" else ()
-            with scope.knowing(known):
-                return typed.Logic(expr.span, expr.op, tuple(condition(scope, e) for e in expr.operands))
+            return _logic(scope, expr)
         case ast.Unary(op="not"):
             inner = condition(scope, expr.operand)
             if expr.infix:
@@ -85,6 +85,22 @@ def _condition(scope: Scope, expr: ast.Expr) -> typed.Condition:
             raise Finding(
                 "not-a-condition", "this is a value, not a condition", expr.span, "compare it: … == 0, … in {…}"
             )
+
+
+def _logic(scope: Scope, expr: ast.Logic) -> typed.Condition:
+    """What stands alone in an ``and`` is known to be there in its other operands, wherever it stands."""
+    before = len(scope.findings)
+    alone = {i: condition(scope, e) for i, e in enumerate(expr.operands) if expr.op == "and" and isinstance(e, ALONE)}
+    known: set[str] = set()
+    for presence in alone.values():
+        if isinstance(presence, typed.HasHeader):
+            known.add(presence.path)
+        elif isinstance(presence, typed.IsPresent):
+            known |= {presence.of.name, *presence.of.needs}
+    with scope.knowing(frozenset(known)):
+        operands = tuple(alone[i] if i in alone else condition(scope, e) for i, e in enumerate(expr.operands))
+    scope.findings[before:] = sorted(scope.findings[before:], key=lambda finding: finding.span.start)
+    return typed.Logic(expr.span, expr.op, operands)
 
 
 def _presence(scope: Scope, name: ast.Name) -> typed.Condition:

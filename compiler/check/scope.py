@@ -132,10 +132,9 @@ class Scope:
     # What is known to be there
 
     @contextmanager
-    def knowing(self, operands: tuple[ast.Expr, ...]) -> Iterator[None]:
-        """Inside, the fields and headers that stand alone among the operands of an ``and`` are there."""
-        names = (o.path if o.tag is None else f"{o.path}#{o.tag}" for o in operands if isinstance(o, ast.Name))
-        self._certain.append(frozenset(names))
+    def knowing(self, names: frozenset[str]) -> Iterator[None]:
+        """Inside, the values and headers of these names are there."""
+        self._certain.append(names)
         try:
             yield
         finally:

@@ -42,7 +42,9 @@ class Parts:
     # Names
 
     def call(self, node: int, kind: str, text: str, span: Span | None = None) -> None:
-        """The node is known by that name, first used at ``span``."""
+        """The node is known by that name, first used at ``span``; a constant says itself what it is."""
+        if self.g.value(node) is not None:
+            return
         line, column = (span.line, span.column) if span is not None else (0, 0)
         self._names.setdefault((node, kind, text), named(kind, text, line, column))
 

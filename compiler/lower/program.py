@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sevenm.compiler.check import typed
 from sevenm.compiler.check.program import check_file, check_filter
-from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
+from sevenm.compiler.diagnostics import CompileError, Diagnostic
 from sevenm.compiler.lower.conditions import Conditions
 from sevenm.compiler.lower.parts import Parts
 from sevenm.compiler.lower.values import Values
@@ -67,8 +67,6 @@ def _plan(
 ) -> Plan:  # fmt: skip
     """The Plan of what the graph holds. ``flaws`` are malformed and truncated, ``targets`` channels and counters."""
     never, (channels, counters) = parts.g.false, targets
-    for rule in rules:
-        parts.call(rule.when, "rule", rule.name, Span(0, 0, rule.line, 1))
     asked = [node for rule in rules for node in (rule.when, *rule.operands)]
     asked += [node for state in parts.states for node in state.roots]
     nodes, new = prune(parts.g.nodes, [*asked, *flaws, never])
@@ -168,6 +166,7 @@ class _Program:
                 actions[Action("forward", operand=port.node)] = None
             else:
                 actions[Action(action.kind, self._target(action))] = None
+        self.parts.call(when, "rule", rule.name, rule.span)
         return Rule(rule.name, block, when, tuple(actions), rule.when is None, rule.span.line)
 
     def _target(self, action: typed.Action) -> int | None:

@@ -267,6 +267,8 @@ def test_not_in_warns_like_inequality_unless_the_field_is_known_to_be_there() ->
     for sure in (
         "not tcp.dstport in {80}", "tcp and tcp.dstport not in {80}", "tcp.dstport and tcp.dstport not in {80}",
         "tcp.dstport and udp and tcp.dstport != 80", "frame.len not in {64}", "tcp.flags.syn and tcp.srcport != 1",
+        "tcp.payload[0] != 1 and tcp.payload[0]",
+        "ip and prev(ip.ttl per ip.src) and ip.ttl != prev(ip.ttl per ip.src)",
     ):  # fmt: skip
         assert compile_filter(sure).warnings == (), sure
     for unsure in ("udp and tcp.dstport not in {80}", "tcp or tcp.dstport != 80", "tcp and tcp.len != 0"):

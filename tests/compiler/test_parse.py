@@ -291,7 +291,7 @@ def rules(count: int) -> str:
 
 
 def test_bounds_are_kept_and_named() -> None:
-    assert first_error(rules(4097)) == ("too-many-rules", "4097 rules; at most 4096 are allowed")
+    assert first_error(rules(16385)) == ("too-many-rules", "16385 rules; at most 16384 are allowed")
     fields = "schema S v1 size 64 @endian(big) { " + "a: u8 " * 513 + "}"
     assert first_error(fields) == ("too-many-fields", "schema of 513 fields; at most 512 are allowed")
     many = "set s = { " + "1," * 65537 + " }"

@@ -259,7 +259,7 @@ def test_every_part_of_the_plan_has_its_names() -> None:
     assert said == {
         ("field", "tcp.dstport", 4, 11), ("set", "s", 2, 1), ("table", "routes", 1, 1), ("field", "ip.dst", 4, 40),
         ("field", "ip.ttl", 4, 62), ("field", "ip.src", 4, 73), ("state", "prev(ip.ttl per ip.src)", 4, 57),
-        ("rule", "a", 4, 1), ("rule", "b", 5, 1),
+        ("rule", "a", 4, 3), ("rule", "b", 5, 3),
     }  # fmt: skip
     hit = next(
         ref for ref, node in enumerate(plan.nodes) if node.op == "hit" and plan.tables[node.attrs[0]].name == "s"
