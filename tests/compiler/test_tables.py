@@ -324,7 +324,7 @@ def test_a_named_set_says_the_same_as_its_members_in_braces(seed: int) -> None:
 def test_any_csv_gives_rows_or_an_error_in_words(seed: int, tmp_path: Path) -> None:
     random = Random(seed)
     pieces = ("10.0.0.0/8", "1", "80..90", "..", "*", "&", "0x", "é", '"', ",", ", ", ";", "\t", "\n", "\r\n", "#",
-              "-1", "::1", "port", "1.5", "5ms", "0x10 & 0xf0", "9" * 20, "\0", "$s", "10.0.0.0/", "\ud7ff")  # fmt: skip
+              "-1", "::1", "port", "1.5", "5ms", "0x10 & 0xf0", "9" * 20, "\0", "10.0.0.0/", "\ud7ff")  # fmt: skip
     text = "".join(random.choice(pieces) for _ in range(random.randrange(1, 60)))
     (tmp_path / "rows.csv").write_bytes(text.encode() + random.choice((b"", b"", b"\xff")))
     declared = f'table t : (ip4 {random.choice(("lpm", "range", "ternary"))}, u16 range) -> port from "rows.csv"'
