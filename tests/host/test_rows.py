@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from sevenm.compiler.plan import table as plan_table
 from sevenm.compiler.plan.table import TableError
 from sevenm.host.engine import rows as host_rows
 from sevenm.host.engine.rows import Column, Key, RowsError, TableShape, cut, hits
+from sevenm.sim.random_tables import random_table
 
 
 def shape_of(table: Table) -> TableShape:
@@ -23,33 +23,6 @@ def shape_of(table: Table) -> TableShape:
         tuple(Column(column.name, column.lo, column.hi) for column in table.values),
         table.most,
     )
-
-
-def random_match(rng: random.Random, kind: str, width: int) -> tuple[int, int]:
-    """Small numbers and the top ones, so that rows overlap, touch, nest and end where the keys do."""
-    top = (1 << width) - 1
-    value = min(top, rng.choice([rng.randrange(12), rng.randrange(top + 1), top - rng.randrange(min(top + 1, 4))]))
-    if kind == "exact":
-        return value, value
-    if kind == "lpm":
-        length = rng.randrange(width + 1)
-        return value & ~(top >> length), length
-    if kind == "ternary":
-        mask = rng.choice([rng.randrange(top + 1), top, 0, 1])
-        return value & mask, mask
-    other = min(top, value + rng.choice([0, 1, 5, rng.randrange(top + 1)]))
-    return value, other
-
-
-def random_table(rng: random.Random, keys: Sequence[tuple[str, int]], count: int, columns: int = 1) -> Table:
-    """A table of distinct random rows."""
-    bounds = [(-(1 << 63), (1 << 63) - 1), (0, 200), (-3, 40), (0, 1)]
-    values = tuple(plan_table.Column(f"v{at}", *bounds[at]) for at in range(columns))
-    shape = Table("t", tuple(plan_table.Key(kind, width) for kind, width in keys), values, max(1, count))
-    found = {tuple(random_match(rng, kind, width) for kind, width in keys) for _ in range(count)}
-    rows = [Row(key, tuple(rng.randint(c.lo, c.hi) for c in values)) for key in sorted(found)]
-    rng.shuffle(rows)
-    return shape.with_rows(rows)
 
 
 def edges_of(table: Table) -> list[int]:

@@ -16,14 +16,15 @@ import jinja2
 
 from sevenm import boundary
 from sevenm.compiler.backends.c.naming import Names, fixed_names
-from sevenm.compiler.backends.c.operations import REFUSES
 from sevenm.compiler.backends.c.resolve import comment_text, fired_max, resolved
+from sevenm.compiler.backends.c.states import recurrent
 from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, place
 from sevenm.compiler.passes.visibility import explicit_visibility
 from sevenm.compiler.plan import Plan
 
 _HERE = Path(__file__).parent
 LANES = "engine_lanes.h"
+LOOKUPS = "engine_lookups.h"
 BOUNDARY = "sm_boundary.h"
 
 
@@ -35,19 +36,22 @@ def emit(plan: Plan) -> str:
     """The engine's C text, with everything it needs. Raises CannotEmit, and RangeError if the Plan was not checked and
     a value leaves 128 bits."""
     text = generated(plan)
-    for name, body in ((BOUNDARY, boundary.c_header()), (LANES, (_HERE / LANES).read_text())):
+    for name, body in ((BOUNDARY, boundary.c_header()), *((name, _text(name)) for name in (LANES, LOOKUPS))):
         text = text.replace(f'#include "{name}"\n', body)
     return text
 
 
 def generated(plan: Plan) -> str:
-    """The part that depends on the Plan; it includes LANES and BOUNDARY."""
-    refused = sorted({node.op for node in plan.nodes} & REFUSES)
-    if refused:
-        raise CannotEmit(f"the host engine has no {' and no '.join(refused)}; use the reference")
+    """The part that depends on the Plan; it includes BOUNDARY, LANES and, if it has tables or state, LOOKUPS."""
+    again = recurrent(plan)
+    if again is not None:
+        raise CannotEmit(
+            f"state {again.name}: what it keeps depends on what it kept before, which the host engine does not "
+            "evaluate; --engine reference runs it"
+        )
     template = (_HERE / "engine.c.j2").read_text()
     explicit = explicit_visibility(plan)
-    names = Names(plan, explicit, fixed_names(template, (_HERE / LANES).read_text(), boundary.c_header()))
+    names = Names(plan, explicit, fixed_names(template, _text(LANES), _text(LOOKUPS), boundary.c_header()))
     scheduler = resolved(plan, explicit, names)
     program = scheduler.finish()
     layout = place(program, scheduler.nodes, names)
@@ -63,7 +67,10 @@ def generated(plan: Plan) -> str:
         slot=slot,
         captured=(scheduler.captured.name, explicit.captured),
         tables=program.tables,
-        leaves={node.op for node in explicit.graph.nodes},
+        functions=program.functions,
+        lookups=bool(plan.tables),
+        states=scheduler.states.sizes(),
+        leaves={node.op for node in explicit.graph.nodes} | ({"time"} if plan.states else set()),
         pools=[{"type": name, "count": count} for name, count in layout.pools.items()],
         words=layout.words,
         results=[{"name": name, "count": count} for name, count in program.results],
@@ -77,3 +84,7 @@ def generated(plan: Plan) -> str:
         ports=bool(plan.operands),
         arena_static=layout.arena_bytes(program, slot) > ARENA_STACK_BYTES_MAX,
     )  # fmt: skip
+
+
+def _text(name: str) -> str:
+    return (_HERE / name).read_text()

@@ -24,12 +24,8 @@ from sevenm.compiler.plan.state import State, key_bytes
 _HERE = Path(__file__).parent
 
 
-class RecurrentState(ValueError):
-    """What a state keeps depends on what it kept before, which this back end does not evaluate."""
-
-
-def refuse_recurrent(plan: Plan) -> None:
-    """Raises RecurrentState where a state's keys, condition or next values depend on the state, also through others."""
+def recurrent(plan: Plan) -> State | None:
+    """The first state whose keys, condition or next values depend on the state itself, also through others."""
     asks = [_states_of(plan, state.roots) for state in plan.states]
     for number, state in enumerate(plan.states):
         reached, stack = set(asks[number]), list(asks[number])
@@ -38,10 +34,8 @@ def refuse_recurrent(plan: Plan) -> None:
             reached |= fresh
             stack += fresh
         if number in reached:
-            raise RecurrentState(
-                f"state {state.name}: what it keeps depends on what it kept before, which the host engine does not "
-                "evaluate; --engine reference runs it"
-            )
+            return state
+    return None
 
 
 def _states_of(plan: Plan, roots: Iterable[int]) -> set[int]:
@@ -85,7 +79,7 @@ class States:
             return
         state = self._states[number]
         used = {cell: ref for cell, ref in sorted(self._old[number].items()) if ref in forms.guards}
-        ident = forms.names.unique(identifier("state", state.name))
+        ident = forms.names.unique(f"step_{identifier('state', state.name)}").removeprefix("step_")
         if not self._entries:
             forms.program.functions.append(_crc_text())
         self._entries[number] = f"struct {ident}_entry"
@@ -134,8 +128,7 @@ def _text(ident: str, state: State, used: list[int]) -> str:
         ttl=CType(64, False).literal(state.ttl_ns) if state.ttl_ns else None,
         members=[text for _, text in sorted(members, key=lambda member: -member[0])],  # nothing lies between them
         keys=[
-            {"type": t.name, "bytes": len(key_bytes([width], [0]))}
-            for t, width in zip(keys, state.widths, strict=True)
+            {"type": t.name, "bytes": len(key_bytes([width], [0]))} for t, width in zip(keys, state.widths, strict=True)
         ],
         sides=["key"] if state.read == state.write else ["read", "write"],
         cells=[
