@@ -38,7 +38,7 @@ SETS = ("acl1", "fw1", "ipc1")
 CLASSIFIERS = ("comparators", "bitvectors")
 EVENTS = 4096
 ABI_ROWS = 1
-PASSES = 16
+PASSES = 4
 
 
 @dataclass
@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--old", type=Path, help="a checkout of an earlier commit, measured beside this one")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--rules", nargs="+", type=int, default=[64, 128, 1024, 8192])
-    parser.add_argument("--runs", type=int, default=9, help="at least 5")
+    parser.add_argument("--runs", type=int, default=25, help="at least 5")
     parser.add_argument("--flags", default="", help="more flags for the C compiler, such as -DSM_PORTABLE")
     parser.add_argument("--json", type=Path, help="default: bench/results/classify-DATE.json")
     options = parser.parse_args()

@@ -15,15 +15,18 @@ from pathlib import Path
 import jinja2
 
 from sevenm import boundary
+from sevenm.compiler.backends.c.lookup import choices
 from sevenm.compiler.backends.c.naming import Names, fixed_names
 from sevenm.compiler.backends.c.operations import REFUSES
 from sevenm.compiler.backends.c.resolve import comment_text, fired_max, resolved
 from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, place
+from sevenm.compiler.passes.cost import AUTO, describe
 from sevenm.compiler.passes.visibility import explicit_visibility
 from sevenm.compiler.plan import Plan
 
 _HERE = Path(__file__).parent
 LANES = "engine_lanes.h"
+CLASSIFY = "classify.h"
 BOUNDARY = "sm_boundary.h"
 
 
@@ -31,24 +34,36 @@ class CannotEmit(ValueError):
     """The Plan asks for what this back end does not do; the message says what."""
 
 
-def emit(plan: Plan) -> str:
-    """The engine's C text, with everything it needs. Raises CannotEmit, and RangeError if the Plan was not checked and
-    a value leaves 128 bits."""
-    text = generated(plan)
-    for name, body in ((BOUNDARY, boundary.c_header()), (LANES, (_HERE / LANES).read_text())):
+def emit(plan: Plan, classifier: str = AUTO) -> str:
+    """The engine's C text, with everything it needs. ``classifier``: how rules are looked up in every block, AUTO for
+    what costs least. Raises CannotEmit, ChoiceError if the classifier cannot be had, and RangeError if the Plan was not
+    checked and a value leaves 128 bits."""
+    text = generated(plan, classifier)
+    for name, body in (
+        (BOUNDARY, boundary.c_header()),
+        *((name, (_HERE / name).read_text()) for name in (LANES, CLASSIFY)),
+    ):
         text = text.replace(f'#include "{name}"\n', body)
     return text
 
 
-def generated(plan: Plan) -> str:
-    """The part that depends on the Plan; it includes LANES and BOUNDARY."""
+def explain(plan: Plan, classifier: str = AUTO) -> str:
+    """For every block how its rules are looked up, what it costs, and what else there was to choose from."""
+    return "\n".join(describe(choice) for choice, _ in choices(plan, explicit_visibility(plan), classifier))
+
+
+def generated(plan: Plan, classifier: str = AUTO) -> str:
+    """The part that depends on the Plan; it includes LANES, BOUNDARY and, where rules are looked up, CLASSIFY."""
     refused = sorted({node.op for node in plan.nodes} & REFUSES)
     if refused:
         raise CannotEmit(f"the host engine has no {' and no '.join(refused)}; use the reference")
     template = (_HERE / "engine.c.j2").read_text()
     explicit = explicit_visibility(plan)
-    names = Names(plan, explicit, fixed_names(template, (_HERE / LANES).read_text(), boundary.c_header()))
-    scheduler = resolved(plan, explicit, names)
+    fixed = ((_HERE / name).read_text() for name in (LANES, CLASSIFY))
+    names = Names(plan, explicit, fixed_names(template, *fixed, boundary.c_header()))
+    found = enumerate(looked_up for _, looked_up in choices(plan, explicit, classifier))
+    lookups = {number: looked_up for number, looked_up in found if looked_up is not None}
+    scheduler = resolved(plan, explicit, names, lookups)
     program = scheduler.finish()
     layout = place(program, scheduler.nodes, names)
     slot = -(-max(scheduler.slot, scheduler.fixed_span) // 64) * 64
@@ -63,6 +78,8 @@ def generated(plan: Plan) -> str:
         slot=slot,
         captured=(scheduler.captured.name, explicit.captured),
         tables=program.tables,
+        lookups=[one.made.text for one in lookups.values()],
+        lookup_modes={one.block.mode for one in lookups.values()},
         leaves={node.op for node in explicit.graph.nodes},
         pools=[{"type": name, "count": count} for name, count in layout.pools.items()],
         words=layout.words,

@@ -253,4 +253,3 @@ class Scheduler(Forms):
         self.replaced.update((ref, f"{result}[{at}]") for at, ref in enumerate(members))
         arguments = ", ".join([result, self.column(x, ctype), *tables, str(len(members))])
         self.statement(f"{name}_each_{ctype.name}({arguments});", members, (result,))
-
