@@ -1,5 +1,5 @@
-/* Our side of bench/classify.py: passes over all events by an engine of either interface, timed inside the process, as processor time
-   of the thread, so that other work on the machine counts little. */
+/* Our side of bench/classify.py: passes over all events by an engine of either interface, timed inside the process, as
+   processor time of the thread, so that other work on the machine counts little. */
 #define _DEFAULT_SOURCE 1
 #include <stddef.h>
 #include <stdint.h>
