@@ -1,9 +1,10 @@
 """Question: what does the first of N five-tuple rules cost per event, and what does an engine write for it?
 
-ClassBench sets (acl1, fw1, ipc1) of 64, 128, 1,024 and 8,192 rules, and packets that are drawn evenly from their rules,
-few enough to stay in the cache. Sides: comparators and bit vectors of this tree, the engine of another tree (--old), and
-DPDK's rte_acl where it links, which is given the place of the header and parses nothing. Runs are interleaved. Every
-side must find the rules of a linear scan in NumPy, or the benchmark fails.
+ClassBench sets (acl1, fw1, ipc1) of 64, 128, 1,024 and 8,192 rules, and packets that are drawn evenly from their
+rules, few enough to stay in the cache. Sides: comparators and bit vectors of this tree, the engine of another tree
+(--old), and DPDK's rte_acl where it links, which is given the place of the header and parses nothing. Runs are
+interleaved; times are of the thread's own processor time. Every side must find the rules of a linear scan in NumPy, or
+the benchmark fails.
 
     python bench/classify.py [--old TREE] [--rules N ...] [--runs N] [--flags="-mno-avx2 ..."] [--json FILE]
 """
@@ -38,7 +39,7 @@ SETS = ("acl1", "fw1", "ipc1")
 CLASSIFIERS = ("comparators", "bitvectors")
 EVENTS = 4096
 ABI_ROWS = 1
-PASSES = 16
+PASSES = 4
 
 
 @dataclass
@@ -98,7 +99,11 @@ def engine(
     check, emit = map(float, done.stdout.split())
     library, compiled = build(source, flags)
     seconds = {"check": check, "emit": emit, "compiler": compiled}
-    return by_rows(library, inputs, harness, seconds) if abi(library) == ABI_ROWS else sparse(library, inputs, harness, seconds)
+    return (
+        by_rows(library, inputs, harness, seconds)
+        if abi(library) == ABI_ROWS
+        else sparse(library, inputs, harness, seconds)
+    )
 
 
 def build(source: Path, more: list[str]) -> tuple[ctypes.CDLL, float]:
@@ -195,8 +200,8 @@ def show(result: dict[str, Any]) -> None:
         seconds = ", ".join(f"{part} {value:.1f} s" for part, value in side["seconds"].items())
         ns = side["ns"]
         print(
-            f"{result['set']:5} {result['rules']:5} {name:12} {ns['median']:7.2f} ns ({ns['min']:.2f} to {ns['max']:.2f})"
-            f"  {side['bytes_per_event']:7.2f} B written  {seconds}",
+            f"{result['set']:5} {result['rules']:5} {name:12} {ns['median']:7.2f} ns "
+            f"({ns['min']:.2f} to {ns['max']:.2f})  {side['bytes_per_event']:7.2f} B written  {seconds}",
             flush=True,
         )
 
@@ -206,7 +211,7 @@ def main() -> None:
     parser.add_argument("--old", type=Path, help="a checkout of an earlier commit, measured beside this one")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--rules", nargs="+", type=int, default=[64, 128, 1024, 8192])
-    parser.add_argument("--runs", type=int, default=9, help="at least 5")
+    parser.add_argument("--runs", type=int, default=25, help="at least 5")
     parser.add_argument("--flags", default="", help="more flags for the C compiler, such as -DSM_PORTABLE")
     parser.add_argument("--json", type=Path, help="default: bench/results/classify-DATE.json")
     options = parser.parse_args()

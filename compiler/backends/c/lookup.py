@@ -1,7 +1,7 @@
 """Blocks whose rules are looked up: what they ask of the scheduler, and the statements that find and fire their rules.
 
-One idea: a block's bit vectors need columns of their keys and words of their conditions, whatever the event is; rules of
-the residue are tested and join by their number. Then the lanes of each rule are put together and fired.
+One idea: a block's bit vectors need columns of their keys and words of their conditions, whatever the event is; rules
+of the residue are tested and join by their number. Then the lanes of each rule are put together and fired.
 """
 
 from __future__ import annotations
