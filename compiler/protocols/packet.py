@@ -272,6 +272,11 @@ class Packet:
     def icmpv6(self) -> int:
         return self.transport(ICMPV6, 4, self.ip6)
 
+    @cached_property
+    def icmpv6_echo(self) -> int:
+        """An echo: identifier and sequence number follow the first four bytes."""
+        return self.g.all(self.icmpv6, self.g.member(self.g.load(self.l4_base, 0, 1), [(128, 129)]))
+
     # What is wrong with the frame
 
     @cached_property
@@ -298,6 +303,7 @@ class Packet:
         past_declared, past_captured = [], []
         for kind, length, family in (
             (TCP, 20, g.true), (UDP, 8, g.true), (SCTP, 12, g.true), (ICMP, 8, self.ip), (ICMPV6, 4, self.ip6),
+            (ICMPV6, 8, self.icmpv6_echo),
         ):  # fmt: skip
             announced = g.all(self.l4, self.is_(self.l4_kind, kind), family)
             inside = self.fits(self.l4_base, length, self.declared)

@@ -237,8 +237,7 @@ class _Catalogue:
         self.loads("icmpv6", lambda: p.icmpv6, base, common)
 
         def echo() -> int:
-            kind = g.load(p.l4_base, 0, 1)
-            return g.all(p.icmpv6, g.member(kind, [(128, 129)]), p.fits(p.l4_base, 8, p.l4_end))
+            return g.all(p.icmpv6_echo, p.fits(p.l4_base, 8, p.l4_end))
 
         self.loads("icmpv6.echo", echo, base, (
             ("identifier", "identifier of an echo", 4, 2, 0, 16), ("sequence_number", "sequence number", 6, 2, 0, 16),

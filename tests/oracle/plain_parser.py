@@ -66,7 +66,7 @@ class _Packet:
         self.more = False
 
     def number(self, at: int, count: int) -> int:
-        assert 0 <= at and at + count <= len(self.data), (at, count, len(self.data))
+        assert at >= 0 and at + count <= len(self.data), (at, count, len(self.data))
         return int.from_bytes(self.data[at : at + count], "big")
 
     def put(self, name: str, *values: int) -> None:
