@@ -8,7 +8,7 @@ import pytest
 
 from sevenm.compiler import compile_text
 from sevenm.compiler.diagnostics import CompileError, render
-from sevenm.compiler.syntax import brackets, lexemes, parse, tree
+from sevenm.compiler.syntax import bounds, brackets, lexemes, parse
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 BLOCKS = PAGE.split("```")[1::2]
@@ -27,18 +27,18 @@ def test_the_error_shown_is_the_error_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "bounds"),
+    ("words", "most"),
     [
         ("source |", (brackets.SOURCE_MAX >> 20, brackets.TOKENS_MAX)),
-        ("levels of brackets", (tree.NESTING_MAX,)),
-        ("rules in a file", (tree.RULES_MAX,)),
-        ("fields of a schema", (tree.FIELDS_MAX,)),
-        ("members of a set", (tree.MEMBERS_MAX,)),
-        ("characters of a name", (tree.NAME_MAX, lexemes.DIGITS_MAX)),
+        ("levels of brackets", (bounds.NESTING_MAX,)),
+        ("rules in a file", (bounds.RULES_MAX,)),
+        ("fields of a schema", (bounds.FIELDS_MAX,)),
+        ("members of a set", (bounds.MEMBERS_MAX,)),
+        ("characters of a name", (bounds.NAME_MAX, lexemes.DIGITS_MAX)),
         ("quoted text", (lexemes.TEXT_MAX, lexemes.BYTES_MAX)),
-        ("errors reported", (tree.FINDINGS_MAX, parse.RECOVERY_MAX)),
+        ("errors reported", (bounds.FINDINGS_MAX, parse.RECOVERY_MAX)),
     ],
 )
-def test_the_bounds_are_those_of_the_compiler(words: str, bounds: tuple[int, ...]) -> None:
+def test_the_bounds_are_those_of_the_compiler(words: str, most: tuple[int, ...]) -> None:
     (line,) = (line for line in PAGE.splitlines() if line.startswith(f"| {words}"))
-    assert all(f"{bound:,}" in line for bound in bounds)
+    assert all(f"{bound:,}" in line for bound in most)
