@@ -31,6 +31,8 @@ REGIONS = ("frame", "eth", "ip", "ipv6", "arp", "tcp", "udp", "icmp", "icmpv6", 
 ORDER = ("==", "!=", "<", "<=", ">", ">=")
 FAR = (60, 100, 200, 242, 256, 280, 300, 1400, 1500, 8900, 9000)
 """Where slices far into a packet begin."""
+TTL_NS = (1, 1009, 5045, 10_090, 40_000, 1_000_000)
+"""How long state is kept; generated packets come every 1009 ns."""
 KEYS = ("eth.src", "eth.type", "ip.src", "ip.dst", "ip.proto", "ip.ttl", "ipv6.dst", "l4.srcport", "l4.dstport")
 """Fields that many packets have, as keys of state."""
 KEPT = (1, 2, 3, 4, 6, 8, 32)
@@ -214,7 +216,7 @@ class RuleSets:
 
     def _named_set(self) -> tree.Condition:
         asked = self.r.choice(self.sets)
-        field, of = self._field("int" if asked.kind == "u16" else asked.kind, least=2)
+        field, of = self._field("int" if asked.kind == "u16" else asked.kind, least=16)
         spans = self._spans(of) if self.r.random() < 0.3 else ()
         return tree.Member(self._quantifier(), field, spans, (asked.name,))
 
@@ -277,7 +279,7 @@ class RuleSets:
         several = self.r.random() < 0.3
         usual = self.r.random() < 0.7
         keys = tuple(self._usual_key() if usual else self._field(single=True)[0] for _ in range(2 if several else 1))
-        ttl_ns = self.r.choice((0, 0, 1, 1000, 5000, 40_000, 1_000_000))
+        ttl_ns = self.r.choice((0, 0, *TTL_NS))
         return tree.Prev(of, keys, self.r.choice(KEPT), ttl_ns)
 
     def _usual_key(self) -> tree.Field:

@@ -196,17 +196,17 @@ class Machine:
             case tree.Not(of):
                 return not self.holds(of)
             case tree.Junction(word, parts):
-                return (all if word == "and" else any)([self.holds(part) for part in parts])
+                return (all if word == "and" else any)(self.holds(part) for part in parts)
 
     # Values: a list, of which there is none where a field is absent
 
     def values(self, node: tree.Value) -> list[int]:
         match node:
-            case tree.Const(_, value):
-                return [value]
-            case tree.Field(name, _, nth):
-                found = self.packet.values.get(name, ())
-                return list(found[nth - 1 : nth] if nth else found)
+            case tree.Const():
+                return [node.value]
+            case tree.Field():
+                found = self.packet.values.get(node.name, ())
+                return list(found[node.nth - 1 : node.nth] if node.nth else found)
             case tree.Bytes():
                 return self._bytes(node)
             case tree.Unary(op, of):
