@@ -26,6 +26,8 @@ _PIECES = re.compile(
     """,
     re.VERBOSE,
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""What no Unicode text has; Python stands U+DC80 to U+DCFF for a byte of an argument that is not UTF-8."""
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 
@@ -42,7 +44,7 @@ def fail(text: str, start: int, code: str, message: str, hint: str | None = None
 
 
 def check_source(text: str) -> None:
-    """Raises CompileError for a source that is too long, has NULs, or whose brackets do not pair up."""
+    """Raises CompileError for a source that is too long, has NULs, is no text, or has brackets that do not pair."""
     size = len(text) if text.isascii() or len(text) > SOURCE_MAX else len(text.encode("utf-8", "surrogatepass"))
     if size > SOURCE_MAX:
         raise fail(
@@ -55,6 +57,10 @@ def check_source(text: str) -> None:
     nul = text.find("\0")
     if nul >= 0:
         raise fail(text, nul, "nul-byte", "NUL byte in the source", "this is not a text file")
+    stray = _SURROGATE.search(text)
+    if stray is not None:
+        hint = "write it as UTF-8, or in quotes as \\x and two digits"
+        raise fail(text, stray.start(), "not-utf8", _not_utf8(ord(stray[0])), hint)
     open_at: list[tuple[str, int]] = []
     for count, piece in enumerate(_PIECES.finditer(text)):
         if count >= TOKENS_MAX:
@@ -68,6 +74,12 @@ def check_source(text: str) -> None:
     if open_at:
         bracket, start = open_at[-1]
         _unclosed(text, bracket, start, "the end of the source")
+
+
+def _not_utf8(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"byte {code - 0xDC00:#04x} is not UTF-8"
+    return f"U+{code:04X} is no character by itself"
 
 
 def _bracket(text: str, bracket: str, start: int, open_at: list[tuple[str, int]]) -> None:
