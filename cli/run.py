@@ -6,12 +6,14 @@ from contextlib import ExitStack
 
 import click
 
+from sevenm.bundles import bundle_for
 from sevenm.compiler.plan import PORTS, Plan, Rule
+from sevenm.engines import needs_gateware, running
 from sevenm.host.session import Report, Session
 
 from . import output
-from .captures import open_events, read_option
-from .engines import bundle_for, choose, engine_option, open_device
+from .captures import open_events, read_options
+from .engines import choose, engine_option
 from .errors import Exit
 from .export import open_writer
 from .publish import open_rings
@@ -23,7 +25,7 @@ from .sources import compile_file
     epilog="\b\nExit codes: 0 done, 1 errors in the rules, 2 usage, 3 input, output or ring, 4 no engine.",
 )
 @click.argument("file")
-@read_option
+@read_options
 @engine_option
 @click.option("-w", "--write", "target", metavar="OUT", help="Write what any channel gets here; - is stdout.")
 @click.option("--json", "as_json", is_flag=True, help="Counts as JSON on standard output.")
@@ -41,7 +43,14 @@ from .sources import compile_file
     help="What a full ring does: count the match as undelivered, or wait for its reader.",
 )
 def run(
-    file: str, source: str, engine: str | None, target: str | None, as_json: bool, prefix: str | None, policy: str
+    file: str,
+    source: str,
+    ingress: str | None,
+    engine: str | None,
+    target: str | None,
+    as_json: bool,
+    prefix: str | None,
+    policy: str,
 ) -> int:
     """Run the rule file FILE on a capture and count, per rule and channel, what happens.
 
@@ -59,9 +68,9 @@ def run(
     plan = compile_file(file).plan
     engine = choose(engine)
     with ExitStack() as stack:
-        bundle = stack.enter_context(bundle_for(plan, gateware=engine == "rtl"))
-        device = stack.enter_context(open_device(engine, bundle))
-        reader = stack.enter_context(open_events(source, plan))
+        bundle = stack.enter_context(bundle_for(plan, needs_gateware(engine)))
+        device = stack.enter_context(running(engine, bundle))
+        reader = stack.enter_context(open_events(source, ingress, plan))
         writer = stack.enter_context(open_writer(target, source, reader)) if target is not None else None
         rings = stack.enter_context(open_rings(prefix, bundle, policy)) if prefix is not None else None
         session = Session(device, bundle, rings, writer)

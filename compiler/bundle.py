@@ -35,6 +35,8 @@ from sevenm.compiler.plan import Plan
 FORMAT = 1
 """Version of the manifest, which its readers refuse if they do not know it."""
 MANIFEST = "manifest.json"
+CORE_FILES = ("core.py", "core.v")
+"""The files of a bundle that need Amaranth to be made."""
 
 Progress = Callable[[str], None]
 
