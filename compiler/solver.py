@@ -13,14 +13,16 @@ from typing import Any
 import z3
 
 from sevenm.compiler.plan import Plan
-from sevenm.compiler.plan.graph import SIZE_MAX, WINDOW, Node
+from sevenm.compiler.plan.ops import PORTS, SIZE_MAX, TIME_MAX, Node, complete
 
 TIMEOUT_MS = 2000
 """Time for one question; one that takes longer counts as unanswered."""
 SET_RANGES = 4
 """Ranges of a set whose edges are tried."""
-ADDRESS_BITS = 16
+ADDRESS_BITS = 32
 """Width of byte offsets: more than any base of a load can reach."""
+CAPTURED_MAX = 384
+"""Captured bytes of the longest event that is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Event:
 
     data: bytes
     wire_len: int
+    ts_ns: int = 0
+    port: int = 0
 
 
 def _width(lo: int, hi: int) -> int:
@@ -47,14 +51,19 @@ class EventSolver:
     """Asks for events by what nodes of one Plan are worth on them."""
 
     def __init__(self, plan: Plan) -> None:
+        if plan.states:
+            raise ValueError(f"the solver looks for one event; state {plan.states[0].name} depends on earlier ones")
         self.plan = plan
         self._bytes = z3.Array("bytes", z3.BitVecSort(ADDRESS_BITS), z3.BitVecSort(8))
-        self._seen, self._size = z3.BitVec("seen", _width(0, WINDOW)), z3.BitVec("size", _width(0, SIZE_MAX))
+        self._captured = z3.BitVec("captured", _width(0, CAPTURED_MAX))
+        self._size = z3.BitVec("size", _width(0, SIZE_MAX))
+        self._time, self._port = z3.BitVec("time", _width(0, TIME_MAX)), z3.BitVec("port", _width(0, PORTS - 1))
         self._solver = z3.Solver()
         self._solver.set("timeout", TIMEOUT_MS)
         size = _resize(self._size, 32)
-        seen = _resize(self._seen, 32)
-        self._solver.add(seen >= 0, seen <= WINDOW, size >= 0, size <= SIZE_MAX, seen <= size)
+        captured = _resize(self._captured, 32)
+        self._solver.add(captured >= 0, captured <= CAPTURED_MAX, size >= 0, size <= SIZE_MAX, captured <= size)
+        self._solver.add(self._time >= 0, self._port >= 0, self._port <= PORTS - 1)
         self._values: list[Any] = []
         for node in plan.nodes:
             self._values.append(self._translate(node))
@@ -118,15 +127,14 @@ class EventSolver:
         return sorted(v for v in edges if x.lo <= v <= x.hi)
 
     def _event(self, model: Any) -> Event:
-        seen = model.eval(self._seen, model_completion=True).as_long()
-        size = model.eval(self._size, model_completion=True).as_long()
+        def number(value: Any) -> int:
+            found: int = model.eval(value, model_completion=True).as_long()
+            return found
+
         data = bytes(
-            model.eval(z3.Select(self._bytes, z3.BitVecVal(at, ADDRESS_BITS)), model_completion=True).as_long()
-            for at in range(seen)
+            number(z3.Select(self._bytes, z3.BitVecVal(at, ADDRESS_BITS))) for at in range(number(self._captured))
         )
-        # A full window stands for a longer frame: the rest of it was captured too.
-        captured = data.ljust(min(size, 4 * WINDOW), b"\0") if seen == WINDOW else data
-        return Event(captured, size)
+        return Event(data, number(self._size), number(self._time), number(self._port))
 
     def _translate(self, node: Node) -> Any:
         width = _width(node.lo, node.hi)
@@ -134,10 +142,17 @@ class EventSolver:
         match node.op:
             case "const":
                 return z3.BitVecVal(node.attrs[0], width)
-            case "seen":
-                return self._seen
+            case "captured":
+                most = z3.BitVecVal(min(node.attrs[0], CAPTURED_MAX), self._captured.size())
+                return _resize(z3.If(self._captured > most, most, self._captured), width)
             case "size":
                 return self._size
+            case "time":
+                return self._time
+            case "port":
+                return self._port
+            case "hit" | "value":
+                return self._look_up(node, args, width)
             case "load":
                 return self._load(node, args[0], width)
             case "bits":
@@ -162,6 +177,8 @@ class EventSolver:
 
     def _arithmetic(self, node: Node, args: list[Any], width: int) -> Any:
         wide = max(width, *(a.size() for a in args)) + 1
+        if node.op in ("quo", "rem", "shl", "shr"):
+            return self._by_value(node, args, width, wide)
         if node.op in ("div", "mod"):
             divisor = z3.BitVecVal(node.attrs[0], max(wide, _width(0, node.attrs[0])))
             x = _resize(args[0], divisor.size())
@@ -188,6 +205,32 @@ class EventSolver:
                 return _resize(a ^ b, width)
 
     @staticmethod
+    def _by_value(node: Node, args: list[Any], width: int, wide: int) -> Any:
+        """Operands are not negative, so unsigned and signed division are one."""
+        a, b = (_resize(x, wide) for x in args)
+        if node.op in ("shl", "shr"):
+            return _resize(a << b if node.op == "shl" else z3.LShR(a, b), width)
+        result = z3.UDiv(a, b) if node.op == "quo" else z3.URem(a, b)
+        return _resize(z3.If(b == 0, z3.BitVecVal(0, wide), result), width)
+
+    def _look_up(self, node: Node, args: list[Any], width: int) -> Any:
+        """The rows as they are, the last one innermost: the first that matches counts."""
+        table = self.plan.tables[node.attrs[0]]
+        found = z3.BitVecVal(0, width)
+        for row in reversed(table.rows):
+            holds = []
+            for key, (a, b), x in zip(table.keys, row.keys, args, strict=True):
+                span = key.span((a, b))
+                if span is None:
+                    x = _resize(x, max(x.size(), key.width + 1))
+                    holds.append(x & z3.BitVecVal(b, x.size()) == z3.BitVecVal(a, x.size()))
+                else:
+                    holds.append(self._between(x, *span))
+            value = 1 if node.op == "hit" else row.values[node.attrs[1]]
+            found = z3.If(z3.And(holds), z3.BitVecVal(value, width), found)
+        return found
+
+    @staticmethod
     def _flag(condition: Any) -> Any:
         """A boolean node: 0 or 1 in two's complement of two bits."""
         return z3.If(condition, z3.BitVecVal(1, 2), z3.BitVecVal(0, 2))
@@ -204,8 +247,19 @@ class EventSolver:
         order = range(count - 1, -1, -1) if little else range(count)
         data = [z3.Select(self._bytes, start + at) for at in order]
         value = z3.ZeroExt(1, z3.Concat(*data) if count > 1 else data[0])
-        inside = _resize(base, 32) + (disp + count) <= _resize(self._seen, 32)
+        inside = _resize(base, 32) + (disp + count) <= _resize(self._captured, 32)
         return z3.If(inside, _resize(value, width), z3.BitVecVal(0, width))
+
+
+complete(
+    {
+        "const", "captured", "size", "time", "port", "load", "hit", "value", "bits", "signed", "add", "sub", "mul",
+        "div", "mod", "quo", "rem", "shl", "shr", "band", "bor", "bxor", "eq", "lt", "all", "any", "not", "mux",
+        "member",
+    },
+    "the solver",
+    refuses={"old", "known"},
+)  # fmt: skip
 
 
 def _pairs(flat: tuple[int, ...]) -> Iterator[tuple[int, int]]:

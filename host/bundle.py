@@ -20,11 +20,11 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 MANIFEST_BYTES_MAX = 16 << 20
 FILE_BYTES_MAX = 256 << 20
-RULES_MAX = 4096
+RULES_MAX = 16384
 CHANNELS_MAX = 64
 COUNTERS_MAX = 4096
-WINDOW = 256
-"""Bytes at the start of an event that rules can see; no bundle reaches further."""
+CAPTURE_MAX = 262144
+"""Most bytes of an event that are captured; no bundle reaches further."""
 RECORD_SIZES = (64, 128)
 NAME_MAX = 256
 """Characters in a name of a rule, channel, counter, block or layout."""
@@ -127,7 +127,7 @@ class Bundle:
             version=data.text("version"),
             source=source,
             record_size=size,
-            reach=data.number("reach", 1, WINDOW),
+            reach=data.number("reach", 1, CAPTURE_MAX),
             rules=rules,
             blocks=blocks,
             channels=channels,

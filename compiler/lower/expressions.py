@@ -13,7 +13,10 @@ from itertools import product
 from sevenm.compiler.check.literals import Finding, Literal, did_you_mean, limits, network, raw, text_bytes
 from sevenm.compiler.diagnostics import Diagnostic, Span
 from sevenm.compiler.lower import arithmetic
-from sevenm.compiler.plan.graph import LOAD_MAX, Graph, RangeError
+from sevenm.compiler.plan import Name
+from sevenm.compiler.plan.graph import Graph
+from sevenm.compiler.plan.names import name as named
+from sevenm.compiler.plan.ops import LOAD_MAX, RangeError
 from sevenm.compiler.protocols.fields import ORDERED, VALUES_MAX, Field, Operand, Type, Value
 from sevenm.compiler.syntax import ast
 
@@ -33,6 +36,8 @@ class Expressions:
         self.g, self.fields, self.sets = graph, fields, sets
         self._certain = {graph.true, graph.true if given is None else given}
         self.warnings: list[Diagnostic] = []
+        self.names: list[tuple[int, Name]] = []
+        """What the nodes of fields are called."""
         self.used_sets: set[str] = set()
         self._ranges: dict[tuple[str, Type], list[tuple[int, int]]] = {}
 
@@ -69,7 +74,9 @@ class Expressions:
     def _presence(self, name: ast.Name) -> int:
         field = self.resolve(name)
         if field.present is not None:
-            return field.present()
+            present = field.present()
+            self.names.append((present, named("header", field.name)))
+            return present
         values = self._values(field, name)
         if field.type is not None and field.type.is_flag:
             return self.g.any(*(self.g.all(v.valid, v.node) for v in values))
@@ -265,6 +272,9 @@ class Expressions:
 
     def _values(self, field: Field, name: ast.Name) -> tuple[Value, ...]:
         values = field.values() if field.values is not None else ()
+        for number, value in enumerate(values, 1):
+            label = field.name if len(values) == 1 else f"{field.name}#{number}"
+            self.names.append((value.node, named("field", label)))
         if name.tag is None:
             return values
         if field.values is None or len(values) < 2:

@@ -13,9 +13,24 @@ from sevenm.compiler.check.literals import Finding, did_you_mean
 from sevenm.compiler.check.schema import lower_schema
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
 from sevenm.compiler.lower.expressions import Expressions
-from sevenm.compiler.plan import CHANNELS_MAX, COUNTERS_MAX, NODES_MAX, PORTS, RULES_MAX, Block, Plan, Rule, prune
-from sevenm.compiler.plan.graph import Graph, RangeError
+from sevenm.compiler.plan import (
+    CHANNELS_MAX,
+    COUNTERS_MAX,
+    NODES_MAX,
+    PORTS,
+    RULES_MAX,
+    Action,
+    Block,
+    Name,
+    Names,
+    Plan,
+    Rule,
+    prune,
+)  # fmt: skip
+from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.plan.layout import Layout
+from sevenm.compiler.plan.names import name as named
+from sevenm.compiler.plan.ops import RangeError
 from sevenm.compiler.protocols.fields import Field
 from sevenm.compiler.protocols.packet import Packet
 from sevenm.compiler.protocols.packet_fields import packet_fields
@@ -48,9 +63,12 @@ def lower_filter(expr: ast.Expr, warnings: Iterable[Diagnostic] = ()) -> Compile
         when = context.condition(expr)
     except Finding as finding:
         raise CompileError([*found, *context.warnings, finding.diagnostic]) from finding
-    nodes, (when, never) = prune(graph.nodes, [when, graph.false])
-    rule = Rule("filter", 0, when, deliver=(0,), line=1)
-    plan = Plan("filter", "packet", nodes, (rule,), (Block("filter", "first", 0, 1),), never, never, (FILTER_CHANNEL,))
+    nodes, new = prune(graph.nodes, [when, graph.false])
+    never = new[graph.false]
+    rule = Rule("filter", 0, new[when], (Action("deliver", 0),), line=1)
+    blocks = (Block("filter", "first", 0, 1),)
+    names = Names.collect(context.names).renumbered(new)
+    plan = Plan("filter", "packet", nodes, (rule,), blocks, never, never, never, (FILTER_CHANNEL,), names=names)
     plan.check()
     return Compiled(plan, (*found, *context.warnings))
 
@@ -68,6 +86,7 @@ class _Program:
         self.rules: list[Rule] = []
         self.blocks: list[Block] = []
         self.malformed: list[int] = []
+        self.names: list[tuple[int, Name]] = []
         self._packet: Mapping[str, Field] | None = None
 
     def compiled(self) -> Compiled:
@@ -82,12 +101,14 @@ class _Program:
             packet = Packet(self.graph)
             self.malformed.append(packet.malformed)
             truncated = packet.truncated
-        roots = [r.when for r in self.rules] + [self.graph.any(*self.malformed), truncated]
-        nodes, new = prune(self.graph.nodes, roots)
-        rules = tuple(replace(rule, when=when) for rule, when in zip(self.rules, new[:-2], strict=True))
+        malformed, punt = self.graph.any(*self.malformed), self.graph.false
+        self.names += [(rule.when, named("rule", rule.name, rule.line)) for rule in self.rules]
+        nodes, new = prune(self.graph.nodes, [*(r.when for r in self.rules), malformed, truncated, punt])
+        rules = tuple(replace(rule, when=new[rule.when]) for rule in self.rules)
         plan = Plan(
-            self.name, source, nodes, rules, tuple(self.blocks), new[-2], new[-1], tuple(self.channels),
-            tuple(self.counters), tuple(self.layouts.values()),
+            self.name, source, nodes, rules, tuple(self.blocks), new[malformed], new[truncated], new[punt],
+            tuple(self.channels), tuple(self.counters), tuple(self.layouts.values()),
+            names=Names.collect(self.names).renumbered(new),
         )  # fmt: skip
         self._bound("nodes of the expression graph", len(nodes), NODES_MAX, self.file.blocks[0].span)
         plan.check()
@@ -191,7 +212,7 @@ class _Program:
             return g.true, self._packet_fields()
         layout = self.layouts[path]
         if block.over is None:
-            valid = g.le(g.const(layout.size), g.seen())
+            valid = g.le(g.const(layout.size), g.captured())
             self.malformed += [g.invert(valid), g.invert(g.eq(g.size(), g.const(layout.size)))]
             return valid, record_fields(g, layout, valid, g.const(0), 0)
         over = block.over
@@ -211,6 +232,7 @@ class _Program:
             return context.condition(expr)
         finally:
             self.findings += context.warnings
+            self.names += context.names
             self.used_sets |= context.used_sets
 
     def _block(self, decl: ast.BlockDecl) -> None:
@@ -234,23 +256,22 @@ class _Program:
                 when = self.graph.all(guard, self._attempt(lambda: self._condition(expr, fields, guard)))
             except RangeError as error:
                 self._error("too-wide", str(error), decl.span)
-        deliver, count, forward, drop = [], [], 0, False
-        for action in decl.actions:
-            match action.kind:
-                case "deliver":
-                    deliver.append(self._target(self.channels, action, CHANNELS_MAX, "channels"))
-                case "count":
-                    count.append(self._target(self.counters, action, COUNTERS_MAX, "counters"))
-                case "forward":
-                    forward |= self._port(action)
-                case _:
-                    drop = True
-        if drop and forward:
+        actions = tuple(dict.fromkeys(self._action(action) for action in decl.actions))
+        kinds = {action.kind for action in actions}
+        if kinds >= {"drop", "forward"}:
             self._error("conflict", f"rule {decl.name} forwards and drops the same event", decl.span, "keep one")
-        return Rule(
-            decl.name, block, when, tuple(dict.fromkeys(deliver)), tuple(dict.fromkeys(count)), forward, drop, default,
-            decl.span.line,
-        )  # fmt: skip
+        return Rule(decl.name, block, when, actions, default, decl.span.line)
+
+    def _action(self, action: ast.Action) -> Action:
+        match action.kind:
+            case "deliver":
+                return Action("deliver", self._target(self.channels, action, CHANNELS_MAX, "channels"))
+            case "count":
+                return Action("count", self._target(self.counters, action, COUNTERS_MAX, "counters"))
+            case "forward":
+                return Action("forward", self._port(action))
+            case _:
+                return Action("drop")
 
     def _target(self, known: dict[str, int], action: ast.Action, most: int, what: str) -> int:
         name = str(action.target)
@@ -263,4 +284,4 @@ class _Program:
         if not isinstance(action.target, int) or not 0 <= action.target < PORTS:
             self._error("out-of-range", f"ports are 0 to {PORTS - 1}, not {action.target}", action.span)
             return 0
-        return 1 << action.target
+        return action.target

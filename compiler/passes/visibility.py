@@ -8,12 +8,15 @@ folded and shared once more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sevenm.compiler.plan import Plan
-from sevenm.compiler.plan.graph import WINDOW, Graph, Node
+from sevenm.compiler.plan.graph import REBUILD, Graph
+from sevenm.compiler.plan.ops import Node
 
+WINDOW = 8192
+"""Bytes at the start of an event that a load can touch."""
+CAPTURED_MAX = 0xFFFF
 DIRECT_MAX = WINDOW + 64
 """A base that cannot lead a read past this many bytes is used as it is; others are clamped to the window."""
 
@@ -55,10 +58,12 @@ def explicit_visibility(plan: Plan) -> Explicit:
     new: list[int] = []
     for node in plan.nodes:
         args = [new[a] for a in node.args]
-        if node.op == "load":
+        if node.op == "captured":
+            new.append(graph.captured(min(node.attrs[0], CAPTURED_MAX)))
+        elif node.op == "load":
             new.append(_load(graph, accesses, args[0], node, least[node.args[0]]))
         else:
-            new.append(_BUILD[node.op](graph, args, node.attrs))
+            new.append(REBUILD[node.op](graph, args, node.attrs))
     span = max((graph[a.at].hi + a.disp + a.read for a in accesses.values()), default=1)
     return Explicit(graph, tuple(new[r] for r in plan.roots), accesses, span)
 
@@ -74,7 +79,7 @@ def _load(graph: Graph, accesses: dict[int, Access], base: int, node: Node, leas
     inside, at = _inside(graph, base, disp + count), base
     if graph[base].hi + disp + read > DIRECT_MAX:
         last = WINDOW - least
-        at = graph.bits(graph.mux(graph.lt(base, graph.const(last)), base, graph.const(last)), 0, 8)
+        at = graph.bits(graph.mux(graph.lt(base, graph.const(last)), base, graph.const(last)), 0, 13)
     ref = graph.load(base, disp, count, bool(little))
     if graph[ref].op == "load":
         accesses.setdefault(ref, Access(at, disp, count, read, bool(little), inside))
@@ -84,30 +89,9 @@ def _load(graph: Graph, accesses: dict[int, Access], base: int, node: Node, leas
 def _inside(graph: Graph, base: int, end: int) -> int:
     """Whether base + end <= seen. A base that may be far out is compared in two steps, so that types stay narrow."""
     if graph[base].hi + end <= 0xFFFF:
-        return graph.le(graph.add(base, graph.const(end)), graph.seen())
-    near = graph.bits(base, 0, 9)
-    return graph.all(graph.lt(base, graph.const(WINDOW + 1)), graph.le(graph.add(near, graph.const(end)), graph.seen()))
-
-
-_BUILD: dict[str, Callable[[Graph, list[int], tuple[int, ...]], int]] = {
-    "const": lambda g, _, attrs: g.const(attrs[0]),
-    "seen": lambda g, _, __: g.seen(),
-    "size": lambda g, _, __: g.size(),
-    "bits": lambda g, args, attrs: g.bits(args[0], *attrs),
-    "signed": lambda g, args, attrs: g.signed(args[0], attrs[0]),
-    "add": lambda g, args, _: g.add(*args),
-    "sub": lambda g, args, _: g.sub(*args),
-    "mul": lambda g, args, _: g.mul(*args),
-    "div": lambda g, args, attrs: g.div(args[0], attrs[0]),
-    "mod": lambda g, args, attrs: g.mod(args[0], attrs[0]),
-    "band": lambda g, args, _: g.band(*args),
-    "bor": lambda g, args, _: g.bor(*args),
-    "bxor": lambda g, args, _: g.bxor(*args),
-    "eq": lambda g, args, _: g.eq(*args),
-    "lt": lambda g, args, _: g.lt(*args),
-    "all": lambda g, args, _: g.all(*args),
-    "any": lambda g, args, _: g.any(*args),
-    "not": lambda g, args, _: g.invert(args[0]),
-    "mux": lambda g, args, _: g.mux(*args),
-    "member": lambda g, args, attrs: g.member(args[0], zip(attrs[0::2], attrs[1::2], strict=True)),
-}
+        return graph.le(graph.add(base, graph.const(end)), graph.captured(CAPTURED_MAX))
+    near = graph.bits(base, 0, 14)
+    return graph.all(
+        graph.lt(base, graph.const(WINDOW + 1)),
+        graph.le(graph.add(near, graph.const(end)), graph.captured(CAPTURED_MAX)),
+    )

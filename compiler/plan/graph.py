@@ -1,155 +1,16 @@
 """The expression graph of a Plan: a hash-consed DAG over exact integers.
 
-One idea: every value in a Plan, from "the IPv4 header starts at byte 18" to "rule web fires", is a node
-of one graph, and a node's value is a mathematical integer that lies in a known interval. There is no
-overflow and no reinterpretation to agree about; a back end picks the smallest type that holds the interval.
-Booleans are the integers 0 and 1.
-
-Operations (``args`` are earlier nodes, ``attrs`` are plain integers):
-
-========  =============  ==========================  ====================================================
-op        args           attrs                       value
-========  =============  ==========================  ====================================================
-const                    value                       the value
-seen                                                 visible bytes of the event: min(captured, WINDOW)
-size                                                 bytes on the wire, saturated at SIZE_MAX
-load      base           disp, count, little         bytes [base+disp, +count) as an unsigned integer, big
-                                                     endian unless ``little``; 0 unless all are visible
-bits      x              lsb, width                  floor(x / 2**lsb) mod 2**width
-signed    x              width                       two's complement reading of x, 0 <= x < 2**width
-add sub   a b                                        exact
-mul       a b                                        exact
-div mod   a              divisor (> 0)               floor division and its remainder
-band bor  a b                                        bitwise, on unbounded two's complement
-bxor
-eq lt     a b                                        1 if a == b (a < b), else 0
-all any   bool...                                    conjunction, disjunction; at least two operands
-not       bool                                       1 - x
-mux       bool t f                                   t if the condition is 1, else f
-member    x              lo0, hi0, lo1, hi1, ...     1 if x lies in one of the ranges (inclusive, ascending,
-                                                     disjoint, not adjacent)
-========  =============  ==========================  ====================================================
+One idea: every value in a Plan, from "the IPv4 header starts at byte 18" to "rule web fires", is a node of one graph,
+and a node's value is a mathematical integer that lies in a known interval. There is no overflow and no
+reinterpretation to agree about; a back end picks the smallest type that holds the interval. The operations are those
+of ``sevenm.compiler.plan.ops``; here they are built, each equal one once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 
-WINDOW = 256
-"""Bytes at the start of an event that rules can see."""
-SIZE_MAX = 0xFFFF
-"""Largest size on the wire that a rule can tell from a larger one (the core's size sideband has 16 bits)."""
-LOAD_MAX = 16
-"""Bytes in the longest load: an IPv6 address."""
-U_MAX = (1 << 128) - 1
-S_MIN = -(1 << 127)
-S_MAX = (1 << 127) - 1
-MEMBER_RANGES_MAX = 65536
-"""Ranges in one ``member`` node."""
-
-ARITY: dict[str, int | None] = {
-    "const": 0, "seen": 0, "size": 0, "load": 1, "bits": 1, "signed": 1, "add": 2, "sub": 2, "mul": 2, "div": 1,
-    "mod": 1, "band": 2, "bor": 2, "bxor": 2, "eq": 2, "lt": 2, "all": None, "any": None, "not": 1, "mux": 3,
-    "member": 1,
-}  # fmt: skip
-"""Operands of each operation; None is two or more."""
-
-
-class RangeError(ValueError):
-    """A value could leave the 128 bits that every back end can hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One value. ``lo`` and ``hi`` bound it (inclusive)."""
-
-    op: str
-    args: tuple[int, ...]
-    attrs: tuple[int, ...]
-    lo: int
-    hi: int
-
-    @property
-    def is_bool(self) -> bool:
-        return self.lo >= 0 and self.hi <= 1
-
-    @property
-    def is_signed(self) -> bool:
-        return self.lo < 0
-
-    @property
-    def width(self) -> int:
-        """Bits that hold every value in [lo, hi]: two's complement if ``is_signed``, else plain; at least 1."""
-        if self.lo < 0:
-            return max(self.hi.bit_length(), (-self.lo - 1).bit_length()) + 1
-        return max(1, self.hi.bit_length())
-
-
-def representable(lo: int, hi: int) -> bool:
-    """Whether one 128-bit type, signed or unsigned, holds the whole interval."""
-    return (lo >= 0 and hi <= U_MAX) or (lo >= S_MIN and hi <= S_MAX)
-
-
-def _pow2_span(*values: int) -> int:
-    """Smallest 2**n - 1 that is not below any of the magnitudes."""
-    return (1 << max(v.bit_length() if v >= 0 else (-v - 1).bit_length() for v in values)) - 1
-
-
-def interval(op: str, args: Sequence[Node], attrs: Sequence[int]) -> tuple[int, int]:
-    """Bounds of an operation's value from those of its operands. Raises RangeError past 128 bits."""
-    lo, hi = _interval(op, args, attrs)
-    if not representable(lo, hi):
-        raise RangeError(f"the result can be {lo} to {hi}, more than 128 bits hold")
-    if op in ("eq", "lt") and not representable(min(a.lo for a in args), max(a.hi for a in args)):
-        raise RangeError(f"{op} compares a signed value with one that needs all 128 bits")
-    return lo, hi
-
-
-def _interval(op: str, args: Sequence[Node], attrs: Sequence[int]) -> tuple[int, int]:
-    match op:
-        case "const":
-            return attrs[0], attrs[0]
-        case "seen":
-            return 0, WINDOW
-        case "size":
-            return 0, SIZE_MAX
-        case "load":
-            return 0, (1 << 8 * attrs[1]) - 1
-        case "bits":
-            lsb, width = attrs
-            if args[0].lo >= 0:
-                return 0, min((1 << width) - 1, args[0].hi >> lsb)
-            return 0, (1 << width) - 1
-        case "signed":
-            return -(1 << (attrs[0] - 1)), (1 << (attrs[0] - 1)) - 1
-        case "add":
-            return args[0].lo + args[1].lo, args[0].hi + args[1].hi
-        case "sub":
-            return args[0].lo - args[1].hi, args[0].hi - args[1].lo
-        case "mul":
-            corners = [x * y for x in (args[0].lo, args[0].hi) for y in (args[1].lo, args[1].hi)]
-            return min(corners), max(corners)
-        case "div":
-            return args[0].lo // attrs[0], args[0].hi // attrs[0]
-        case "mod":
-            return 0, attrs[0] - 1 if args[0].lo < 0 else min(args[0].hi, attrs[0] - 1)
-        case "band":
-            a, b = args
-            if a.lo >= 0 and b.lo >= 0:
-                return 0, min(a.hi, b.hi)
-            if a.lo >= 0 or b.lo >= 0:
-                return 0, a.hi if a.lo >= 0 else b.hi
-            span = _pow2_span(a.lo, a.hi, b.lo, b.hi)
-            return -span - 1, span
-        case "bor" | "bxor":
-            a, b = args
-            span = _pow2_span(a.lo, a.hi, b.lo, b.hi)
-            return (0, span) if a.lo >= 0 and b.lo >= 0 else (-span - 1, span)
-        case "mux":
-            return min(args[1].lo, args[2].lo), max(args[1].hi, args[2].hi)
-        case _:
-            return 0, 1
+from .ops import CAPTURE_MAX, LOAD_MAX, MEMBER_RANGES_MAX, OPS, Node, RangeError, complete, interval
 
 
 class Graph:
@@ -172,7 +33,10 @@ class Graph:
         found = self._index.get(key)
         if found is not None:
             return found
-        lo, hi = interval(op, [self.nodes[a] for a in args], attrs)
+        operands = [self.nodes[a] for a in args]
+        if not OPS[op].fits(operands, attrs):
+            raise ValueError(f"{op} does not take the operands {operands} with {attrs}")
+        lo, hi = interval(op, operands, attrs)
         if op != "const" and lo == hi:
             ref = self.const(lo)
         else:
@@ -191,11 +55,18 @@ class Graph:
     def const(self, value: int) -> int:
         return self._make("const", (), (value,))
 
-    def seen(self) -> int:
-        return self._make("seen")
+    def captured(self, most: int = CAPTURE_MAX) -> int:
+        """Captured bytes of the event, saturated at ``most``."""
+        return self._make("captured", (), (most,))
 
     def size(self) -> int:
         return self._make("size")
+
+    def time(self) -> int:
+        return self._make("time")
+
+    def port(self) -> int:
+        return self._make("port")
 
     def load(self, base: int, disp: int, count: int, little: bool = False) -> int:
         """Unsigned integer of ``count`` bytes at ``base + disp``; a constant part of base moves into disp."""
@@ -208,9 +79,25 @@ class Graph:
             raise ValueError(f"a load takes 1 to {LOAD_MAX} bytes, not {count}")
         if self.nodes[base].lo + disp < 0 or disp < 0:
             raise ValueError(f"a load starts {-disp} bytes before its base")
-        if self.nodes[base].lo + disp + count > WINDOW:
+        if self.nodes[base].lo + disp + count > CAPTURE_MAX:
             return self.false
         return self._make("load", (base,), (disp, count, int(little and count > 1)))
+
+    # tables and state
+
+    def hit(self, table: int, keys: Sequence[int]) -> int:
+        """Whether a row of the table matches; the content is never looked at."""
+        return self._make("hit", tuple(keys), (table,))
+
+    def value_of(self, table: int, column: int, keys: Sequence[int], lo: int, hi: int) -> int:
+        """A value column of the first row that matches, 0 where none does; [lo, hi] is declared and holds 0."""
+        return self._make("value", tuple(keys), (table, column, lo, hi))
+
+    def old(self, state: int, cell: int, lo: int, hi: int) -> int:
+        return self._make("old", (), (state, cell, lo, hi))
+
+    def known(self, state: int) -> int:
+        return self._make("known", (), (state,))
 
     # arithmetic
 
@@ -261,6 +148,33 @@ class Graph:
             raise ValueError(f"a divisor must be a positive constant, not {divisor}")
         x = self.value(a)
         return self._make("mod", (a,), (divisor,)) if x is None else self.const(x % divisor)
+
+    def quo(self, a: int, b: int) -> int:
+        return self._by_value("quo", a, b)
+
+    def rem(self, a: int, b: int) -> int:
+        return self._by_value("rem", a, b)
+
+    def shl(self, a: int, b: int) -> int:
+        return self._by_value("shl", a, b)
+
+    def shr(self, a: int, b: int) -> int:
+        return self._by_value("shr", a, b)
+
+    def _by_value(self, op: str, a: int, b: int) -> int:
+        """By a constant these are the operations that every back end has had from the start."""
+        x, y = self.value(a), self.value(b)
+        exact = OPS[op].exact
+        assert exact is not None
+        if x is not None and y is not None:
+            return self.const(exact((x, y), ()))
+        if y is None:
+            return self._make(op, (a, b))
+        if op in ("shl", "shr"):
+            return self.mul(a, self.const(1 << y)) if op == "shl" else self.div(a, 1 << y)
+        if y == 0:
+            return self.false
+        return self.div(a, y) if op == "quo" else self.mod(a, y)
 
     def bits(self, a: int, lsb: int, width: int) -> int:
         x, node = self.value(a), self.nodes[a]
@@ -395,6 +309,53 @@ class Graph:
         if self.nodes[then].is_bool and self.nodes[other].is_bool:
             return self.any(self.all(cond, then), self.all(self.invert(cond), other))
         return self._make("mux", (cond, then, other))
+
+
+Rebuild = Callable[[Graph, Sequence[int], Sequence[int]], int]
+REBUILD: dict[str, Rebuild] = {
+    "const": lambda g, _, k: g.const(k[0]),
+    "captured": lambda g, _, k: g.captured(k[0]),
+    "size": lambda g, _, __: g.size(),
+    "time": lambda g, _, __: g.time(),
+    "port": lambda g, _, __: g.port(),
+    "load": lambda g, a, k: g.load(a[0], k[0], k[1], bool(k[2])),
+    "hit": lambda g, a, k: g.hit(k[0], a),
+    "value": lambda g, a, k: g.value_of(k[0], k[1], a, k[2], k[3]),
+    "old": lambda g, _, k: g.old(*k),
+    "known": lambda g, _, k: g.known(k[0]),
+    "bits": lambda g, a, k: g.bits(a[0], k[0], k[1]),
+    "signed": lambda g, a, k: g.signed(a[0], k[0]),
+    "add": lambda g, a, _: g.add(*a),
+    "sub": lambda g, a, _: g.sub(*a),
+    "mul": lambda g, a, _: g.mul(*a),
+    "div": lambda g, a, k: g.div(a[0], k[0]),
+    "mod": lambda g, a, k: g.mod(a[0], k[0]),
+    "quo": lambda g, a, _: g.quo(*a),
+    "rem": lambda g, a, _: g.rem(*a),
+    "shl": lambda g, a, _: g.shl(*a),
+    "shr": lambda g, a, _: g.shr(*a),
+    "band": lambda g, a, _: g.band(*a),
+    "bor": lambda g, a, _: g.bor(*a),
+    "bxor": lambda g, a, _: g.bxor(*a),
+    "eq": lambda g, a, _: g.eq(*a),
+    "lt": lambda g, a, _: g.lt(*a),
+    "all": lambda g, a, _: g.all(*a),
+    "any": lambda g, a, _: g.any(*a),
+    "not": lambda g, a, _: g.invert(a[0]),
+    "mux": lambda g, a, _: g.mux(*a),
+    "member": lambda g, a, k: g.member(a[0], zip(k[0::2], k[1::2], strict=True)),
+}
+"""How a pass builds a node anew, folded and shared once more: (graph, operands, attributes) to node."""
+complete(REBUILD, "the graph's builder")
+
+
+def rebuild(graph: Graph, nodes: Sequence[Node], skip: Callable[[int], int | None] = lambda _: None) -> list[int]:
+    """The nodes in another graph, in order; where ``skip`` gives a node of that graph, it stands instead."""
+    new: list[int] = []
+    for ref, node in enumerate(nodes):
+        instead = skip(ref)
+        new.append(REBUILD[node.op](graph, [new[a] for a in node.args], node.attrs) if instead is None else instead)
+    return new
 
 
 def live(nodes: Sequence[Node], roots: Iterable[int]) -> list[int]:

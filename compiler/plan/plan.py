@@ -1,35 +1,38 @@
 """The Plan: what a rule file means, in a form every back end reads and none may add to.
 
-One idea: a Plan is data. It holds the expression graph (``sevenm.compiler.plan.graph``), the rules that are roots in
-it, and the names of what rules act on; it serialises to canonical JSON, and the SHA-256 of that text is its digest.
+One idea: a Plan describes a synchronous machine, as data. Events come in order; for each one every node of the graph
+has its value (from the event, the rows of the tables, and the state that earlier events left), each block says which
+of its rules fire, the actions of those add up, and each state whose ``when`` holds takes its next values, all at once.
 
-Meaning of the blocks: in a ``first`` block a rule *fires* if its ``when`` is true and no earlier rule of the block
-fired; in an ``all`` block a rule fires if its ``when`` is true. A ``default`` rule stands last in its block, and
-fires if its ``when`` (the block's own guard) is true and no other rule of the block fired. Blocks are independent.
-The actions of all rules that fired add up: channels and counters are unions, forward ports are a union, and the
-event is dropped if any fired rule drops it (then its forward ports are empty).
+Two digests name it. ``structure`` covers the graph, the shapes of tables and state and the program: a bitstream or an
+engine belongs to one. ``content`` covers the rows of the tables, which change while it runs. Names are in neither.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sevenm.compiler.plan.graph import ARITY, LOAD_MAX, MEMBER_RANGES_MAX, WINDOW, Node, RangeError, interval, live
-from sevenm.compiler.plan.layout import Layout
+from .graph import live
+from .layout import Layout
+from .names import NO_NAMES, Names
+from .ops import CAPTURE_MAX, KEYS_MAX, OPS, PORTS, Node, RangeError, interval
+from .program import KINDS, MODES, Block, Rule
+from .state import State
+from .table import Table
 
-FORMAT = 1
+FORMAT = 2
 """Version of the JSON form; another one is refused."""
-RULES_MAX = 4096
+RULES_MAX = 16384
 CHANNELS_MAX = 64
 COUNTERS_MAX = 4096
-PORTS = 16
-"""Forward ports: 0 to 15, one bit each in the verdict."""
+TABLES_MAX = 1024
+STATES_MAX = 256
 NODES_MAX = 1_000_000
 
 
@@ -37,42 +40,13 @@ class PlanError(ValueError):
     """What was read is not a Plan of this version; the message says where."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """``deliver`` and ``count`` are indices into the Plan's channels and counters; ``forward`` is a mask of ports.
-
-    ``when`` is a boolean node. ``line`` is the line of the rule in its source, for reports; it is not part of
-    the digest."""
-
-    name: str
-    block: int
-    when: int
-    deliver: tuple[int, ...] = ()
-    count: tuple[int, ...] = ()
-    forward: int = 0
-    drop: bool = False
-    default: bool = False
-    line: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """``mode`` is "first" or "all"; its rules are ``plan.rules[start:stop]``. ``layout`` indexes plan.layouts,
-    or is None for rules on packets."""
-
-    name: str
-    mode: str
-    start: int
-    stop: int
-    layout: int | None = None
-
-
 @dataclass(frozen=True)
 class Plan:
     """``source`` is "packet" (events are Ethernet frames) or "record" (events are bare records of layouts[0]).
 
-    ``malformed`` and ``truncated`` are boolean nodes: the event contradicts itself; a header was announced that
-    lies past what can be seen. ``nodes`` holds only what the roots need."""
+    ``malformed`` and ``truncated`` are boolean nodes: the event contradicts itself; a header was announced that was
+    not captured. ``punt`` is a boolean node as well: not mine to decide. It is constant 0 in a Plan as its author
+    wrote it, and set by a target that cannot see or do everything. ``nodes`` holds only what the roots need."""
 
     name: str
     source: str
@@ -81,47 +55,94 @@ class Plan:
     blocks: tuple[Block, ...]
     malformed: int
     truncated: int
+    punt: int
     channels: tuple[str, ...] = ()
     counters: tuple[str, ...] = ()
-    layouts: tuple[Layout, ...] = field(default=())
+    layouts: tuple[Layout, ...] = ()
+    tables: tuple[Table, ...] = ()
+    states: tuple[State, ...] = ()
+    names: Names = field(default=NO_NAMES, compare=False)
+
+    @property
+    def conditions(self) -> tuple[int, ...]:
+        """Every rule's ``when``, then ``malformed``, ``truncated`` and ``punt``."""
+        return (*(r.when for r in self.rules), self.malformed, self.truncated, self.punt)
+
+    @property
+    def operands(self) -> tuple[int, ...]:
+        """The nodes that say ports, each once, in the order of the rules."""
+        return tuple(dict.fromkeys(node for rule in self.rules for node in rule.operands))
 
     @property
     def roots(self) -> tuple[int, ...]:
-        """Nodes a back end has to compute: every rule's ``when``, then ``malformed``, then ``truncated``."""
-        return (*(r.when for r in self.rules), self.malformed, self.truncated)
+        """All nodes that are asked for: ``conditions``, ``operands``, and those of each state."""
+        return (*self.conditions, *self.operands, *(node for state in self.states for node in state.roots))
 
     @cached_property
     def reach(self) -> int:
-        """Bytes at the start of an event that can matter to any rule: at most WINDOW, at least 1."""
+        """Bytes at the start of an event that loads can touch: at most CAPTURE_MAX, at least 1."""
         last = 1
         for node in self.nodes:
             if node.op == "load":
                 base = self.nodes[node.args[0]]
-                last = max(last, min(base.hi + node.attrs[0] + node.attrs[1], WINDOW))
+                last = max(last, min(base.hi + node.attrs[0] + node.attrs[1], CAPTURE_MAX))
         return last
 
     @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the canonical JSON without source lines, in hex."""
-        return hashlib.sha256(_canonical(self.to_json(lines=False)).encode()).hexdigest()
+    def structure(self) -> str:
+        """SHA-256 of everything but names and rows, in hex."""
+        return _digest(self._structure())
 
-    def to_json(self, lines: bool = True) -> dict[str, Any]:
-        rules = [asdict(r) for r in self.rules]
-        if not lines:
-            for r in rules:
-                del r["line"]
+    @cached_property
+    def content(self) -> str:
+        """SHA-256 of the rows of all tables, in hex."""
+        return _digest([table.content() for table in self.tables])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over both."""
+        return _digest([self.structure, self.content])
+
+    def with_rows(self, tables: Sequence[Table]) -> Plan:
+        """The same structure with other rows. Raises PlanError if a table has another shape."""
+        if [t.shape() for t in tables] != [t.shape() for t in self.tables]:
+            raise PlanError("only rows can be changed: the tables given have other shapes than the Plan's")
+        plan = replace(self, tables=tuple(tables))
+        plan.check()
+        return plan
+
+    def to_json(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
-            "name": self.name,
+            "structure": self._structure(),
+            "content": [table.content() for table in self.tables],
+            "names": {
+                "plan": self.name,
+                "rules": [{"name": r.name, "line": r.line} for r in self.rules],
+                "blocks": [b.name for b in self.blocks],
+                "channels": list(self.channels),
+                "counters": list(self.counters),
+                "tables": [{"name": t.name, "values": [c.name for c in t.values]} for t in self.tables],
+                "states": [{"name": s.name, "cells": [c.name for c in s.cells]} for s in self.states],
+                "nodes": self.names.to_json(),
+                "layouts": [layout.to_json() for layout in self.layouts],
+            },
+        }
+
+    def _structure(self) -> dict[str, Any]:
+        return {
             "source": self.source,
+            "sizes": [layout.size for layout in self.layouts],
             "nodes": [[n.op, list(n.args), list(n.attrs)] for n in self.nodes],
-            "rules": rules,
-            "blocks": [asdict(b) for b in self.blocks],
+            "rules": [rule.shape() for rule in self.rules],
+            "blocks": [block.shape() for block in self.blocks],
             "malformed": self.malformed,
             "truncated": self.truncated,
-            "channels": list(self.channels),
-            "counters": list(self.counters),
-            "layouts": [layout.to_json() for layout in self.layouts],
+            "punt": self.punt,
+            "channels": len(self.channels),
+            "counters": len(self.counters),
+            "tables": [table.shape() for table in self.tables],
+            "states": [state.shape() for state in self.states],
         }
 
     def save(self, path: Path) -> None:
@@ -144,20 +165,7 @@ class Plan:
             found = data.get("format") if isinstance(data, dict) else type(data).__name__
             raise PlanError(f"expected a Plan of format {FORMAT}, found {found}; build it again with this version")
         try:
-            plan = cls(
-                name=str(data["name"]),
-                source=str(data["source"]),
-                nodes=_nodes(data["nodes"]),
-                rules=tuple(
-                    Rule(**{**r, "deliver": tuple(r["deliver"]), "count": tuple(r["count"])}) for r in data["rules"]
-                ),
-                blocks=tuple(Block(**b) for b in data["blocks"]),
-                malformed=int(data["malformed"]),
-                truncated=int(data["truncated"]),
-                channels=tuple(map(str, data["channels"])),
-                counters=tuple(map(str, data["counters"])),
-                layouts=tuple(Layout.from_json(layout) for layout in data["layouts"]),
-            )
+            plan = _read(data["structure"], data["content"], data["names"])
             plan.check()
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise PlanError(f"not a Plan: {type(error).__name__}: {error}") from error
@@ -173,6 +181,8 @@ class Plan:
             ("rules", len(self.rules), RULES_MAX),
             ("channels", len(self.channels), CHANNELS_MAX),
             ("counters", len(self.counters), COUNTERS_MAX),
+            ("tables", len(self.tables), TABLES_MAX),
+            ("states", len(self.states), STATES_MAX),
             ("nodes", len(self.nodes), NODES_MAX),
         ):
             if count > most:
@@ -180,11 +190,25 @@ class Plan:
         if self.source not in ("packet", "record") or (self.source == "record" and not self.layouts):
             raise PlanError(f'source must be "packet" or "record" with a layout, not {self.source!r}')
         for root in self.roots:
-            if not 0 <= root < len(self.nodes) or not self.nodes[root].is_bool:
-                raise PlanError(f"node {root} is no condition")
+            if not 0 <= root < len(self.nodes):
+                raise PlanError(f"there is no node {root}")
+        for condition in (*self.conditions, *(s.when for s in self.states)):
+            if not self.nodes[condition].is_bool:
+                raise PlanError(f"node {condition} is no condition")
+        self._check_blocks()
+        for rule in self.rules:
+            self._check_actions(rule)
+        for table in self.tables:
+            table.check()
+        for state in self.states:
+            self._check_state(state)
+        for number, node in enumerate(self.nodes):
+            self._check_reference(number, node)
+
+    def _check_blocks(self) -> None:
         at = 0
         for number, block in enumerate(self.blocks):
-            if block.mode not in ("first", "all") or block.start != at or not at <= block.stop <= len(self.rules):
+            if block.mode not in MODES or block.start != at or not at <= block.stop <= len(self.rules):
                 raise PlanError(f"block {block.name} does not fit the rules")
             if block.layout is not None and not 0 <= block.layout < len(self.layouts):
                 raise PlanError(f"block {block.name} names layout {block.layout} of {len(self.layouts)}")
@@ -194,25 +218,103 @@ class Plan:
             at = block.stop
         if at != len(self.rules):
             raise PlanError("rules stand outside of every block")
-        for rule in self.rules:
-            if not all(0 <= c < len(self.channels) for c in rule.deliver):
-                raise PlanError(f"rule {rule.name} delivers to a channel that is not there")
-            if not all(0 <= c < len(self.counters) for c in rule.count):
-                raise PlanError(f"rule {rule.name} counts in a counter that is not there")
-            if not 0 <= rule.forward < 1 << PORTS:
-                raise PlanError(f"rule {rule.name} forwards to a port past {PORTS - 1}")
+
+    def _check_actions(self, rule: Rule) -> None:
+        most = {"deliver": len(self.channels), "count": len(self.counters), "forward": PORTS}
+        for action in rule.actions:
+            if action.kind not in KINDS:
+                raise PlanError(f"rule {rule.name}: there is no action {action.kind}")
+            if action.operand is not None:
+                node = self.nodes[action.operand]
+                if action.kind != "forward" or action.target is not None or node.lo < 0 or node.hi >= PORTS:
+                    raise PlanError(f"rule {rule.name}: only forward takes a node, of 0 to {PORTS - 1}")
+            elif action.kind == "drop":
+                if action.target is not None:
+                    raise PlanError(f"rule {rule.name}: drop takes nothing")
+            elif action.target is None or not 0 <= action.target < most[action.kind]:
+                what = {"deliver": "channel", "count": "counter", "forward": "port"}[action.kind]
+                raise PlanError(f"rule {rule.name}: {action.kind} to a {what} that is not there: {action.target}")
+
+    def _check_state(self, state: State) -> None:
+        state.check()
+        for node, width in zip((*state.read, *state.write), (*state.widths, *state.widths), strict=True):
+            if self.nodes[node].lo < 0 or self.nodes[node].hi >> width:
+                raise PlanError(f"state {state.name}: node {node} is no key of {width} bits")
+        for node, cell in zip(state.next, state.cells, strict=True):
+            if self.nodes[node].lo < cell.lo or self.nodes[node].hi > cell.hi:
+                raise PlanError(f"state {state.name}: node {node} leaves the bounds of {cell.name}")
+
+    def _check_reference(self, number: int, node: Node) -> None:
+        """A look-up names a table or state that is there, and states its bounds."""
+        where = f"node {number} ({node.op})"
+        if node.op in ("hit", "value"):
+            if node.attrs[0] >= len(self.tables):
+                raise PlanError(f"{where}: there is no table {node.attrs[0]}")
+            table = self.tables[node.attrs[0]]
+            widths = [key.width for key in table.keys]
+            if len(node.args) != len(widths) or any(
+                self.nodes[a].hi >> width for a, width in zip(node.args, widths, strict=False)
+            ):
+                raise PlanError(f"{where}: its operands are no keys of table {table.name}")
+            if node.op == "value":
+                column = table.values[node.attrs[1]] if node.attrs[1] < len(table.values) else None
+                if column is None or (column.lo, column.hi) != node.attrs[2:]:
+                    raise PlanError(f"{where}: table {table.name} has no such column")
+        elif node.op in ("old", "known"):
+            if node.attrs[0] >= len(self.states):
+                raise PlanError(f"{where}: there is no state {node.attrs[0]}")
+            state = self.states[node.attrs[0]]
+            if node.op == "old":
+                cell = state.cells[node.attrs[1]] if node.attrs[1] < len(state.cells) else None
+                if cell is None or (cell.lo, cell.hi) != node.attrs[2:]:
+                    raise PlanError(f"{where}: state {state.name} has no such cell")
 
 
-def prune(nodes: Sequence[Node], roots: Sequence[int]) -> tuple[tuple[Node, ...], list[int]]:
-    """The nodes the roots need, renumbered, and the roots' new numbers."""
-    keep = live(nodes, roots)
-    new = {old: i for i, old in enumerate(keep)}
-    out = (nodes[old] for old in keep)
-    return tuple(Node(n.op, tuple(new[a] for a in n.args), n.attrs, n.lo, n.hi) for n in out), [new[r] for r in roots]
+def prune(nodes: Sequence[Node], roots: Sequence[int]) -> tuple[tuple[Node, ...], dict[int, int]]:
+    """The nodes the roots need, and their new numbers by the old ones."""
+    new = {old: i for i, old in enumerate(live(nodes, roots))}
+    out = (nodes[old] for old in new)
+    return tuple(Node(n.op, tuple(new[a] for a in n.args), n.attrs, n.lo, n.hi) for n in out), new
+
+
+def _read(structure: Any, content: Any, names: Any) -> Plan:
+    layouts = tuple(Layout.from_json(layout) for layout in names["layouts"])
+    if [layout.size for layout in layouts] != structure["sizes"]:
+        raise PlanError("the layouts are not those of the structure")
+    for part, count in (("channels", structure["channels"]), ("counters", structure["counters"])):
+        if len(names[part]) != count:
+            raise PlanError(f"{count} {part} have {len(names[part])} names")
+    return Plan(
+        name=str(names["plan"]),
+        source=str(structure["source"]),
+        nodes=_nodes(structure["nodes"]),
+        rules=tuple(map(Rule.from_json, *_same(structure["rules"], names["rules"]))),
+        blocks=tuple(map(Block.from_json, *_same(structure["blocks"], names["blocks"]))),
+        malformed=int(structure["malformed"]),
+        truncated=int(structure["truncated"]),
+        punt=int(structure["punt"]),
+        channels=tuple(map(str, names["channels"])),
+        counters=tuple(map(str, names["counters"])),
+        layouts=layouts,
+        tables=tuple(map(Table.from_json, *_same(structure["tables"], content, names["tables"]))),
+        states=tuple(map(State.from_json, *_same(structure["states"], names["states"]))),
+        names=Names.from_json(names["nodes"]),
+    )
+
+
+def _same(*lists: Any) -> tuple[Any, ...]:
+    """The lists, which go together entry by entry."""
+    if len({len(one) for one in lists}) > 1:
+        raise PlanError(f"lists that go together have {' and '.join(str(len(one)) for one in lists)} entries")
+    return lists
 
 
 def _canonical(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(_canonical(data).encode()).hexdigest()
 
 
 def _nodes(rows: Any) -> tuple[Node, ...]:
@@ -222,48 +324,16 @@ def _nodes(rows: Any) -> tuple[Node, ...]:
     for number, row in enumerate(rows):
         op, args, attrs = row
         where = f"node {number} ({op})"
-        if op not in ARITY or not all(type(v) is int for v in (*args, *attrs)):
+        if op not in OPS or not all(type(v) is int for v in (*args, *attrs)):
             raise PlanError(f"{where}: no such operation")
-        arity = ARITY[op]
-        if (len(args) != arity if arity is not None else len(args) < 2) or not all(0 <= a < number for a in args):
-            raise PlanError(f"{where}: operands {args} do not fit")
+        if not OPS[op].least <= len(args) <= OPS[op].most or not all(0 <= a < number for a in args):
+            raise PlanError(f"{where}: operands {args[:KEYS_MAX]} do not fit")
         operands = [nodes[a] for a in args]
-        _check_attrs(where, op, operands, attrs)
+        if not OPS[op].fits(operands, attrs):
+            raise PlanError(f"{where}: attributes {attrs[:8]} do not fit")
         try:
             lo, hi = interval(op, operands, attrs)
         except RangeError as error:
             raise PlanError(f"{where}: {error}") from error
         nodes.append(Node(op, tuple(args), tuple(attrs), lo, hi))
     return tuple(nodes)
-
-
-def _check_attrs(where: str, op: str, args: list[Node], attrs: list[int]) -> None:
-    good: dict[str, Callable[[], bool]] = {
-        "const": lambda: len(attrs) == 1,
-        "load": lambda: (
-            len(attrs) == 3
-            and attrs[0] >= 0
-            and 1 <= attrs[1] <= LOAD_MAX
-            and attrs[2] in (0, 1)
-            and args[0].lo >= 0
-            and args[0].lo + attrs[0] + attrs[1] <= WINDOW
-        ),
-        "bits": lambda: len(attrs) == 2 and 0 <= attrs[0] <= 128 and 1 <= attrs[1] <= 128,
-        "signed": lambda: len(attrs) == 1 and 1 <= attrs[0] <= 128 and args[0].lo >= 0 and args[0].width <= attrs[0],
-        "div": lambda: len(attrs) == 1 and attrs[0] > 0,
-        "mod": lambda: len(attrs) == 1 and attrs[0] > 0,
-        "all": lambda: not attrs and all(a.is_bool for a in args),
-        "any": lambda: not attrs and all(a.is_bool for a in args),
-        "not": lambda: not attrs and args[0].is_bool,
-        "mux": lambda: not attrs and args[0].is_bool,
-        "member": lambda: (
-            0 < len(attrs) <= 2 * MEMBER_RANGES_MAX
-            and len(attrs) % 2 == 0
-            and all(attrs[i] <= attrs[i + 1] for i in range(0, len(attrs), 2))
-            and all(attrs[i] + 1 < attrs[i + 1] for i in range(1, len(attrs) - 1, 2))
-            and args[0].lo <= attrs[0]
-            and attrs[-1] <= args[0].hi
-        ),
-    }
-    if not (good[op]() if op in good else not attrs):
-        raise PlanError(f"{where}: attributes {attrs[:8]} do not fit")

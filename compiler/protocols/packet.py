@@ -6,7 +6,7 @@ validity; fields are loads relative to the base. No back end knows a protocol: t
 Sources: IEEE 802.3 and 802.1Q, RFC 826 (ARP), 791 (IPv4), 8200 (IPv6 and extension headers), 4302 (AH),
 792 and 4443 (ICMP), 9293 (TCP), 768 (UDP), 9260 (SCTP). Names and units are Wireshark's.
 
-Validity: a header counts only whole. Its fields are absent where its fixed part is not visible, where the header
+Validity: a header counts only whole. Its fields are absent where its fixed part is not captured, where the header
 before it does not announce it, or where it contradicts itself in a way that leaves nothing to trust.
 """
 
@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from sevenm.compiler.plan.graph import SIZE_MAX, WINDOW, Graph
+from sevenm.compiler.plan.graph import Graph
+from sevenm.compiler.plan.ops import SIZE_MAX
 
 TAGS = (0x8100, 0x88A8, 0x9100)
 """Ethertypes of a VLAN tag: customer, service (802.1ad), and the older double tag."""
@@ -29,7 +30,7 @@ class Packet:
 
     def __init__(self, graph: Graph) -> None:
         self.g = graph
-        self.seen = graph.seen()
+        self.captured = graph.captured()
         self.zero = graph.const(0)
 
     # Helpers
@@ -51,7 +52,7 @@ class Packet:
 
     @cached_property
     def eth(self) -> int:
-        return self.fits(self.zero, 14, self.seen)
+        return self.fits(self.zero, 14, self.captured)
 
     @cached_property
     def types(self) -> tuple[int, int, int]:
@@ -64,8 +65,8 @@ class Packet:
     @cached_property
     def tags(self) -> tuple[int, int]:
         """Validity of the outer and of the inner tag."""
-        outer = self.g.all(self.eth, self._is_tag(self.types[0]), self.fits(self.zero, 18, self.seen))
-        inner = self.g.all(outer, self._is_tag(self.types[1]), self.fits(self.zero, 22, self.seen))
+        outer = self.g.all(self.eth, self._is_tag(self.types[0]), self.fits(self.zero, 18, self.captured))
+        inner = self.g.all(outer, self._is_tag(self.types[1]), self.fits(self.zero, 22, self.captured))
         return outer, inner
 
     @cached_property
@@ -95,7 +96,7 @@ class Packet:
 
     @cached_property
     def arp(self) -> int:
-        return self.g.all(self._announces(0x0806), self.fits(self.l3, 8, self.seen))
+        return self.g.all(self._announces(0x0806), self.fits(self.l3, 8, self.captured))
 
     @cached_property
     def arp_ipv4(self) -> int:
@@ -103,14 +104,14 @@ class Packet:
         hardware, sizes = self.g.load(self.l3, 0, 2), self.g.load(self.l3, 4, 2)
         return self.g.all(
             self.arp, self.g.member(hardware, [(1, 1), (6, 6)]), self.is_(self.g.load(self.l3, 2, 2), 0x0800),
-            self.is_(sizes, 0x0604), self.fits(self.l3, 28, self.seen),
+            self.is_(sizes, 0x0604), self.fits(self.l3, 28, self.captured),
         )  # fmt: skip
 
     # IPv4
 
     @cached_property
     def _ip_whole(self) -> int:
-        return self.g.all(self._announces(0x0800), self.fits(self.l3, 20, self.seen))
+        return self.g.all(self._announces(0x0800), self.fits(self.l3, 20, self.captured))
 
     @cached_property
     def ip_words(self) -> int:
@@ -148,7 +149,7 @@ class Packet:
 
     @cached_property
     def _ip6_whole(self) -> int:
-        return self.g.all(self._announces(0x86DD), self.fits(self.l3, 40, self.seen))
+        return self.g.all(self._announces(0x86DD), self.fits(self.l3, 40, self.captured))
 
     @cached_property
     def _ip6_sound(self) -> int:
@@ -166,7 +167,7 @@ class Packet:
 
     @cached_property
     def ip6_end(self) -> int:
-        return self.smaller(self.seen, self.ip6_declared)
+        return self.smaller(self.captured, self.ip6_declared)
 
     @cached_property
     def extensions(self) -> tuple[Extension, ...]:
@@ -209,7 +210,7 @@ class Packet:
 
     @cached_property
     def l4_end(self) -> int:
-        return self.smaller(self.seen, self.declared)
+        return self.smaller(self.captured, self.declared)
 
     def transport(self, kind: int, length: int, over: int | None = None) -> int:
         """Validity of a transport header with a fixed part of ``length`` bytes."""
@@ -251,7 +252,7 @@ class Packet:
 
     @cached_property
     def udp_end(self) -> int:
-        """Visible end of the UDP payload."""
+        """Captured end of the UDP payload."""
         ends = self.smaller(self.l4_end, self.g.add(self.l4_base, self.udp_length))
         return self.g.mux(self.is_(self.udp_length, 0), self.l4_end, ends)
 
@@ -271,42 +272,41 @@ class Packet:
 
     @cached_property
     def _cut(self) -> int:
-        """Bytes of the frame that would be in the window were not captured."""
-        return self.g.all(self.g.lt(self.seen, self.g.const(WINDOW)), self.g.lt(self.seen, self.g.size()))
+        """Bytes of the frame were not captured."""
+        return self.g.lt(self.captured, self.g.size())
 
     @cached_property
     def _short(self) -> int:
-        """An announced header at or below IP does not fit in what is visible."""
+        """An announced header at or below IP does not fit in what was captured."""
         g = self.g
         return g.any(
             g.invert(self.eth), self._tag_cut,
-            *(g.all(self._announces(kind), g.invert(self.fits(self.l3, length, self.seen)))
+            *(g.all(self._announces(kind), g.invert(self.fits(self.l3, length, self.captured)))
               for kind, length in ((0x0806, 8), (0x0800, 20), (0x86DD, 40))),
-            g.all(self.ip, g.lt(self.seen, self.ip_l4), g.le(self.ip_l4, self._ip_declared)),
+            g.all(self.ip, g.lt(self.captured, self.ip_l4), g.le(self.ip_l4, self._ip_declared)),
         )  # fmt: skip
 
     @cached_property
     def _l4_short(self) -> tuple[int, int]:
-        """A transport header is announced that runs past (the declared end, what is visible)."""
+        """A transport header is announced that runs past (the declared end, what was captured)."""
         g = self.g
-        past_declared, past_seen = [], []
+        past_declared, past_captured = [], []
         for kind, length, family in (
             (TCP, 20, g.true), (UDP, 8, g.true), (SCTP, 12, g.true), (ICMP, 8, self.ip), (ICMPV6, 4, self.ip6),
         ):  # fmt: skip
             announced = g.all(self.l4, self.is_(self.l4_kind, kind), family)
             inside = self.fits(self.l4_base, length, self.declared)
             past_declared.append(g.all(announced, g.invert(inside)))
-            past_seen.append(g.all(announced, inside, g.invert(self.fits(self.l4_base, length, self.seen))))
-        return g.any(*past_declared), g.any(*past_seen)
+            past_captured.append(g.all(announced, inside, g.invert(self.fits(self.l4_base, length, self.captured))))
+        return g.any(*past_declared), g.any(*past_captured)
 
     @cached_property
     def malformed(self) -> int:
         """The frame contradicts itself: a wrong version, a length that lies, a header that its packet cannot hold."""
         g = self.g
         whole = g.invert(self._cut)
-        in_window = g.lt(self.seen, g.const(WINDOW))
         beyond_frame = g.all(g.lt(g.size(), self.declared), g.lt(g.size(), g.const(SIZE_MAX)))
-        past_declared, past_seen = self._l4_short
+        past_declared, past_captured = self._l4_short
         udp_lies = g.all(
             self.udp, g.invert(self.is_(self.udp_length, 0)),
             g.any(g.lt(self.udp_length, g.const(8)), g.lt(self.declared, g.add(self.l4_base, self.udp_length))),
@@ -320,26 +320,25 @@ class Packet:
             g.all(self.ip, g.lt(self._ip_declared, self.ip_l4)),
             g.all(g.any(self.ip, self.ip6), beyond_frame),
             past_declared,
-            g.all(past_seen, whole, in_window),
+            g.all(past_captured, whole),
             g.all(self.tcp, g.invert(self.tcp_sound)),
             g.all(udp_lies, g.invert(first_fragment), g.invert(more)),
-            *(g.all(e.unsound, g.any(e.past_declared, g.all(whole, in_window))) for e in self.extensions),
+            *(g.all(e.unsound, g.any(e.past_declared, whole)) for e in self.extensions),
         )
 
     @cached_property
     def truncated(self) -> int:
-        """A header was announced whose bytes cannot be seen: cut by the capture, past the window, or past the
-        bound on tags or extension headers."""
+        """A header was announced whose bytes are not there: cut by the capture, or past the bound on tags or extension
+        headers."""
         g = self.g
-        unseen = g.any(self._cut, self.is_(self.seen, WINDOW))
         third_tag = g.all(self.tags[1], self._is_tag(self.types[2]))
-        _, past_seen = self._l4_short
-        tcp_options = g.all(self.tcp_sound, g.lt(self.seen, self.tcp_payload))
+        _, past_captured = self._l4_short
+        tcp_options = g.all(self.tcp_sound, g.lt(self.captured, self.tcp_payload))
         return g.any(
-            g.all(g.any(self._short, past_seen, tcp_options), unseen),
+            g.all(g.any(self._short, past_captured, tcp_options), self._cut),
             third_tag,
             self._ip6_more,
-            *(g.all(e.unsound, g.invert(e.past_declared), unseen) for e in self.extensions),
+            *(g.all(e.unsound, g.invert(e.past_declared), self._cut) for e in self.extensions),
         )
 
 
@@ -371,14 +370,13 @@ class Extension:
         self.unsound = g.all(self.is_extension, g.invert(self.whole))
         self.past_declared = g.any(
             g.lt(packet.ip6_declared, packet.at(offset, 8)),
-            g.all(packet.fits(offset, 8, packet.seen), g.lt(packet.ip6_declared, self.after)),
+            g.all(packet.fits(offset, 8, packet.captured), g.lt(packet.ip6_declared, self.after)),
         )
         self.fragment_valid = g.all(self.is_fragment, head)
         self.fragment_offset = g.bits(g.load(offset, 2, 2), 3, 13)
         later = g.all(self.is_fragment, g.invert(packet.is_(self.fragment_offset, 0)))
         self.next_alive = g.all(g.any(g.all(alive, g.invert(self.is_extension)), self.whole), g.invert(later))
-        # A whole header ends inside of the window, so nine bits hold the offset after it.
-        self.next_offset = g.mux(self.whole, g.bits(self.after, 0, 9), offset)
+        self.next_offset = g.mux(self.whole, self.after, offset)
         self.next_kind = g.mux(self.whole, g.load(offset, 0, 1), kind)
 
     @property

@@ -81,7 +81,7 @@ class _Catalogue:
 
     def _frame(self) -> None:
         p, g = self.p, self.g
-        self.payload("frame", "the frame as captured", lambda: Region(g.true, p.zero, 0, p.seen))
+        self.payload("frame", "the frame as captured", lambda: Region(g.true, p.zero, 0, p.captured))
         self.value("frame.len", "bytes on the wire, 65535 for more", Type("int", 16), lambda: (g.true, g.size()))
 
     def _ethernet(self) -> None:
@@ -93,7 +93,7 @@ class _Catalogue:
         def eth() -> int:
             return p.eth
 
-        self.header("eth", "Ethernet", eth, lambda: Region(p.eth, p.zero, 0, p.seen))
+        self.header("eth", "Ethernet", eth, lambda: Region(p.eth, p.zero, 0, p.captured))
         self.address("eth.dst", "destination address", MAC, eth, base, 0)
         self.address("eth.src", "source address", MAC, eth, base, 6)
         self.address("eth.addr", "either address", MAC, eth, base, 0, 6)
@@ -131,7 +131,7 @@ class _Catalogue:
         def ipv4() -> int:
             return p.arp_ipv4
 
-        self.header("arp", "ARP", lambda: p.arp, lambda: Region(p.arp, p.l3, 0, p.seen))
+        self.header("arp", "ARP", lambda: p.arp, lambda: Region(p.arp, p.l3, 0, p.captured))
         self.loads("arp", lambda: p.arp, base, (
             ("hw.type", "hardware type", 0, 2, 0, 16), ("proto.type", "protocol type", 2, 2, 0, 16),
             ("hw.size", "bytes in a hardware address", 4, 1, 0, 8),
@@ -316,4 +316,4 @@ class _Catalogue:
     def _parse(self) -> None:
         p, g = self.p, self.g
         self.value("parse.malformed", "the frame contradicts itself", FLAG, lambda: (g.true, p.malformed))
-        self.value("parse.truncated", "an announced header cannot be seen", FLAG, lambda: (g.true, p.truncated))
+        self.value("parse.truncated", "an announced header was not captured", FLAG, lambda: (g.true, p.truncated))

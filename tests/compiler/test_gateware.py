@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from sevenm.compiler import compile_text
 from sevenm.compiler.backends.gateware.emit import LATENCY_TARGET, emit_source, load_source
 from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
-from sevenm.compiler.plan import Block, Plan, Rule, prune
-from sevenm.compiler.plan.graph import WINDOW, Graph, RangeError
+from sevenm.compiler.backends.gateware.window import WINDOW
+from sevenm.compiler.plan import Block, Plan, Rule, actions, prune
+from sevenm.compiler.plan.graph import Graph
+from sevenm.compiler.plan.ops import RangeError
 from sevenm.host.batch import EventBatch
 from sevenm.host.engine.decisions import unpack
 from sevenm.sim.model import Drive
@@ -44,7 +46,7 @@ class Graphs:
         ethertype = g.eq(self.values[1], g.const(1))
         short = g.mux(ethertype, g.const(18), g.const(14))
         self.bases = [short, g.add(short, g.mul(g.bits(g.load(short, 0, 1), 0, 4), g.const(4)))]
-        self.conditions = [ethertype, g.lt(g.seen(), g.const(64))]
+        self.conditions = [ethertype, g.lt(g.captured(), g.const(64))]
 
     def pick(self) -> int:
         return self.r.choice(self.values)
@@ -59,7 +61,7 @@ class Graphs:
         steps: list[Callable[[], None]] = [
             self.load, self.load, self.base, self.arithmetic, self.arithmetic, self.bitwise, self.bits, self.signed,
             self.divide, self.compare, self.compare, self.equal, self.member, self.member, self.logic, self.logic,
-            self.mux, self.seen, self.seen,
+            self.mux, self.captured, self.captured,
         ]  # fmt: skip
         try:
             self.r.choice(steps)()
@@ -136,8 +138,8 @@ class Graphs:
     def mux(self) -> None:
         self.values.append(self.g.mux(self.r.choice(self.conditions), self.pick(), self.pick()))
 
-    def seen(self) -> None:
-        g, seen = self.g, self.g.seen()
+    def captured(self) -> None:
+        g, seen = self.g, self.g.captured()
         base = g.add(self.r.choice([g.false, *self.bases]), g.const(self.r.choice([0, 1, 20, 64, 200])))
         self.conditions.append(
             self.r.choice(
@@ -155,23 +157,26 @@ class Graphs:
     def plan(self, rules: int) -> Plan:
         """A ``first`` block with a default rule, an ``all`` block, and two conditions more."""
         wanted = [self.r.choice(self.conditions) for _ in range(rules)]
-        wanted += self.conditions[-2:]
-        nodes, roots = prune(self.g.nodes, wanted)
+        wanted += [*self.conditions[-2:], self.g.false]
+        nodes, new = prune(self.g.nodes, wanted)
+        roots = [new[w] for w in wanted]
         half = rules // 2
         made = tuple(
             Rule(
                 f"r{i}",
                 int(i >= half),
                 roots[i],
-                deliver=tuple(sorted({self.r.randrange(3) for _ in range(self.r.randrange(3))})),
-                forward=self.r.choice([0, 0, 1, 0x8002]),
-                drop=self.r.random() < 0.1,
+                actions(
+                    deliver=sorted({self.r.randrange(3) for _ in range(self.r.randrange(3))}),
+                    forward=self.r.choice([(), (), (0,), (1, 15)]),
+                    drop=self.r.random() < 0.1,
+                ),
                 default=i in (half - 1, rules - 1) and self.r.random() < 0.7,
             )
             for i in range(rules)
         )
         blocks = (Block("one", "first", 0, half), Block("two", "all", half, rules))
-        plan = Plan("random", "packet", nodes, made, blocks, roots[-2], roots[-1], ("a", "b", "c"))
+        plan = Plan("random", "packet", nodes, made, blocks, *roots[-3:], ("a", "b", "c"))
         plan.check()
         return plan
 
@@ -291,18 +296,20 @@ def test_the_same_plan_gives_the_same_text_in_another_process() -> None:
 
 def test_names_cannot_leave_the_docstring() -> None:
     g = Graph()
-    nodes, roots = prune(g.nodes, [g.true, g.false])
+    nodes, _ = prune(g.nodes, [g.true, g.false])
     name = 'x\n"""\nraise SystemExit(1)\n"""\\'
-    rule = Rule(name, 0, roots[0], deliver=(0,))
-    plan = Plan(name, "packet", nodes, (rule,), (Block("b", "all", 0, 1),), roots[1], roots[1], (name,))
+    true, false = (next(i for i, n in enumerate(nodes) if n.attrs == (v,)) for v in (1, 0))
+    rule = Rule(name, 0, true, actions(deliver=(0,)))
+    plan = Plan(name, "packet", nodes, (rule,), (Block("b", "all", 0, 1),), false, false, false, (name,))
     assert emit_source(plan).latency_cycles == load_source(emit_source(plan)).LATENCY
     assert re.search(r"^// latency", to_verilog(plan).split("\n", 3)[2])
 
 
 def test_a_plan_without_rules_still_marks_packets() -> None:
     g = Graph()
-    nodes, roots = prune(g.nodes, [g.lt(g.seen(), g.const(14)), g.false])
-    plan = Plan("empty", "packet", nodes, (), (), roots[0], roots[1])
+    short = g.lt(g.captured(), g.const(14))
+    nodes, new = prune(g.nodes, [short, g.false])
+    plan = Plan("empty", "packet", nodes, (), (), new[short], new[g.false], new[g.false])
     packets = [Packet(bytes(n)) for n in (0, 13, 14, 15, 200)]
     run = play(load_source(emit_source(plan)).Core(), packets)
     assert [m.verdict for m in run.marked] == expected_verdicts(plan, packets)

@@ -16,9 +16,9 @@ from sevenm.compiler.backends.gateware.retime import retime
 from sevenm.compiler.backends.gateware.schedule import schedule
 from sevenm.compiler.backends.gateware.values import possible_values
 from sevenm.compiler.backends.gateware.verdict import first_match
-from sevenm.compiler.backends.gateware.window import window_beats
+from sevenm.compiler.backends.gateware.window import WINDOW, window_beats
 from sevenm.compiler.plan import Block, Plan, Rule, prune
-from sevenm.compiler.plan.graph import WINDOW, Graph
+from sevenm.compiler.plan.graph import Graph
 
 
 def value_of(nets: Netlist, ref: int, inputs: dict[int, int]) -> int:
@@ -240,21 +240,24 @@ def test_waiting_values_are_carried_in_the_fewest_bits() -> None:
     [
         (lambda g: g.eq(g.load(g.false, 10, 4), g.const(1)), 1),
         (lambda g: g.eq(g.load(g.false, 63, 2), g.const(1)), 2),
-        (lambda g: g.lt(g.seen(), g.const(64)), 1),
-        (lambda g: g.eq(g.seen(), g.const(64)), 1),
-        (lambda g: g.lt(g.seen(), g.const(65)), 1),
-        (lambda g: g.lt(g.seen(), g.const(66)), 2),
-        (lambda g: g.eq(g.seen(), g.const(128)), 2),
-        (lambda g: g.lt(g.const(200), g.seen()), 4),
-        (lambda g: g.eq(g.mod(g.seen(), 2), g.const(1)), 4),
-        (lambda g: g.member(g.seen(), [(10, 20), (60, WINDOW)]), 1),
+        (lambda g: g.lt(g.captured(), g.const(64)), 1),
+        (lambda g: g.eq(g.captured(), g.const(64)), 1),
+        (lambda g: g.lt(g.captured(), g.const(65)), 1),
+        (lambda g: g.lt(g.captured(), g.const(66)), 2),
+        (lambda g: g.eq(g.captured(), g.const(128)), 2),
+        (lambda g: g.lt(g.const(200), g.captured()), 4),
+        (lambda g: g.eq(g.mod(g.captured(), 2), g.const(1)), 4),
+        (lambda g: g.member(g.captured(WINDOW + 1), [(10, 20), (60, WINDOW + 1)]), 1),
     ],
 )
 def test_the_window_is_as_long_as_conditions_need(build: object, beats: int) -> None:
     g = Graph()
     assert callable(build)
-    nodes, roots = prune(g.nodes, [build(g), g.false])
-    plan = Plan("w", "packet", nodes, (Rule("r", 0, roots[0]),), (Block("b", "all", 0, 1),), roots[1], roots[1])
+    condition = build(g)
+    nodes, new = prune(g.nodes, [condition, g.false])
+    never = new[g.false]
+    rules = (Rule("r", 0, new[condition]),)
+    plan = Plan("w", "packet", nodes, rules, (Block("b", "all", 0, 1),), never, never, never)
     assert window_beats(plan) == beats
 
 

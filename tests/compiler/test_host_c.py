@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from sevenm.compiler import compile_filter, reference
 from sevenm.compiler.backends.c.emit import emit
 from sevenm.compiler.backends.c.guards import guards
-from sevenm.compiler.plan import Block, Plan, Rule, prune
-from sevenm.compiler.plan.graph import Graph, RangeError, live
+from sevenm.compiler.plan import Block, Plan, Rule, actions, prune
+from sevenm.compiler.plan.graph import Graph, live
+from sevenm.compiler.plan.ops import RangeError
 from sevenm.host.capture.format import CaptureError
 from sevenm.host.capture.pcap import open_capture
 
@@ -38,9 +39,13 @@ def compiler() -> str:
 
 def plan_of(graph: Graph, conditions: Sequence[int], mode: str = "all", names: Sequence[str] = ()) -> Plan:
     """One block; the last condition but one is malformed, the last one truncated."""
-    nodes, roots = prune(graph.nodes, conditions)
-    rules = tuple(Rule(names[i] if names else f"r{i}", 0, root, drop=i % 2 == 0) for i, root in enumerate(roots[:-2]))
-    return Plan("test", "packet", nodes, rules, (Block("b", mode, 0, len(rules)),), roots[-2], roots[-1])
+    nodes, new = prune(graph.nodes, [*conditions, graph.false])
+    roots = [new[c] for c in conditions]
+    rules = tuple(
+        Rule(names[i] if names else f"r{i}", 0, root, actions(drop=i % 2 == 0)) for i, root in enumerate(roots[:-2])
+    )
+    blocks = (Block("b", mode, 0, len(rules)),)
+    return Plan("test", "packet", nodes, rules, blocks, roots[-2], roots[-1], new[graph.false])
 
 
 def build(plans: Sequence[Plan], folder: Path, flags: Sequence[str]) -> list[ctypes.CDLL]:
@@ -111,8 +116,8 @@ def random_graph(seed: int, size: int = 70) -> tuple[Graph, list[int]]:
     """A DAG over all operations, with narrow and wide, signed and unsigned values, and its conditions."""
     rng = random.Random(seed)
     g = Graph()
-    values = [g.seen(), g.size(), g.load(g.false, rng.randrange(4), 1), g.load(g.false, rng.randrange(8), 2)]
-    conditions: list[int] = [g.lt(g.seen(), g.const(64)), g.eq(values[2], g.const(1))]
+    values = [g.captured(), g.size(), g.load(g.false, rng.randrange(4), 1), g.load(g.false, rng.randrange(8), 2)]
+    conditions: list[int] = [g.lt(g.captured(), g.const(64)), g.eq(values[2], g.const(1))]
 
     def constant(ref: int) -> int:
         n = g[ref]
@@ -298,13 +303,13 @@ def header_conditions(g: Graph) -> list[int]:
     tagged = g.eq(tag, g.const(0x8100))
     l3 = g.mux(tagged, g.const(18), g.const(14))
     ethertype = g.mux(tagged, g.load(g.false, 16, 2), tag)
-    ip4 = g.all(g.eq(ethertype, g.const(0x0800)), g.le(g.add(l3, g.const(20)), g.seen()))
-    ip6 = g.all(g.eq(ethertype, g.const(0x86DD)), g.le(g.add(l3, g.const(40)), g.seen()))
+    ip4 = g.all(g.eq(ethertype, g.const(0x0800)), g.le(g.add(l3, g.const(20)), g.captured()))
+    ip6 = g.all(g.eq(ethertype, g.const(0x86DD)), g.le(g.add(l3, g.const(40)), g.captured()))
     ihl = g.mul(g.bits(g.load(l3, 0, 1), 0, 4), g.const(4))
     protocol = g.mux(ip4, g.load(l3, 9, 1), g.load(l3, 6, 1))
     l4 = g.mux(ip4, g.add(l3, ihl), g.add(l3, g.const(40)))
     first = g.eq(g.bits(g.load(l3, 6, 2), 0, 13), g.const(0))
-    has_ports = g.all(g.any(g.all(ip4, first), ip6), g.le(g.add(l4, g.const(8)), g.seen()))
+    has_ports = g.all(g.any(g.all(ip4, first), ip6), g.le(g.add(l4, g.const(8)), g.captured()))
     udp, tcp = (g.all(has_ports, g.eq(protocol, g.const(p))) for p in (17, 6))
     sport, dport = g.load(l4, 0, 2), g.load(l4, 2, 2)
     src, dst6 = g.load(l3, 12, 4), g.load(l3, 24, 16)

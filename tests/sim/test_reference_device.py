@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sevenm.compiler.bundle import write_bundle
-from sevenm.compiler.plan import Block, Plan, Rule, prune
+from sevenm.compiler.plan import Block, Plan, Rule, actions, prune
 from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.reference import evaluate
 from sevenm.host.bundle import Bundle, BundleError
@@ -24,10 +24,11 @@ def plan_of_tagged_frames() -> Plan:
     g = Graph()
     tagged = g.eq(g.load(g.const(0), 12, 2), g.const(0x8100))
     short = g.lt(g.size(), g.const(60))
-    cut = g.lt(g.seen(), g.const(14))
-    nodes, (tagged, short, cut, never) = prune(g.nodes, [tagged, short, cut, g.false])
-    rules = (Rule("tagged", 0, tagged, deliver=(0,), forward=5), Rule("short", 0, short, drop=True))
-    return Plan("test", "packet", nodes, rules, (Block("test", "all", 0, 2),), never, cut, ("out",))
+    cut = g.lt(g.captured(), g.const(14))
+    nodes, new = prune(g.nodes, [tagged, short, cut, g.false])
+    tagged, short, cut, never = (new[c] for c in (tagged, short, cut, g.false))
+    rules = (Rule("tagged", 0, tagged, actions((0,), forward=(0, 2))), Rule("short", 0, short, actions(drop=True)))
+    return Plan("test", "packet", nodes, rules, (Block("test", "all", 0, 2),), never, cut, never, ("out",))
 
 
 @pytest.fixture

@@ -81,6 +81,9 @@ def _rules(plan: Plan, scheduler: Scheduler, roots: tuple[int, ...]) -> None:
             if chained and row < block.stop - 1:
                 text.append(f"c->taken |= row[{row} * SM_WORDS];")
             scheduler.say("\n".join(text))
-    for name, root, offset in (("malformed", roots[-2], "SM_RULES"), ("truncated", roots[-1], "SM_RULES + 1")):
+    for name, root, offset in (
+        ("malformed", roots[len(plan.rules)], "SM_RULES"),
+        ("truncated", roots[len(plan.rules) + 1], "SM_RULES + 1"),
+    ):
         scheduler.demand(root)
         scheduler.say(f"row[({offset}) * SM_WORDS] = {scheduler.word(root)} & live; /* {name} */")

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from sevenm.compiler.plan.graph import Node
+from sevenm.compiler.plan.ops import Node
 
 Conjunction = frozenset[int]
 """Literals that hold together: 2 * node, plus 1 where the node is to be 0."""
@@ -139,7 +139,8 @@ def implies(strong: Guard, weak: Guard) -> bool:
 def _selective(nodes: Sequence[Node], conjunction: Conjunction) -> bool:
     """Not only about visible bytes: those are there nearly always."""
     return not all(
-        nodes[lit // 2].op == "lt" and any(nodes[a].op == "seen" for a in nodes[lit // 2].args) for lit in conjunction
+        nodes[lit // 2].op == "lt" and any(nodes[a].op == "captured" for a in nodes[lit // 2].args)
+        for lit in conjunction
     )
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from sevenm.compiler.backends.c.guards import Guard
 from sevenm.compiler.passes.visibility import Access
-from sevenm.compiler.plan.graph import Graph, Node
+from sevenm.compiler.plan.graph import Graph
+from sevenm.compiler.plan.ops import Node
 
 TOGETHER_BYTES = 4
 """Most bytes of a read that serves several loads."""
@@ -120,7 +121,7 @@ def room_tests(graph: Graph) -> dict[int, tuple[int, int]]:
     it, seen - base limited to 0 … ROOM_MAX, is a column of its own, and each node one compare of bytes."""
     found: dict[int, tuple[int, int]] = {}
     for ref, node in enumerate(graph.nodes):
-        if node.op != "lt" or graph[node.args[0]].op != "seen":
+        if node.op != "lt" or graph[node.args[0]].op != "captured":
             continue
         right = graph[node.args[1]]
         end = graph.value(right.args[1]) if right.op == "add" else None

@@ -21,7 +21,7 @@ from sevenm.compiler.backends.c.regions import Statement, arrange
 from sevenm.compiler.backends.c.tables import Constants, TableKey, columns_of_tests
 from sevenm.compiler.backends.c.types import CType, type_of
 from sevenm.compiler.passes.visibility import Explicit
-from sevenm.compiler.plan.graph import Node
+from sevenm.compiler.plan.ops import Node
 
 CHAIN_MAX = 32
 """Ranges of a set that are tested one by one; more go to a bitmap (up to 16 bits) or a binary search."""
@@ -147,7 +147,7 @@ class Scheduler:
     def _cost(self, ref: int) -> int:
         """About what a node costs 64 events, in vectors of 64 bytes."""
         node = self.nodes[ref]
-        if node.op in ("const", "seen", "size"):
+        if node.op in ("const", "captured", "size"):
             return 0
         if ref in self.accesses:
             return LOAD_COST
@@ -272,7 +272,7 @@ class Scheduler:
     def column(self, ref: int, ctype: CType) -> str:
         """Pointer to a node's 64 values, in any type that holds its interval. Not for constants."""
         node = self.nodes[ref]
-        if node.op == "seen" and ctype == CType(16, False):
+        if node.op == "captured" and ctype == CType(16, False):
             return "c->seen"
         if node.op == "size" and ctype == CType(16, False):
             return "c->size"
@@ -300,7 +300,7 @@ class Scheduler:
 
     def _emit(self, ref: int) -> None:
         node = self.nodes[ref]
-        if node.op in ("const", "seen", "size", "not") or ref in self._replaced:
+        if node.op in ("const", "captured", "size", "not") or ref in self._replaced:
             return
         if ref in self.accesses:
             self._settle(ref)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sevenm.compiler.plan.graph import Node
+from sevenm.compiler.plan.ops import Node
 
 SIZES_BITS = (8, 16, 32, 64, 128)
 

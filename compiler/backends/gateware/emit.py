@@ -19,6 +19,8 @@ from sevenm.compiler.backends.gateware.lower import Lowering
 from sevenm.compiler.backends.gateware.schedule import Schedule, Stage, schedule
 from sevenm.compiler.backends.gateware.text import NetText, wrapped
 from sevenm.compiler.backends.gateware.verdict import Verdict, lower_verdict
+from sevenm.compiler.backends.gateware.window import WINDOW
+from sevenm.compiler.passes.punt import punt
 from sevenm.compiler.plan import Plan
 from sevenm.hdl.core import core_latency
 
@@ -47,6 +49,7 @@ def emit_source(plan: Plan, levels: int | None = None) -> GatewareSource:
 
     The same Plan gives the same text, byte for byte.
     """
+    plan = punt(plan, WINDOW)
     choices = LEVELS if levels is None else (levels,)
     for choice in choices:
         lowering = Lowering(plan, choice)

@@ -14,9 +14,9 @@ from sevenm.compiler.backends.gateware.divide import add_cost, offset, quotient,
 from sevenm.compiler.backends.gateware.members import MemberBuilder, Ranges, unsigned_ranges
 from sevenm.compiler.backends.gateware.netlist import Netlist
 from sevenm.compiler.backends.gateware.values import possible_values
-from sevenm.compiler.backends.gateware.window import BEAT_BYTES, window_beats, window_bytes
+from sevenm.compiler.backends.gateware.window import BEAT_BYTES, WINDOW, window_beats, window_bytes
 from sevenm.compiler.plan import Plan
-from sevenm.compiler.plan.graph import WINDOW, Node
+from sevenm.compiler.plan.ops import Node
 
 ROUTED_VALUES_MAX = 64
 """Most values of a start for which "seen < start" is looked up in the visible flags instead of compared."""
@@ -41,7 +41,7 @@ class Lowering:
         self.nets = Netlist(levels)
         self.beats = window_beats(plan)
         self.window_bytes = window_bytes(plan)
-        self.visible_bits = min(BEAT_BYTES * self.beats + 1, WINDOW)
+        self.visible_bits = BEAT_BYTES * self.beats + 1
         nets = self.nets
         self._window = nets.make("window", width=8 * self.window_bytes)
         self._visible = nets.make("visible", width=self.visible_bits)
@@ -58,7 +58,7 @@ class Lowering:
     def run(self) -> None:
         self._find_spans()
         for ref, node in enumerate(self.plan.nodes):
-            self._values.append(None if node.op == "seen" else self._lower(ref, node))
+            self._values.append(None if node.op == "captured" else self._lower(ref, node))
 
     def boolean(self, ref: int) -> int:
         return self._net(ref)
@@ -83,9 +83,9 @@ class Lowering:
         """(base, d) if ``seen < x`` is "byte base + d is not visible" and cheap to look up, or ``x < seen`` that it
         is visible."""
         nodes = self.plan.nodes
-        if node.op != "lt" or sum(nodes[a].op == "seen" for a in node.args) != 1:
+        if node.op != "lt" or sum(nodes[a].op == "captured" for a in node.args) != 1:
             return None
-        below = nodes[node.args[0]].op == "seen"
+        below = nodes[node.args[0]].op == "captured"
         base, offset = node.args[1 if below else 0], 0
         if nodes[base].op == "const":
             return None
@@ -194,7 +194,7 @@ class Lowering:
         """Membership of a node's value in ranges, which may go past its interval."""
         node = self.plan.nodes[ref]
         cut = tuple((max(lo, node.lo), min(hi, node.hi)) for lo, hi in ranges if lo <= node.hi and hi >= node.lo)
-        if node.op == "seen":
+        if node.op == "captured":
             return Value(self._seen_member(cut))
         return Value(self.nets.all(self._member(self._value(ref), cut)))
 
@@ -284,7 +284,7 @@ class Lowering:
             return self._test(node.args[1], ((a.attrs[0] + 1, b.hi),))
         if ref in self._routes:
             shown = self._shown(*self._routes[ref])
-            return Value(nets.invert(shown) if a.op == "seen" else shown)
+            return Value(nets.invert(shown) if a.op == "captured" else shown)
         x, y = (self._net(r) for r in node.args)
         width = max(nets[x].width, nets[y].width)
         if width <= LT_BITS or nets[x].is_signed or nets[y].is_signed:
