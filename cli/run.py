@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import click
 
-from sevenm.bundles import bundle_for
+from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import PORTS, Plan, Rule
 from sevenm.engines import needs_gateware, running
+from sevenm.host.bundle import Bundle
 from sevenm.host.session import Report, Session
 
 from . import output
@@ -33,7 +36,8 @@ from .sources import compile_file
     "--ring",
     "prefix",
     metavar="PREFIX",
-    help="Deliver into shared memory: one ring per channel, named PREFIX.CHANNEL, that other processes attach to.",
+    help="Deliver into shared memory: one ring per channel, named PREFIX.CHANNEL, that other processes attach to. A "
+    "record holds the first 96 bytes of a packet.",
 )
 @click.option(
     "--policy",
@@ -54,6 +58,9 @@ def run(
 ) -> int:
     """Run the rule file FILE on a capture and count, per rule and channel, what happens.
 
+    FILE may also be the folder of a bundle that `sevenm build` wrote. Its code runs only if it is what this version of
+    sevenm makes of the Plan in it.
+
     Without --ring matches are only counted. With it they are delivered, and what could not be is counted by its cause:
     matched is always delivered plus undelivered.
 
@@ -65,10 +72,9 @@ def run(
     """
     if target == "-" and as_json:
         raise click.UsageError("-w - and --json both want standard output; write the capture to a file.")
-    plan = compile_file(file).plan
     engine = choose(engine)
     with ExitStack() as stack:
-        bundle = stack.enter_context(bundle_for(plan, needs_gateware(engine)))
+        bundle, plan = stack.enter_context(_rules(file, needs_gateware(engine)))
         device = stack.enter_context(running(engine, bundle))
         reader = stack.enter_context(open_events(source, ingress, plan))
         writer = stack.enter_context(open_writer(target, source, reader)) if target is not None else None
@@ -81,6 +87,18 @@ def run(
     elif target != "-":
         _show(plan, report, prefix)
     return Exit.OK
+
+
+@contextmanager
+def _rules(file: str, gateware: bool) -> Iterator[tuple[Bundle, Plan]]:
+    """The bundle in the folder, or that of the rule file, and the Plan of both."""
+    if Path(file).is_dir():
+        bundle = open_bundle(file, gateware)
+        yield bundle, plan_of(bundle)
+        return
+    plan = compile_file(file).plan
+    with bundle_for(plan, gateware) as made:
+        yield made, plan
 
 
 def _counts(plan: Plan, report: Report, prefix: str | None) -> dict[str, object]:

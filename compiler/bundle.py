@@ -35,6 +35,7 @@ from sevenm.compiler.plan import Plan
 FORMAT = 1
 """Version of the manifest, which its readers refuse if they do not know it."""
 MANIFEST = "manifest.json"
+PLAN = "plan.json"
 CORE_FILES = ("core.py", "core.v")
 """The files of a bundle that need Amaranth to be made."""
 
@@ -57,17 +58,7 @@ def write_bundle(plan: Plan, folder: Path, gateware: bool = True, progress: Prog
     folder = Path(folder)
     previous = _replaceable(folder)
     say = progress or (lambda step: None)
-    say("C")
-    files = {"plan.json": json.dumps(plan.to_json(), sort_keys=True, separators=(",", ":")) + "\n"}
-    files["engine.c"] = emit(plan)
-    say("layouts")
-    for layout in plan.layouts:
-        files[f"{layout.name}.h"] = c_header(layout)
-        files[f"{layout.name}_dtype.py"] = numpy_source(layout)
-        files[f"{layout.name}_layout.py"] = amaranth_source(layout)
-    core = None
-    if gateware:
-        core = _gateware(plan, files, say)
+    files, core = generate(plan, gateware, say)
     say("writing")
     contents = {name: text.encode() for name, text in files.items()}
     manifest = _manifest(plan, {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}, core)
@@ -78,6 +69,22 @@ def write_bundle(plan: Plan, folder: Path, gateware: bool = True, progress: Prog
         reason = (error.strerror or str(error)).lower()
         raise BundleWriteError(f"{folder}: the bundle cannot be written: {reason}") from error
     return folder
+
+
+def generate(plan: Plan, gateware: bool, say: Progress) -> tuple[dict[str, str], dict[str, Any] | None]:
+    """The text of every file of the bundle but the manifest, and the manifest's entry for the core.
+
+    The same Plan gives the same text, so that what a bundle holds can be compared with what it should. Raises
+    MissingExtra."""
+    say("C")
+    files = {PLAN: json.dumps(plan.to_json(), sort_keys=True, separators=(",", ":")) + "\n"}
+    files["engine.c"] = emit(plan)
+    say("layouts")
+    for layout in plan.layouts:
+        files[f"{layout.name}.h"] = c_header(layout)
+        files[f"{layout.name}_dtype.py"] = numpy_source(layout)
+        files[f"{layout.name}_layout.py"] = amaranth_source(layout)
+    return files, _gateware(plan, files, say) if gateware else None
 
 
 def _gateware(plan: Plan, files: dict[str, str], say: Progress) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -101,7 +102,7 @@ class Bundle:
     core: CoreInfo | None
 
     @classmethod
-    def open(cls, folder: str | Path) -> Bundle:
+    def open(cls, folder: str | PathLike[str]) -> Bundle:
         """Reads and checks the manifest. Raises BundleError, with the file and the place."""
         folder = Path(folder)
         path = folder / MANIFEST

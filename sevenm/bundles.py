@@ -1,7 +1,9 @@
-"""Keeps the bundles that are made on the way in the user's cache.
+"""Bundles that are made on the way, kept in the user's cache, and bundles that come from elsewhere.
 
-One idea: engines run bundles, never Plans, here as anywhere. A bundle in the cache is named by what it was made from:
-the Plan and the sources of the back ends, so that neither another rule file nor another version of sevenm meets it.
+One idea: engines run bundles, never Plans, and a bundle is native code. One in the cache is named by what it was made
+from: the Plan and the sources of the back ends, so that neither another rule file nor another version of sevenm meets
+it. Of one that comes from elsewhere only the Plan is believed, which is checked data: what runs has to be, byte for
+byte, what this version makes of that Plan.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from os import PathLike
 from pathlib import Path
 
-from sevenm.compiler.bundle import BundleWriteError, write_bundle
-from sevenm.compiler.plan import Plan
+from sevenm.compiler.bundle import CORE_FILES, PLAN, BundleWriteError, generate, write_bundle
+from sevenm.compiler.plan import Plan, PlanError
 from sevenm.host.bundle import Bundle, BundleError
 from sevenm.host.engine.code_cache import usable
 
@@ -40,6 +44,40 @@ def bundle_for(plan: Plan, gateware: bool) -> Iterator[Bundle]:
         return
     with tempfile.TemporaryDirectory(prefix="sevenm-") as temporary:
         yield Bundle.open(write_bundle(plan, Path(temporary) / "bundle", gateware))
+
+
+def open_bundle(folder: str | PathLike[str], gateware: bool = False) -> Bundle:
+    """The bundle in a folder that `sevenm build` wrote, after its code was compared with what its Plan says it is.
+
+    engine.c is machine code of this process once it is loaded, so nothing but what this version of sevenm generates
+    from plan.json is let through. The core is compared if ``gateware`` is set, which takes seconds and needs Amaranth;
+    else the bundle that is returned has none. Raises BundleError, MissingExtra."""
+    bundle = Bundle.open(folder)
+    plan = plan_of(bundle)
+    gateware = gateware and bundle.core is not None
+    expected, _ = generate(plan, gateware, lambda step: None)
+    for name in (name for name in bundle.files if gateware or name not in CORE_FILES):
+        if name not in expected or bundle.read(name) != expected[name].encode():
+            raise BundleError(
+                f"{bundle.folder / name}: not what this version of sevenm makes of {PLAN}, and it would run as code; "
+                f"build the bundle again from its rules"
+            )
+    if gateware:
+        return bundle
+    kept = {name: digest for name, digest in bundle.files.items() if name not in CORE_FILES}
+    return replace(bundle, files=kept, core=None)
+
+
+def plan_of(bundle: Bundle) -> Plan:
+    """The Plan that the bundle was made from. Raises BundleError if there is none, or it is not the manifest's."""
+    path = bundle.path(PLAN)
+    try:
+        plan = Plan.load(path)
+    except PlanError as error:
+        raise BundleError(str(error)) from error
+    if plan.digest != bundle.digest:
+        raise BundleError(f"{path}: not the Plan of the manifest; build the bundle again")
+    return plan
 
 
 def _cached(plan: Plan, gateware: bool, folder: Path) -> Bundle:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from sevenm.compiler.plan import Plan, PlanError
-from sevenm.compiler.reference import evaluate
+from sevenm.compiler.reference import Memories, evaluate
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import DeviceError, DeviceKind
@@ -23,18 +23,20 @@ CHUNK = 4096
 
 
 class ReferenceRules:
-    """A bundle's Plan."""
+    """A bundle's Plan, and the state that the events so far have left."""
 
     def __init__(self, bundle: Bundle, plan: Plan) -> None:
         self.bundle = bundle
         self.plan = plan
+        self.memories = Memories(plan)
 
     def run(self, batch: EventBatch) -> Decisions:
         n = len(batch)
         flags = np.zeros((len(self.plan.rules) + 2, n), np.bool_)
         for start in range(0, n, CHUNK):
             part = batch.events[start : start + CHUNK]
-            said = evaluate(self.plan, batch.buffer, part["offset"], part["cap_len"], part["wire_len"])
+            where = (part["offset"], part["cap_len"], part["wire_len"], part["ts_ns"])
+            said = evaluate(self.plan, batch.buffer, *where, batch.source, self.memories)
             columns = slice(start, start + len(part))
             flags[:-2, columns] = said.fired
             flags[-2, columns] = said.malformed

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "hdl": {"hdl"},
     "host": {"host"},
     "sim": {"sim", "compiler", "host", "hdl"},
-    "cli": {"cli", "compiler", "hdl", "host", "sim", "bundles", "engines"},
+    "cli": {"cli", "compiler", "hdl", "host", "sim", "bundles", "engines", "events"},
 }
 SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore|pragma|pylint|mypy|fmt|ruff)\b:?(?P<rest>.*)", re.IGNORECASE)
 LEFT_TO_DO = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sevenm.host.capture.pcap import open_capture
 from sevenm.host.ring import Ring, RingReader
+from sevenm.host.ring.record import HEADER_SIZE, PACKET_SLOT, Flag
 
 Sevenm = Any
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +87,25 @@ def test_rings_deliver_every_match_to_another_process(sevenm: Sevenm, rules: Pat
         for name in Ring.names():
             if name.startswith(prefix):
                 Ring.unlink(name)
+
+
+@pytest.mark.needs("compiler")
+def test_packets_in_rings_are_cut_at_the_slot_as_the_readme_says(sevenm: Sevenm, rules: Path, office: Path) -> None:
+    prefix, room = f"cut{os.getpid()}", PACKET_SLOT - HEADER_SIZE
+    try:
+        report(sevenm, rules, office, "--engine", "host", "--ring", prefix)
+        with RingReader.attach(f"{prefix}.web") as reader:
+            records = np.concatenate([batch.copy() for batch in reader])
+    finally:
+        for name in Ring.names():
+            if name.startswith(prefix):
+                Ring.unlink(name)
+    long = records["wire_len"] > room
+    assert long.any() and not long.all()
+    assert np.array_equal(records["flags"] & Flag.CUT != 0, long)
+    assert np.array_equal(records["cap_len"], np.minimum(records["wire_len"], room))
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"A record holds the first {room} bytes of a packet, and its flag `CUT` says that there were more" in readme
 
 
 def test_rules_without_a_channel_have_nothing_to_deliver(sevenm: Sevenm, office: Path, tmp_path: Path) -> None:
