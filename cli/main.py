@@ -20,6 +20,7 @@ from .devices import devices
 from .errors import EXIT_HELP, Exit, Failure, explain
 from .filter import filter_
 from .layout import layout
+from .ring import ring
 from .run import run
 
 EPILOG = f"""\b
@@ -33,6 +34,7 @@ Examples:
   sevenm build edge.7m -o edge.bundle                       C, Verilog, headers and dtypes in a folder
   sevenm layout packet                                      every packet field and what it means
   sevenm devices                                            what can match here, and what is missing
+  sevenm ring list                                          rings in shared memory; ring rm removes them
 
 {EXIT_HELP}
 
@@ -70,7 +72,7 @@ def cli() -> None:
     """
 
 
-for command in (filter_, check, run, compare, build, layout, devices):
+for command in (filter_, check, run, compare, build, layout, devices, ring):
     cli.add_command(command)
 
 
