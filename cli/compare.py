@@ -18,7 +18,7 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.capture.writer import CaptureWriter
 from sevenm.host.devices.device import DEVICES, DeviceUnavailable, start
-from sevenm.host.engine.decisions import Bits, unpack
+from sevenm.host.engine.actions import Words, unpack
 from sevenm.host.ingress import Ingress
 from sevenm.host.registry import RegistryError
 from sevenm.host.session import Session
@@ -116,7 +116,7 @@ def _process(result: Comparison, reader: Ingress, writer: CaptureWriter | None) 
     return largest
 
 
-def _note(lane: Lane, wrong: Bits, before: int, n: int) -> None:
+def _note(lane: Lane, wrong: Words, before: int, n: int) -> None:
     """Counts the events that differ, per row, and keeps the first of each."""
     flags = unpack(wrong, n)
     lane.differs += flags.sum(axis=1)

@@ -65,7 +65,7 @@ def open_bundle(folder: str | PathLike[str], gateware: bool = False) -> Bundle:
     if gateware:
         return bundle
     kept = {name: digest for name, digest in bundle.files.items() if name not in CORE_FILES}
-    return replace(bundle, files=kept, core=None)
+    return replace(bundle, manifest=replace(bundle.manifest, files=kept, core=None))
 
 
 def plan_of(bundle: Bundle) -> Plan:

@@ -36,7 +36,7 @@ class RtlRules:
 
     def run(self, batch: EventBatch) -> Decisions:
         verdicts = self.model.process(batch, self.drive)
-        decisions = Decisions(verdicts.rows, len(batch), self.bundle.rules)
+        decisions = Decisions.from_rows(verdicts.rows, len(batch), self.bundle.rules)
         _compare(verdicts, decisions)
         measured, core = self.counters()["latency_cycles"], self.bundle.core
         if measured and core is not None and measured != core.latency_cycles:

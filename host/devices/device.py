@@ -20,7 +20,7 @@ from sevenm.host.registry import Registry
 
 if TYPE_CHECKING:
     from sevenm.host.batch import EventBatch
-    from sevenm.host.bundle import Bundle
+    from sevenm.host.bundle import Bundle, Row
     from sevenm.host.engine.decisions import Decisions
     from sevenm.host.ring.record import Engine
 
@@ -49,10 +49,6 @@ class Capabilities:
     punts: bool = False
     live_update: bool = False
     owns_ingress: bool = False
-
-
-Row = tuple[tuple[tuple[int, int], ...], tuple[int, ...]]
-"""A row of a table: a pair of integers for each key, meaning what the key's kind says, and the values."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from threading import Lock
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
+import numpy as np
+
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import GENERATION_MAX, Capabilities, Decided, DeviceError, Prepared, TableEdit
@@ -93,8 +95,10 @@ class SoftwareDevice(ABC, Generic[R]):
             if self._runner is None:
                 raise DeviceError(f"the device {self.name} has no rules; prepare a bundle and activate it")
             decisions = self._runner.run(batch)
+            decisions.generation = self.generation
             self._batches += 1
             self._events += len(batch)
+            self._punted += int(np.count_nonzero(decisions.punt))
             return decisions, self.generation
 
     def _check(self, generation: int) -> None:

@@ -42,5 +42,5 @@ def test_a_bundle_that_does_not_load_leaves_the_old_one(
             device.prepare(make_bundle(manifest, "no C"))
         assert device.generation == 1
         assert device.process(EventBatch.from_bytes([b"\x01"])).channels.tolist() == [1]
-        start(device, make_bundle({**manifest, "digest": "1" * 64}))
+        start(device, make_bundle({**manifest, "structure": "1" * 64}))
         assert device.generation == 2

@@ -67,13 +67,14 @@ def by_hand(bundle: Bundle) -> ByHandDevice:
 
 EXPECTED = {
     "bundle": "edge",
-    "digest": "ab" * 32,
+    "digest": "cd" * 32,
     "generation": 7,
     "engine": "reference",
     "events": 5,
     "bytes": 14,
     "malformed": 1,
     "truncated": 1,
+    "punted": 0,
     "dropped": 1,
     "passed": 3,
     "forwarded": {"0": 1, "2": 1},

@@ -52,12 +52,13 @@ def toy_bundle(folder: Path, latency: int = 5, **changes: object) -> Bundle:
     source = TOY.read_bytes()
     (folder / "core.v").write_bytes(source)
     actions: dict[int, dict[str, object]] = {0: {"drop": True}, 1: {"forward": 3}, 2: {"deliver": [0]}}
-    plain = {"block": 0, "deliver": [], "count": [], "forward": 0, "drop": False, "default": False, "line": 0}
+    plain = {"block": 0, "deliver": [], "count": [], "forward": 0, "computed": False, "drop": False, "default": False}
+    rules = [{**plain, "line": 0, "name": f"r{number}", **actions.get(number, {})} for number in range(70)]
     manifest: dict[str, object] = {
-        "format": 1, "name": "toy", "digest": "0" * 64, "version": "0", "source": "packet", "record_size": None,
-        "reach": 64, "rules": [{**plain, "name": f"r{number}", **actions.get(number, {})} for number in range(70)],
+        "format": 2, "name": "toy", **dict.fromkeys(("structure", "content", "digest"), "0" * 64), "version": "0",
+        "source": "packet", "record_size": None, "reach": 64, "rules": rules,
         "blocks": [{"name": "toy", "mode": "all", "start": 0, "stop": 70, "layout": None}],
-        "channels": ["one", "two"], "counters": [], "layouts": [],
+        "channels": ["one", "two"], "counters": [], "layouts": [], "tables": [], "states": [],
         "files": {"core.v": hashlib.sha256(source).hexdigest()},
         "core": {"top": "sevenm_core", "latency_cycles": latency, "window_beats": 1},
     }  # fmt: skip
