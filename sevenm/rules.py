@@ -148,7 +148,7 @@ def compile_rules(text_or_path: str | PathLike[str]) -> Rules:
         path = Path(text_or_path)
     else:
         return Rules(compile_text(text_or_path, "rules"))
-    return Rules(compile_text(read_source(path), path.stem))
+    return Rules(compile_text(read_source(path), path.stem, path.parent))
 
 
 def compile_condition(expression: str) -> Filter:

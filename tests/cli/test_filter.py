@@ -111,7 +111,7 @@ def test_a_byte_that_is_no_text_is_shown_with_its_place(
     head, *lines = done.err.splitlines()
     assert head == f"filter:1:{column}: error: byte {mark.decode()} is not UTF-8 [not-utf8]"
     assert lines[2] == "  | " + " " * (column - 1) + "^"
-    assert lines[3] == "  = write it as UTF-8, or in quotes as \\x and two digits"
+    assert lines[3] == f"  = write the text in UTF-8; a byte in quoted text is \\x{mark.decode()[2:]}"
 
 
 def test_names_that_are_no_text_are_shown_as_escapes(sevenm: Sevenm, office: Path, tmp_path: Path) -> None:
