@@ -12,8 +12,10 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import DeviceError, DeviceKind
 from sevenm.host.devices.software import SoftwareDevice
-from sevenm.host.engine.compiled import NO_CONTEXT, CompiledEngine, Context, NoCompiler, find_compiler, load_engine
+from sevenm.host.engine.compiled import CompiledEngine, Context, NoCompiler, find_compiler, load_engine
+from sevenm.host.engine.context import Contents, Memory
 from sevenm.host.engine.decisions import Decisions
+from sevenm.host.engine.rows import Column, Key, TableShape
 from sevenm.host.ring.record import Engine
 
 ENGINE_C = "engine.c"
@@ -22,20 +24,45 @@ ENGINE_C = "engine.c"
 class HostRules:
     """A bundle's engine, compiled and loaded, and what it reads beside the events."""
 
-    def __init__(self, bundle: Bundle, engine: CompiledEngine, context: Context) -> None:
+    def __init__(self, bundle: Bundle, engine: CompiledEngine, contents: Contents) -> None:
         self.bundle = bundle
         self.engine = engine
-        self.context = context
+        self.contents = contents
+
+    @property
+    def context(self) -> Context:
+        return self.contents.context
 
     def run(self, batch: EventBatch) -> Decisions:
         return self.engine.run(batch, self.bundle.rules, self.context)
 
     def counters(self) -> dict[str, int]:
-        return {}
+        """Of the states together: ``evicted``, entries that were overwritten though young, and ``backwards``, events
+        that arrived before an earlier one. Nothing without state."""
+        counts = self.contents.memory.counts()
+        if not counts:
+            return {}
+        return {"evicted": sum(c.evicted for c in counts), "backwards": max(c.backwards for c in counts)}
 
     def close(self) -> None:
         """The code is unmapped when nobody holds it."""
         self.engine.close()
+
+
+def contents_of(bundle: Bundle, engine: CompiledEngine) -> Contents:
+    """The rows of the bundle, and empty memory for its states. Raises BundleError, RowsError or ContextError."""
+    shapes = [
+        TableShape(
+            table.name,
+            tuple(Key(key.kind, key.width) for key in table.keys),
+            tuple(Column(column.name, column.lo, column.hi) for column in table.values),
+            table.most,
+        )
+        for table in bundle.tables
+    ]
+    names = [state.name for state in bundle.states]
+    memory = Memory(names, [engine.state_bytes(number) for number in range(len(names))])
+    return Contents.of(shapes, bundle.rows, memory)
 
 
 class Held(NamedTuple):
@@ -63,7 +90,7 @@ class HostDevice(SoftwareDevice[HostRules]):
     def prepare(self, bundle: Bundle) -> HostRules:
         """Compiles the bundle's engine, or takes it from the cache. Raises NoCompiler or EngineError."""
         engine = load_engine(bundle.read(ENGINE_C), bundle.structure, len(bundle.rules))
-        return HostRules(bundle, engine, NO_CONTEXT)
+        return HostRules(bundle, engine, contents_of(bundle, engine))
 
     def hold(self) -> Held:
         """The rules of now, for a loop in C. Raises DeviceError where none are active."""
