@@ -76,11 +76,11 @@ class HostDevice:
         finally:
             loaded.engine.release()
         decisions.generation = loaded.generation
-        self.count(1, len(batch))
+        self.count(loaded, 1, len(batch))
         return decisions
 
-    def count(self, batches: int, events: int) -> None:
-        """Adds to the counters what was decided elsewhere with the engine of this device."""
+    def count(self, held: Loaded, batches: int, events: int) -> None:
+        """Adds to the counters what was decided elsewhere with these rules of the device."""
         with self._lock:
             self._batches += batches
             self._events += events
