@@ -14,8 +14,9 @@ from _ring_peer import EVENT, EVENT_SIZE, RECORD, SLOTS, NumpyRing
 from numpy.typing import NDArray
 
 from sevenm.host import batch as host_batch
-from sevenm.host.engine.accounts import Accounts, Delivery
+from sevenm.host.engine.accounts import Accounts
 from sevenm.host.engine.decisions import Decisions
+from sevenm.host.engine.delivery import Delivery
 from sevenm.host.ring import RingWriter
 from sevenm.host.ring.record import Engine
 

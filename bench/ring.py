@@ -10,7 +10,7 @@ NumPy over multiprocessing.shared_memory gave, without numbering of ready record
 records   Batches of 1,024 ready-made records of 96 bytes (32 of header, 64 of event) are copied in. The peer needs one
           flat copy and does not number them; ours numbers.
 matches   From a batch of 64-byte events, their descriptors and the bits of a rule to records in the ring: what
-          filtering does after the match function. Ours is Delivery (host/engine/accounts.py), which also counts and
+          filtering does after the match function. Ours is Delivery (host/engine/delivery.py), which also counts and
           looks at every descriptor and flag. The peer knows that events lie one after the other, are of one size and
           of one rule and without flags, and counts nothing. 16 random masks take turns, each with that share of hits.
 in place  The producer reserves 1,024 slots and fills in time and id through NumPy, the rest of a slot staying what it

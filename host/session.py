@@ -186,13 +186,17 @@ class Session:
             with Loop() as loop:
                 outlets = [None if h is None else loop.outlet(h, timeout=self._timeout) for h in self._handles]
                 loop.publish(Program(held.engine, self.accounts, outlets, held.generation, held.context))
-                for piece in pieces:
-                    began = time.perf_counter_ns()
-                    loop.run(piece)
-                    self._device_ns += time.perf_counter_ns() - began
-                    done += 1
-                    if progress is not None:
-                        progress(self.accounts.total("events"))
+                try:
+                    for piece in pieces:
+                        began = time.perf_counter_ns()
+                        loop.run(piece)
+                        self._device_ns += time.perf_counter_ns() - began
+                        done += 1
+                        if progress is not None:
+                            progress(self.accounts.total("events"))
+                except CaptureError:
+                    loop.flush()  # what was read before the damage is delivered
+                    raise
                 loop.flush()
         finally:
             held.engine.release()

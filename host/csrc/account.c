@@ -9,11 +9,15 @@ void sm_account(sm_accounts *accounts, const sm_event *events, uint32_t n, const
         bytes += events[i].cap_len;
     sm_add(&accounts->events, n);
     sm_add(&accounts->bytes, bytes);
-    sm_add(&accounts->malformed, sm_bits(chunk->malformed));
-    sm_add(&accounts->truncated, sm_bits(chunk->truncated));
-    sm_add(&accounts->punted, sm_bits(chunk->punt));
-    sm_add(&accounts->dropped, sm_bits(resolved->drop));
-    sm_add(&accounts->passed, n - sm_bits(resolved->drop | resolved->forwarded));
+    if (chunk->malformed | chunk->truncated | chunk->punt) { /* seldom */
+        sm_add(&accounts->malformed, sm_bits(chunk->malformed));
+        sm_add(&accounts->truncated, sm_bits(chunk->truncated));
+        sm_add(&accounts->punted, sm_bits(chunk->punt));
+    }
+    if (resolved->drop)
+        sm_add(&accounts->dropped, sm_bits(resolved->drop));
+    const uint64_t away = resolved->drop | resolved->forwarded;
+    sm_add(&accounts->passed, away ? n - sm_bits(away) : n);
     for (uint32_t left = resolved->used; left; left &= left - 1) {
         const unsigned port = (unsigned)__builtin_ctz(left);
         sm_add(&accounts->forwarded[port], sm_bits(resolved->ports[port]));

@@ -22,6 +22,7 @@ static int send(const sm_batch *batch, uint64_t chunk, uint32_t channel, const s
         .buffer = batch->buffer,
         .events = batch->events + chunk * SM_CHUNK,
         .words = resolved->words[channel],
+        .n = sm_bits(resolved->words[channel]),
         .malformed = batch->chunks[chunk].malformed,
         .truncated = batch->chunks[chunk].truncated,
         .first = resolved->several >> channel & 1 ? resolved->first[channel] : 0,

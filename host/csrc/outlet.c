@@ -134,7 +134,7 @@ static uint64_t keep(sm_outlet *outlet, sm_accounts *accounts, uint32_t channel,
 
 int sm_outlet_send(sm_outlet *outlet, sm_accounts *accounts, uint32_t channel, const sm_matches *matches, uint32_t cause)
 {
-    const uint64_t wanted = sm_bits(matches->words);
+    const uint64_t wanted = matches->n;
     uint64_t *const undelivered = accounts->undelivered + (uint64_t)channel * SM_CAUSES;
 
     if (!outlet) {
@@ -142,7 +142,8 @@ int sm_outlet_send(sm_outlet *outlet, sm_accounts *accounts, uint32_t channel, c
         return 1;
     }
     sm_ring *const ring = outlet->ring;
-    sm_outlet_drain(outlet);
+    if (outlet->put != outlet->taken)
+        sm_outlet_drain(outlet);
     const uint64_t room = outlet->put != outlet->taken ? 0 : room_in(ring, wanted);
     const uint64_t spare = ring->fault ? 0 : outlet->slots - (outlet->put - outlet->taken);
     if (room + spare < wanted) {

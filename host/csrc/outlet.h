@@ -36,6 +36,7 @@ typedef struct {
     const uint8_t *buffer;
     const sm_event *events;
     uint64_t words, malformed, truncated;
+    uint64_t n; /* bits in words */
     const uint32_t *first;
     uint32_t rule, generation;
     uint8_t engine, source;

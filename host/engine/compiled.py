@@ -135,9 +135,10 @@ class CompiledEngine:
                 raise EngineError(f"engine.c has {what} {found}, expected {expected}; build the bundle again")
 
     def hold(self) -> None:
-        """Keeps the code mapped until ``release``. Raises EngineError once closed."""
+        """Keeps the code mapped until ``release``. Who holds it may hold it again, also after ``close``. Raises
+        EngineError once it is closed and nobody holds it."""
         with self._lock:
-            if self._closed:
+            if self._lib is None:
                 raise EngineError("the engine was closed")
             self._holders += 1
 

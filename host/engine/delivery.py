@@ -139,6 +139,7 @@ class Delivery:
         self._actions = CActions(accounts.table, accounts.n_channels, accounts.n_counters)
         self._c_accounts = CAccounts.of(accounts)
         self._cursor = self._ffi.new("sm_cursor *")
+        self._batch = self._ffi.new("sm_batch *")
 
     def add(self, batch: EventBatch, decisions: Decisions, generation: int, engine: int) -> None:
         """Counts and delivers a batch. ``engine`` and ``generation`` go into every record.
@@ -147,22 +148,16 @@ class Delivery:
         that; what then finds no room is counted as ``stopped``, so that the accounts add up."""
         if len(batch) != decisions.n or len(decisions.rules) != len(self._accounts.actions):
             raise ValueError(f"decisions on {decisions.n} events do not belong to a batch of {len(batch)}")
-        ffi, cursor = self._ffi, self._cursor
-        fields = {
-            "buffer": ffi.from_buffer("uint8_t[]", batch.buffer),
-            "events": ffi.from_buffer("sm_event[]", batch.events),
-            "n": len(batch),
-            "chunks": ffi.from_buffer("sm_chunk[]", decisions.chunks),
-            "fired": ffi.from_buffer("sm_fired[]", decisions.fired_entries),
-            "generation": generation,
-            "engine": engine,
-            "source": batch.source,
-        }
-        if decisions.ports is not None:
-            fields["ports"] = ffi.from_buffer("uint16_t[]", decisions.ports)
-        c_batch = ffi.new("sm_batch *", fields)
+        to, cursor, view = self._batch, self._cursor, self._ffi.from_buffer
+        # The views are held by these names until the batch is dealt with.
+        to.buffer = buffer = view("uint8_t[]", batch.buffer)
+        to.events = events = view("sm_event[]", batch.events)
+        to.chunks = chunks = view("sm_chunk[]", decisions.chunks)
+        to.fired = fired = view("sm_fired[]", decisions.fired_entries)
+        to.ports = ports = self._ffi.NULL if decisions.ports is None else view("uint16_t[]", decisions.ports)
+        to.n, to.generation, to.engine, to.source = len(batch), generation, engine, batch.source
         cursor.stuck = cursor.begun = cursor.stopping = 0
-        arguments = (self._actions.pointer, c_batch, self._outlets, self._c_accounts.pointer, cursor)
+        arguments = (self._actions.pointer, to, self._outlets, self._c_accounts.pointer, cursor)
         try:
             # Python runs its signal handlers between the calls, so that a reader that stands still can be given up.
             while not self._lib.sm_deliver(*arguments, SLICE_US):
@@ -171,3 +166,5 @@ class Delivery:
             cursor.stopping = 1
             self._lib.sm_deliver(*arguments, 0)
             raise
+        finally:
+            del buffer, events, chunks, fired, ports

@@ -177,8 +177,7 @@ class Loop:
 
         An exception out of a signal handler ends it: what then finds no room in a `block` ring is counted as
         ``stopped``, events that were not yet decided stay in the ingress."""
-        if not self._running.acquire(blocking=False):
-            raise LoopError("the loop runs already; stop it first")
+        self._enter()
         lib, left = self._lib, (1 << 63 if events is None else events)
         try:
             while True:
@@ -203,6 +202,11 @@ class Loop:
         finally:
             lib.sm_loop_stop(self._loop, lib.SM_GO)
             self._running.release()
+
+    def _enter(self) -> None:
+        """Only one thread at a time is in the loop."""
+        if not self._running.acquire(blocking=False):
+            raise LoopError("the loop runs already; stop it first")
 
     def _give_up(self, ingress: LoopIngress) -> None:
         """Ends a batch that waits, then lets go of the ingress."""
@@ -243,7 +247,9 @@ class Loop:
     def flush(self) -> None:
         """Empties the backlogs into the rings, waiting as long as their outlets do; after it nothing waits.
 
-        An exception out of a signal handler ends it: what is left is counted as ``stopped``."""
+        An exception out of a signal handler ends it: what is left is counted as ``stopped``. Raises LoopError while
+        the loop runs."""
+        self._enter()
         try:
             while not self._lib.sm_loop_flush(self._loop, SLICE_US):
                 pass
@@ -252,6 +258,8 @@ class Loop:
             self._lib.sm_loop_flush(self._loop, 0)
             self._lib.sm_loop_stop(self._loop, self._lib.SM_GO)
             raise
+        finally:
+            self._running.release()
         self.collect()
 
     def close(self) -> None:
@@ -260,9 +268,10 @@ class Loop:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-        self.stop(wait=False)
-        self._lib.sm_loop_flush(self._loop, 0)
-        self._lib.sm_loop_publish(self._loop, self._ffi.NULL)
+        with self._running:
+            self.stop(wait=False)
+            self._lib.sm_loop_flush(self._loop, 0)
+            self._lib.sm_loop_publish(self._loop, self._ffi.NULL)
         self.collect()
 
     def __enter__(self) -> Loop:

@@ -146,6 +146,7 @@ def test_code_stays_mapped_while_somebody_holds_it(
     engine.hold()
     engine.close()
     assert engine.mapped
+    assert len(engine.run(EventBatch.from_bytes([b"\1"]), bundle.rules)) == 1, "a holder may go on"
     engine.release()
     assert engine.mapped and engine.address != 0
     engine.release()

@@ -116,6 +116,9 @@ def test_a_loop_in_its_own_thread_leaves_python_free(engine: CompiledEngine, bun
         seen = loop.events
         while loop.events == seen:
             time.sleep(0.001)
+        for call in (loop.flush, lambda: loop.run(MemoryIngress(events(1)))):
+            with pytest.raises(LoopError, match="the loop runs already; stop it first"):
+                call()
         loop.stop()
         loop.join()
         assert loop.events == accounts.total("events") == accounts.rules[0] > 0

@@ -124,6 +124,60 @@ def test_the_compiled_engine_reports_the_same(
         assert data[name] == EXPECTED[name], name
 
 
+@pytest.mark.needs("compiler")
+@pytest.mark.usefixtures("need_native")
+@pytest.mark.parametrize("policy", ["drop", "block"])
+def test_the_loop_in_c_does_what_batches_of_python_do(
+    policy: str, manifest: dict[str, Any], make_bundle: MakeBundle, make_pcap: Callable[..., bytes]
+) -> None:
+    bundle = make_bundle(manifest)
+    capture = make_pcap([(i, 4 + i % 3, bytes([i % 256]) * (i % 5)) for i in range(700)])
+    seen = []
+    for by_batches in (False, True):
+        rings = {
+            name: RingWriter.create(f"test-session-{os.getpid()}-{name}", policy=policy) for name in bundle.channels
+        }
+        with HostDevice() as device:
+            device.load(bundle)
+            device.start()
+            session = Session(device, bundle, rings)
+            if by_batches:
+                for batch in open_capture(capture).batches(max_events=100):
+                    session.feed(batch)
+            else:
+                session.run(open_capture(capture))
+        report = session.report().to_json()
+        delivered = []
+        for ring in rings.values():
+            with RingReader.attach(ring.name) as reader:
+                delivered.append(reader.read().tobytes())
+            ring.close()
+            Ring.unlink(ring.name)
+        for name in ("seconds_device", "seconds_total", "device"):
+            del report[name]
+        seen.append((report, delivered))
+    assert seen[0] == seen[1]
+    assert seen[0][0]["channels"][0]["delivered"] == len(seen[0][1][0]) // 128 > 300
+
+
+@pytest.mark.needs("compiler")
+def test_a_run_in_the_loop_calls_progress_and_survives_damage(
+    manifest: dict[str, Any], make_bundle: MakeBundle, make_pcap: Callable[..., bytes]
+) -> None:
+    bundle, progress = make_bundle(manifest), list[int]()
+    damaged = make_pcap(EVENTS) + struct.pack("<IIII", 0, 0, 2**31, 0)
+    with HostDevice() as device:
+        device.load(bundle)
+        device.start()
+        session = Session(device, bundle)
+        with pytest.raises(CaptureError, match="a record of 2147483648 captured bytes"):
+            session.run(open_capture(damaged), progress=progress.append)
+        assert (session.report().events, progress) == (5, [5])
+        assert device.counters()["events"] == 5
+        session.run(open_capture(make_pcap(EVENTS)))
+        assert session.report().events == 10, "a session may run several captures"
+
+
 @pytest.mark.usefixtures("need_native")
 def test_matches_reach_rings_and_the_written_capture(
     manifest: dict[str, Any], make_bundle: MakeBundle, make_pcap: Callable[..., bytes], tmp_path: Path
