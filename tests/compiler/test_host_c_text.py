@@ -97,7 +97,9 @@ def _compile(text: str, folder: Path, compiler: str, flags: list[str]) -> None:
 
 def test_a_renamed_rule_changes_names_only() -> None:
     text = (GOLDEN / "blocks.7m").read_text()
-    one, other = (compile_text(t, "blocks").plan for t in (text, text.replace("login", "entry").replace("guard", "gate")))
+    one, other = (
+        compile_text(t, "blocks").plan for t in (text, text.replace("login", "entry").replace("guard", "gate"))
+    )
     assert one.structure == other.structure
     assert generated(one).replace("login", "entry").replace("block guard", "block gate") == generated(other)
 

@@ -52,6 +52,7 @@ class Names:
     def unique(self, wish: str) -> str:
         """The wish, or the wish with a number that nothing else has."""
         wish = re.sub(r"_+", "_", wish[:LENGTH_MAX]).strip("_")
+        wish = f"v_{wish}" if wish[:1].isdigit() else wish
         found, number = wish, 1
         while found in self._taken:
             number += 1
