@@ -10,11 +10,13 @@ The public surface: ``compile_text`` and ``compile_filter`` give a ``Plan`` or r
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, render
 from sevenm.compiler.lower.program import Compiled, lower_file, lower_filter
 from sevenm.compiler.plan import Plan, PlanError
+from sevenm.compiler.protocols.names import with_parser_names
 from sevenm.compiler.syntax.parse import parse_expression_with_warnings, parse_with_warnings
 
 __all__ = [
@@ -26,10 +28,14 @@ def compile_text(text: str, name: str, folder: Path | None = None) -> Compiled:
     """Compiles the text of a rule file; ``name`` becomes the Plan's. Rows of tables that stand in other files are read
     from ``folder``, the current one by default. Raises CompileError."""
     file, warnings = parse_with_warnings(text)
-    return lower_file(file, name, warnings, folder)
+    return _named(lower_file(file, name, warnings, folder))
 
 
 def compile_filter(text: str) -> Compiled:
     """Compiles a bare expression on packets. Raises CompileError."""
     expr, warnings = parse_expression_with_warnings(text)
-    return lower_filter(expr, warnings)
+    return _named(lower_filter(expr, warnings))
+
+
+def _named(compiled: Compiled) -> Compiled:
+    return replace(compiled, plan=with_parser_names(compiled.plan))
