@@ -10,9 +10,12 @@ The public surface: ``compile_text`` and ``compile_filter`` give a ``Plan`` or r
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, render
 from sevenm.compiler.lower.program import Compiled, lower_file, lower_filter
 from sevenm.compiler.plan import Plan, PlanError
+from sevenm.compiler.protocols.names import with_parser_names
 from sevenm.compiler.syntax.parse import parse_expression_with_warnings, parse_with_warnings
 
 __all__ = [
@@ -23,10 +26,14 @@ __all__ = [
 def compile_text(text: str, name: str) -> Compiled:
     """Compiles the text of a rule file; ``name`` becomes the Plan's. Raises CompileError."""
     file, warnings = parse_with_warnings(text)
-    return lower_file(file, name, warnings)
+    return _named(lower_file(file, name, warnings))
 
 
 def compile_filter(text: str) -> Compiled:
     """Compiles a bare expression on packets. Raises CompileError."""
     expr, warnings = parse_expression_with_warnings(text)
-    return lower_filter(expr, warnings)
+    return _named(lower_filter(expr, warnings))
+
+
+def _named(compiled: Compiled) -> Compiled:
+    return replace(compiled, plan=with_parser_names(compiled.plan))

@@ -52,11 +52,20 @@ def explicit_visibility(plan: Plan) -> Explicit:
         if node.op == "captured":
             new.append(graph.captured(min(node.attrs[0], most)))
             continue
-        ref = REBUILD[node.op](graph, args, node.attrs)
+        ref = _narrow(graph, REBUILD[node.op](graph, args, node.attrs))
         if graph[ref].op == "load" and ref not in accesses:
             accesses[ref] = _access(graph, ref, most)
         new.append(ref)
     return Explicit(graph, tuple(new), accesses, most)
+
+
+def _narrow(graph: Graph, ref: int) -> int:
+    """The smaller one of two values is not above either one's bound, which its own interval does not say."""
+    node = graph[ref]
+    if node.op != "mux" or graph[node.args[0]].op != "lt" or graph[node.args[0]].args != node.args[1:] or node.lo < 0:
+        return ref
+    width = min(graph[arm].width for arm in node.args[1:])
+    return graph.bits(ref, 0, width) if width < node.width else ref
 
 
 def _access(graph: Graph, ref: int, most: int) -> Access:

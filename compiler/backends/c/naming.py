@@ -15,7 +15,7 @@ from sevenm.compiler.plan import Plan
 from sevenm.compiler.plan.names import Name, name
 from sevenm.compiler.plan.ops import Node
 
-LENGTH_MAX = 40
+LENGTH_MAX = 48
 """Characters of a name; a longer one is cut."""
 KEYWORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
@@ -23,6 +23,12 @@ restrict return short signed sizeof static struct switch typedef union unsigned 
 true false linux unix main errno
 """
 """What C, its compilers and its headers have taken."""
+SET_MAX = 8
+"""Ends of ranges that the name of a membership lists."""
+_JOINED = {
+    "add": "plus", "sub": "minus", "mul": "times", "band": "and", "bor": "or", "bxor": "xor", "shl": "shl",
+    "shr": "shr", "quo": "div", "rem": "mod",
+}  # fmt: skip
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -46,6 +52,7 @@ class Names:
     def unique(self, wish: str) -> str:
         """The wish, or the wish with a number that nothing else has."""
         wish = re.sub(r"_+", "_", wish[:LENGTH_MAX]).strip("_")
+        wish = f"v_{wish}" if wish[:1].isdigit() else wish
         found, number = wish, 1
         while found in self._taken:
             number += 1
@@ -73,7 +80,7 @@ class Names:
             self._known[key] = self.unique(wish() if callable(wish) else str(wish))
         return self._known[key]
 
-    def describe(self, ref: int, depth: int = 2) -> str | None:
+    def describe(self, ref: int, depth: int = 3) -> str | None:
         """What the node stands for, None if it is nothing that has a name."""
         if ref in self._given:
             return self._given[ref].identifier
@@ -84,26 +91,37 @@ class Names:
             return node.op
         if node.op in ("eq", "lt"):
             return self._comparison(node, depth)
+        if node.op == "load":
+            base = "event" if self._nodes[node.args[0]].op == "const" else self.describe(node.args[0], depth - 1)
+            return base and f"{base}_at_{node.attrs[0]}_{8 * node.attrs[1]}"
+        if node.op in _JOINED:
+            left, right = (self._operand(a, depth) for a in node.args)
+            return f"{left}_{_JOINED[node.op]}_{right}" if left and right else None
         inner = self.describe(node.args[0], depth - 1) if len(node.args) == 1 else None
         if inner is None:
             return None
         match node.op:
             case "member":
-                return f"{inner}_in_{_number(node.attrs[0])}_{_number(node.attrs[1])}{'_more' * (len(node.attrs) > 2)}"
+                edges = "_".join(map(_number, dict.fromkeys(node.attrs)))
+                return f"{inner}_in_{edges}" if len(node.attrs) <= SET_MAX else f"{inner}_in_set"
             case "bits":
-                return f"{inner}_bit_{node.attrs[0]}" if node.attrs[1] == 1 else f"{inner}_bits_{node.attrs[0]}"
-            case "signed":
-                return f"{inner}_signed"
+                lsb, width = node.attrs
+                return f"{inner}_bit_{lsb}" if width == 1 else f"{inner}_bits_{lsb}_{lsb + width - 1}"
+            case "signed" | "div" | "mod":
+                return f"{inner}_{node.op}_{node.attrs[0]}"
             case _:
                 return None
+
+    def _operand(self, ref: int, depth: int) -> str | None:
+        node = self._nodes[ref]
+        return _number(node.lo) if node.op == "const" else self.describe(ref, depth - 1)
 
     def _comparison(self, node: Node, depth: int) -> str | None:
         operation = node.op
         a, b = node.args
         if self._nodes[a].op == "const":
             a, b, operation = b, a, "gt" if operation == "lt" else operation
-        left = self.describe(a, depth - 1)
-        right = _number(self._nodes[b].lo) if self._nodes[b].op == "const" else self.describe(b, depth - 1)
+        left, right = self._operand(a, depth), self._operand(b, depth)
         return f"{left}_{operation}_{right}" if left and right else None
 
 

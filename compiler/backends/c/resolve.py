@@ -84,7 +84,8 @@ class _Resolver:
 
     def _flag(self, name: str, root: int) -> None:
         self.scheduler.demand(self.node[root])
-        self.scheduler.say(f"c->chunk->{name} = {self.scheduler.word(self.node[root])} & c->live;")
+        word = self.scheduler.word(self.node[root])
+        self.scheduler.say(f"c->chunk->{name} = {word if word == '0' else f'{word} & c->live'};")
 
     def _block(self, block: Block, lookup: LookedUp | None) -> None:
         first = block.mode == "first"

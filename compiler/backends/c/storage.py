@@ -21,6 +21,8 @@ from sevenm.compiler.plan.ops import Node
 
 STAGE_STATEMENTS = 400
 """Statements in one generated function: compilers take more than linear time over long ones."""
+DECLARATORS = 3
+"""Columns that one line declares."""
 ARENA_STACK_BYTES_MAX = 64 * 1024
 """A larger arena is static per thread."""
 
@@ -72,10 +74,15 @@ class _Placer:
     def declared(self, texts: Iterable[str]) -> list[str]:
         """The columns that these texts use, as C declarations."""
         tokens = dict.fromkeys(m[0] for text in texts for m in _COLUMN.finditer(text))
-        return [
-            f"{self.places[token].split('_')[0][3:]} *const {self.column_name(token)} = {self.places[token]};"
-            for token in tokens
-        ]
+        by_type: defaultdict[str, list[str]] = defaultdict(list)
+        for token in tokens:
+            declarator = f"*const {self.column_name(token)} = {self.places[token]}"
+            by_type[self.places[token].split("_")[0].removeprefix("c->")].append(declarator)
+        lines: list[str] = []
+        for ctype, declarators in sorted(by_type.items(), key=lambda item: (int(item[0][1:]), item[0])):
+            rows = (declarators[at : at + DECLARATORS] for at in range(0, len(declarators), DECLARATORS))
+            lines += [f"{ctype} {', '.join(row)};" for row in rows]
+        return lines
 
 
 def place(program: Program, nodes: list[Node], names: Names) -> Layout:

@@ -1,0 +1,473 @@
+/* Match engine of the Plan filter. Generated; the Plan is the source.
+   structure 39a860168ca471b639f3507dd8c916bbf9825c2f47df2e84bbf0962e52742316
+   1 rules, 16 loads, 146 statements.
+
+   64 events at a time: a field is a column of 64 values, a condition is a word of 64 bits. Bytes are gathered from
+   the packets one header at a time; everything else works on whole columns. What counts only under a condition that
+   holds for no event of the 64 is skipped. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "sm_boundary.h"
+#include "engine_lanes.h"
+
+/* ==== From here on for this Plan ================================================================================= */
+
+#define RULES 1
+#define FIRED_MAX 1 /* entries of sm_fired that 64 events can need */
+
+/* ---- Tables of constants ---------------------------------------------------------------------------------------- */
+
+static const u16 types_1_low[3] = {
+    (u16)0x8100u, (u16)0x88a8u, (u16)0x9100u,
+};
+
+static const u16 types_1_span[3] = {
+    (u16)0u, (u16)0u, (u16)0u,
+};
+
+static const u16 types_2_low[3] = {
+    (u16)0x8100u, (u16)0x88a8u, (u16)0x9100u,
+};
+
+static const u16 types_2_span[3] = {
+    (u16)0u, (u16)0u, (u16)0u,
+};
+
+static const u8 l3_at_6_8_low[4] = {
+    (u8)0u, (u8)43u, (u8)51u, (u8)60u,
+};
+
+static const u8 l3_at_6_8_span[4] = {
+    (u8)0u, (u8)1u, (u8)0u, (u8)0u,
+};
+
+static const u8 ip6_ext1_next_kind_low[4] = {
+    (u8)0u, (u8)43u, (u8)51u, (u8)60u,
+};
+
+static const u8 ip6_ext1_next_kind_span[4] = {
+    (u8)0u, (u8)1u, (u8)0u, (u8)0u,
+};
+
+
+/* ---- Columns: what is known of 64 events ------------------------------------------------------------------------ */
+
+#define SLOT 64u /* bytes that stand in for those of an event that ends too early */
+typedef u16 captured_t;
+#define CAPTURED 65535u /* captured bytes are counted up to this; the rules cannot tell more */
+struct columns {
+    captured_t captured[LANES] ALIGNED;
+    u16 size[LANES] ALIGNED; /* bytes on the wire */
+    uintptr_t at[LANES] ALIGNED; /* where the event's bytes are */
+    u8 u8_[8][LANES] ALIGNED;
+    u16 u16_[6][LANES] ALIGNED;
+    u32 u32_[6][LANES] ALIGNED;
+    u64 live; /* lanes with an event to decide */
+    u64 free; /* events that no rule of the block has taken */
+    sm_chunk *chunk;
+    sm_fired *fired; /* the next entry */
+    const u8 *buffer;
+    const sm_event *events;
+    unsigned last; /* the lanes after it repeat it */
+    u8 copy[LANES][SLOT] ALIGNED;
+};
+
+/* ---- Fetch: where 64 events are, and the fields at fixed places ------------------------------------------------- */
+
+/* Bytes [from, from + count) of an event as far as they were captured, then zeros. */
+static __attribute__((noinline, unused)) const u8 *stand_in(struct columns *restrict c, unsigned i, u32 captured,
+                                                            const u8 *packet, u32 from, u32 count)
+{
+    u32 there = captured > from ? captured - from : 0;
+    u8 *copy = c->copy[i];
+    memset(copy, 0, count);
+    if (there)
+        memcpy(copy, packet + from, there < count ? there : count);
+    return copy;
+}
+
+/* Before bytes base + first up to base + end are read: leads the events that end earlier to copies, and says which. */
+static __attribute__((noinline, unused)) void lead(struct columns *restrict c, unsigned i, u32 from, u32 count)
+{
+    static const u8 nothing[SLOT];
+    const u8 *bytes = nothing;
+    if (c->captured[i] > from)
+        bytes = stand_in(c, i, c->captured[i], (const u8 *)c->at[i], from, count);
+    c->at[i] = (uintptr_t)bytes - from;
+}
+
+/* After that. */
+INLINE void lead_back(struct columns *restrict c, u64 moved)
+{
+    for (; moved; moved &= moved - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(moved);
+        c->at[i] = (uintptr_t)(c->buffer + c->events[i < c->last ? i : c->last].offset);
+    }
+}
+
+#define REACH(NAME, WIDE, PARAMETER, BASE) \
+    INLINE u64 NAME(struct columns *restrict c, PARAMETER u32 first, u32 end) \
+    { \
+        u8 b[LANES] ALIGNED; \
+        EACH b[i] = c->captured[i] < (WIDE)(BASE + end); \
+        u64 moved = pack(b); \
+        for (u64 lanes = moved; lanes; lanes &= lanes - 1) { \
+            unsigned i = (unsigned)__builtin_ctzll(lanes); \
+            lead(c, i, BASE + first, end - first); \
+        } \
+        return moved; \
+    }
+REACH(reach, u32, , 0)
+REACH(reach_u8, captured_t, const u8 *base COMMA, base[i])
+REACH(reach_u16, captured_t, const u16 *base COMMA, base[i])
+
+#define AHEAD 32u /* packets whose first line is fetched before it is needed */
+static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
+{
+    u16 *const types_1 = c->u16_[0], *const types_2 = c->u16_[1];
+    const unsigned last = n - 1;
+    for (unsigned i = 0; i < n; i++) {
+        const sm_event *event = c->events + i;
+        const u8 *p = c->buffer + event->offset;
+        __builtin_prefetch(c->buffer + c->events[i + AHEAD < more ? i + AHEAD : i].offset);
+        c->at[i] = (uintptr_t)p;
+        c->captured[i] = (captured_t)(event->cap_len < CAPTURED ? event->cap_len : CAPTURED);
+        c->size[i] = (u16)(event->wire_len < SM_SIZE_MAX ? event->wire_len : SM_SIZE_MAX);
+        if (__builtin_expect(event->cap_len < 18, 0))
+            p = stand_in(c, i, event->cap_len, p, 0, 18);
+        types_1[i] = get_u16(p + 12);
+        types_2[i] = get_u16(p + 16);
+    }
+    for (unsigned i = n; i < LANES; i++) {
+        c->at[i] = c->at[last];
+        c->captured[i] = c->captured[last];
+        c->size[i] = c->size[last];
+        types_1[i] = types_1[last];
+        types_2[i] = types_2[last];
+    }
+}
+
+/* ---- Rules that fire -------------------------------------------------------------------------------------------- */
+
+/* The rule fires on these events. */
+INLINE u64 fire(struct columns *restrict c, u64 events, uint32_t rule)
+{
+    if (events)
+        *c->fired++ = (sm_fired){events, rule, 0};
+    return events;
+}
+
+/* The rule fires on those of these events that no other rule of the block took. */
+INLINE u64 take(struct columns *restrict c, u64 events, uint32_t rule)
+{
+    events &= c->free;
+    c->free &= ~events;
+    return fire(c, events, rule);
+}
+
+/* ---- Stages: columns, conditions and rules ---------------------------------------------------------------------- */
+
+static void stage_0(struct columns *restrict c)
+{
+    u8 *const v23 = c->u8_[0], *const l3 = c->u8_[1], *const l3_at_9_8 = c->u8_[0];
+    u8 *const after_l3 = c->u8_[2], *const l3_at_0_8 = c->u8_[3], *const l3_at_6_8 = c->u8_[4];
+    u8 *const l3_at_0_8_bits_4_7 = c->u8_[5], *const ip6_ext1_offset = c->u8_[6], *const l3_plus_48 = c->u8_[7];
+    u8 *const l3_at_41_8 = c->u8_[7], *const l3_at_40_8 = c->u8_[7], *const after_ip6_ext1_next_offset = c->u8_[6];
+    u8 *const ip_words = c->u8_[5], *const ip6_ext1_next_kind = c->u8_[3], *const ip6_ext1_next_offset_at_1_8 = c->u8_[4];
+    u8 *const ip6_ext1_next_offset_at_0_8 = c->u8_[4], *const ip6_ext2_next_kind = c->u8_[7], *const l4_kind = c->u8_[3];
+    u8 *const ip_words_times_4 = c->u8_[2], *const ip_l4 = c->u8_[5], *const after_l4_base = c->u8_[1];
+    u16 *const types_1 = c->u16_[0], *const types_2 = c->u16_[1], *const types_3 = c->u16_[2];
+    u16 *const l3_at_4_16 = c->u16_[3], *const v19 = c->u16_[4], *const ethertype = c->u16_[0];
+    u16 *const ip6_end = c->u16_[3], *const l3_plus_48_u16 = c->u16_[4], *const l3_at_41_8_plus_2 = c->u16_[4];
+    u16 *const l3_at_41_8_plus_2_times_4 = c->u16_[2], *const l3_at_41_8_plus_1 = c->u16_[4], *const l3_at_41_8_plus_1_times_8 = c->u16_[1];
+    u16 *const v70 = c->u16_[4], *const ip6_ext1_length = c->u16_[1], *const ip6_ext1_after = c->u16_[4];
+    u16 *const ip6_ext1_offset_u16 = c->u16_[1], *const ip6_ext1_next_offset = c->u16_[2], *const l3_at_42_16 = c->u16_[0];
+    u16 *const ip6_ext1_fragment_offset = c->u16_[1], *const ip6_ext1_next_offset_plus_8 = c->u16_[1], *const ip6_ext1_next_offset_at_1_8_plus_2 = c->u16_[1];
+    u16 *const ip6_ext1_next_offset_at_1_8_plus_2_times_4 = c->u16_[0], *const ip6_ext1_next_offset_at_1_8_plus_1 = c->u16_[1], *const ip6_ext1_next_offset_at_1_8_plus_1_times_8 = c->u16_[4];
+    u16 *const v111 = c->u16_[1], *const ip6_ext2_length = c->u16_[4], *const ip6_ext2_after = c->u16_[1];
+    u16 *const ip6_ext2_next_offset = c->u16_[3], *const l3_at_6_16 = c->u16_[1], *const ip_total = c->u16_[4];
+    u16 *const ip_l4_u16 = c->u16_[0], *const ip_fragment = c->u16_[5], *const l4_base = c->u16_[4];
+    u16 *const l4_end = c->u16_[3], *const l4_base_plus_20 = c->u16_[5], *const ip6_ext1_next_offset_at_2_16 = c->u16_[0];
+    u16 *const ip6_ext2_fragment_offset = c->u16_[2], *const tcp_dstport = c->u16_[2];
+    u32 *const raw_l3_at_0_8 = c->u32_[0], *const raw_l3_at_4_16 = c->u32_[1], *const ip6_ext1_offset_plus_l3_at_4_16 = c->u32_[2];
+    u32 *const size_u32 = c->u32_[3], *const ip6_declared = c->u32_[4], *const captured_u32 = c->u32_[2];
+    u32 *const v50 = c->u32_[5], *const l3_plus_ip_total = c->u32_[0], *const ip_declared = c->u32_[1];
+    u32 *const declared = c->u32_[0], *const v168 = c->u32_[4];
+    u64 moved;
+    u64 w_captured_lt_14 = ltk_u16(c->captured, (u16)14u);
+    settle_u16(types_1, ~w_captured_lt_14, 1, 0, (u16)0xffffu);
+    u64 w_captured_lt_18 = ltk_u16(c->captured, (u16)18u);
+    settle_u16(types_2, ~w_captured_lt_18, 1, 0, (u16)0xffffu);
+    u64 w_captured_lt_22 = ltk_u16(c->captured, (u16)22u);
+    u64 w_types_1_in_33024_34984_37120 = in_ranges_u16(types_1, types_1_low, types_1_span, 3);
+    u64 w_types_2_in_33024_34984_37120 = 0;
+    if (~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_types_1_in_33024_34984_37120) {
+        moved = reach(c, 20, 22);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i]);
+            types_3[i] = get_u16(p + 20);
+        }
+        lead_back(c, moved);
+        w_types_2_in_33024_34984_37120 = in_ranges_u16(types_2, types_2_low, types_2_span, 3);
+        settle_u16(types_3, ~w_captured_lt_22, 1, 0, (u16)0xffffu);
+    }
+    u64 w_tags_2 = ~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_types_1_in_33024_34984_37120 & w_types_2_in_33024_34984_37120;
+    u64 w_tags_1 = ~w_captured_lt_14 & ~w_captured_lt_18 & w_types_1_in_33024_34984_37120;
+    muxkk_u8(v23, w_tags_1, (u8)18u, (u8)14u);
+    muxkc_u8(l3, w_tags_2, (u8)22u, v23);
+    moved = reach_u8(c, l3, 0, 10);
+    EACH { /* gather */
+        const u8 *p = (const u8 *)(c->at[i] + l3[i]);
+        raw_l3_at_0_8[i] = get_u32(p + 0);
+        raw_l3_at_4_16[i] = get_u32(p + 4);
+        l3_at_9_8[i] = get_u8(p + 9);
+    }
+    lead_back(c, moved);
+    room_u8(after_l3, c->captured, l3);
+    u64 w_captured_lt_l3_plus_1 = ltk_u8(after_l3, 1);
+    take_u32_u8(l3_at_0_8, raw_l3_at_0_8, ~w_captured_lt_l3_plus_1, 0x80808000u, 0, 0, (u8)255u);
+    u64 w_captured_lt_l3_plus_7 = ltk_u8(after_l3, 7);
+    take_u32_u8(l3_at_6_8, raw_l3_at_4_16, ~w_captured_lt_l3_plus_7, 0x80808002u, 0, 16, (u8)255u);
+    u64 w_captured_lt_l3_plus_6 = ltk_u8(after_l3, 6);
+    take_u32_u16(l3_at_4_16, raw_l3_at_4_16, ~w_captured_lt_l3_plus_6, 0x80800001u, 1, 16, (u16)0xffffu);
+    muxcc_u16(v19, w_tags_1, types_2, types_1);
+    muxcc_u16(ethertype, w_tags_2, types_3, v19);
+    u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
+    u64 w_captured_lt_ip6_ext1_offset = ltk_u8(after_l3, 40);
+    EACH l3_at_0_8_bits_4_7[i] = (u8)((l3_at_0_8[i] >> 4));
+    u64 w_ip6_sound = eqk_u8(l3_at_0_8_bits_4_7, (u8)6u);
+    u64 w_l3_at_6_8_in_0_43_44_51_60 = in_ranges_u8(l3_at_6_8, l3_at_6_8_low, l3_at_6_8_span, 4);
+    u64 w_l3_at_4_16_eq_0 = eqk_u16(l3_at_4_16, (u16)0u);
+    EACH ip6_ext1_offset[i] = (u8)((u32)l3[i] + 40u);
+    EACH ip6_ext1_offset_plus_l3_at_4_16[i] = (u32)((u32)ip6_ext1_offset[i] + (u32)l3_at_4_16[i]);
+    EACH size_u32[i] = (u32)c->size[i];
+    muxcc_u32(ip6_declared, w_l3_at_4_16_eq_0, size_u32, ip6_ext1_offset_plus_l3_at_4_16);
+    EACH captured_u32[i] = (u32)c->captured[i];
+    u64 w_captured_lt_ip6_declared = lt_u32(captured_u32, ip6_declared);
+    muxcc_u32(v50, w_captured_lt_ip6_declared, captured_u32, ip6_declared);
+    EACH ip6_end[i] = (u16)((u32)v50[i] & 0xffffu);
+    EACH l3_plus_48[i] = (u8)((u32)l3[i] + 48u);
+    EACH l3_plus_48_u16[i] = (u16)l3_plus_48[i];
+    u64 w_ip6_end_lt_l3_plus_48 = lt_u16(ip6_end, l3_plus_48_u16);
+    u64 w_l3_at_6_8_eq_44 = eqk_u8(l3_at_6_8, (u8)44u);
+    u64 w_captured_lt_l3_plus_42 = 0, w_l3_at_6_8_eq_51 = 0;
+    if ((~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & w_l3_at_6_8_in_0_43_44_51_60 & ~w_ip6_end_lt_l3_plus_48) && (~w_l3_at_6_8_eq_44)) {
+        moved = reach_u8(c, l3, 41, 42);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + l3[i]);
+            l3_at_41_8[i] = get_u8(p + 41);
+        }
+        lead_back(c, moved);
+        w_captured_lt_l3_plus_42 = ltk_u8(after_l3, 42);
+        settle_u8(l3_at_41_8, ~w_captured_lt_l3_plus_42, 0, 0, (u8)255u);
+        w_l3_at_6_8_eq_51 = eqk_u8(l3_at_6_8, (u8)51u);
+        EACH l3_at_41_8_plus_2[i] = (u16)((u32)l3_at_41_8[i] + 2u);
+        EACH l3_at_41_8_plus_2_times_4[i] = (u16)((u32)l3_at_41_8_plus_2[i] * 4u);
+        EACH l3_at_41_8_plus_1[i] = (u16)((u32)l3_at_41_8[i] + 1u);
+        EACH l3_at_41_8_plus_1_times_8[i] = (u16)((u32)l3_at_41_8_plus_1[i] * 8u);
+        muxcc_u16(v70, w_l3_at_6_8_eq_51, l3_at_41_8_plus_2_times_4, l3_at_41_8_plus_1_times_8);
+    }
+    u64 w_captured_lt_l3_plus_41 = 0, w_ip6_end_lt_ip6_ext1_after = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & w_l3_at_6_8_in_0_43_44_51_60 & ~w_ip6_end_lt_l3_plus_48) {
+        moved = reach_u8(c, l3, 40, 41);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + l3[i]);
+            l3_at_40_8[i] = get_u8(p + 40);
+        }
+        lead_back(c, moved);
+        w_captured_lt_l3_plus_41 = ltk_u8(after_l3, 41);
+        settle_u8(l3_at_40_8, ~w_captured_lt_l3_plus_41, 0, 0, (u8)255u);
+        muxkc_u16(ip6_ext1_length, w_l3_at_6_8_eq_44, (u16)8u, v70);
+        EACH ip6_ext1_after[i] = (u16)((u32)ip6_ext1_offset[i] + (u32)ip6_ext1_length[i]);
+        w_ip6_end_lt_ip6_ext1_after = lt_u16(ip6_end, ip6_ext1_after);
+    }
+    u64 w_ip6_ext1_whole = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & w_l3_at_6_8_in_0_43_44_51_60 & ~w_ip6_end_lt_l3_plus_48 & ~w_ip6_end_lt_ip6_ext1_after;
+    EACH ip6_ext1_offset_u16[i] = (u16)ip6_ext1_offset[i];
+    muxcc_u16(ip6_ext1_next_offset, w_ip6_ext1_whole, ip6_ext1_after, ip6_ext1_offset_u16);
+    room_u16(after_ip6_ext1_next_offset, c->captured, ip6_ext1_next_offset);
+    u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
+    u64 w_captured_lt_l3_plus_20 = ltk_u8(after_l3, 20);
+    u64 w_l3_at_0_8_bits_4_7_eq_4 = eqk_u8(l3_at_0_8_bits_4_7, (u8)4u);
+    u64 w_captured_lt_l3_plus_10 = 0, w_ip_words_lt_5 = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_at_0_8_bits_4_7_eq_4) {
+        w_captured_lt_l3_plus_10 = ltk_u8(after_l3, 10);
+        settle_u8(l3_at_9_8, ~w_captured_lt_l3_plus_10, 0, 0, (u8)255u);
+        EACH ip_words[i] = (u8)((u32)l3_at_0_8[i] & 15u);
+        w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
+    }
+    u64 w_ip = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_at_0_8_bits_4_7_eq_4 & ~w_ip_words_lt_5;
+    u64 w_ip6_ext1_is_extension = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & w_l3_at_6_8_in_0_43_44_51_60;
+    u64 w89 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & ~w_ip6_ext1_is_extension;
+    u64 w90 = w_ip6_ext1_whole | w89;
+    u64 w_captured_lt_l3_plus_44 = 0, w_ip6_ext1_fragment_offset_eq_0 = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & w_l3_at_6_8_eq_44) {
+        moved = reach_u8(c, l3, 42, 44);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + l3[i]);
+            l3_at_42_16[i] = get_u16(p + 42);
+        }
+        lead_back(c, moved);
+        w_captured_lt_l3_plus_44 = ltk_u8(after_l3, 44);
+        settle_u16(l3_at_42_16, ~w_captured_lt_l3_plus_44, 1, 0, (u16)0xffffu);
+        EACH ip6_ext1_fragment_offset[i] = (u16)((l3_at_42_16[i] >> 3));
+        w_ip6_ext1_fragment_offset_eq_0 = eqk_u16(ip6_ext1_fragment_offset, (u16)0u);
+    }
+    u64 w87 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & w_l3_at_6_8_eq_44 & ~w_ip6_ext1_fragment_offset_eq_0;
+    muxcc_u8(ip6_ext1_next_kind, w_ip6_ext1_whole, l3_at_40_8, l3_at_6_8);
+    u64 w_ip6_ext1_next_kind_in_0_43_44_51_60 = in_ranges_u8(ip6_ext1_next_kind, ip6_ext1_next_kind_low, ip6_ext1_next_kind_span, 4);
+    EACH ip6_ext1_next_offset_plus_8[i] = (u16)((u32)ip6_ext1_next_offset[i] + 8u);
+    u64 w_ip6_end_lt_ip6_ext1_next_offset_plus_8 = lt_u16(ip6_end, ip6_ext1_next_offset_plus_8);
+    u64 w_ip6_ext1_next_kind_eq_44 = eqk_u8(ip6_ext1_next_kind, (u8)44u);
+    u64 w_captured_lt_ip6_ext1_next_offset_plus_2 = 0, w_ip6_ext1_next_kind_eq_51 = 0;
+    if ((~w87 & w90 & w_ip6_ext1_next_kind_in_0_43_44_51_60 & ~w_ip6_end_lt_ip6_ext1_next_offset_plus_8) && (~w_ip6_ext1_next_kind_eq_44)) {
+        moved = reach_u16(c, ip6_ext1_next_offset, 1, 2);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + ip6_ext1_next_offset[i]);
+            ip6_ext1_next_offset_at_1_8[i] = get_u8(p + 1);
+        }
+        lead_back(c, moved);
+        w_captured_lt_ip6_ext1_next_offset_plus_2 = ltk_u8(after_ip6_ext1_next_offset, 2);
+        settle_u8(ip6_ext1_next_offset_at_1_8, ~w_captured_lt_ip6_ext1_next_offset_plus_2, 0, 0, (u8)255u);
+        w_ip6_ext1_next_kind_eq_51 = eqk_u8(ip6_ext1_next_kind, (u8)51u);
+        EACH ip6_ext1_next_offset_at_1_8_plus_2[i] = (u16)((u32)ip6_ext1_next_offset_at_1_8[i] + 2u);
+        EACH ip6_ext1_next_offset_at_1_8_plus_2_times_4[i] = (u16)((u32)ip6_ext1_next_offset_at_1_8_plus_2[i] * 4u);
+        EACH ip6_ext1_next_offset_at_1_8_plus_1[i] = (u16)((u32)ip6_ext1_next_offset_at_1_8[i] + 1u);
+        EACH ip6_ext1_next_offset_at_1_8_plus_1_times_8[i] = (u16)((u32)ip6_ext1_next_offset_at_1_8_plus_1[i] * 8u);
+        muxcc_u16(v111, w_ip6_ext1_next_kind_eq_51, ip6_ext1_next_offset_at_1_8_plus_2_times_4, ip6_ext1_next_offset_at_1_8_plus_1_times_8);
+    }
+    u64 w_captured_lt_ip6_ext1_next_offset_plus_1 = 0, w_ip6_end_lt_ip6_ext2_after = 0;
+    if (~w87 & w90 & w_ip6_ext1_next_kind_in_0_43_44_51_60 & ~w_ip6_end_lt_ip6_ext1_next_offset_plus_8) {
+        moved = reach_u16(c, ip6_ext1_next_offset, 0, 1);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + ip6_ext1_next_offset[i]);
+            ip6_ext1_next_offset_at_0_8[i] = get_u8(p + 0);
+        }
+        lead_back(c, moved);
+        w_captured_lt_ip6_ext1_next_offset_plus_1 = ltk_u8(after_ip6_ext1_next_offset, 1);
+        settle_u8(ip6_ext1_next_offset_at_0_8, ~w_captured_lt_ip6_ext1_next_offset_plus_1, 0, 0, (u8)255u);
+        muxkc_u16(ip6_ext2_length, w_ip6_ext1_next_kind_eq_44, (u16)8u, v111);
+        EACH ip6_ext2_after[i] = (u16)((u32)ip6_ext1_next_offset[i] + (u32)ip6_ext2_length[i]);
+        w_ip6_end_lt_ip6_ext2_after = lt_u16(ip6_end, ip6_ext2_after);
+    }
+    u64 w_ip6_ext2_whole = w90 & ~w87 & w_ip6_ext1_next_kind_in_0_43_44_51_60 & ~w_ip6_end_lt_ip6_ext1_next_offset_plus_8 & ~w_ip6_end_lt_ip6_ext2_after;
+    muxcc_u16(ip6_ext2_next_offset, w_ip6_ext2_whole, ip6_ext2_after, ip6_ext1_next_offset);
+    c->chunk->punt = 0;
+    /* block filter: first */
+    c->free = c->live;
+    u64 w_ip6_ext2_is_extension = w90 & ~w87 & w_ip6_ext1_next_kind_in_0_43_44_51_60;
+    u64 w129 = w90 & ~w87 & ~w_ip6_ext2_is_extension;
+    u64 w130 = w_ip6_ext2_whole | w129;
+    muxcc_u8(ip6_ext2_next_kind, w_ip6_ext2_whole, ip6_ext1_next_offset_at_0_8, ip6_ext1_next_kind);
+    muxcc_u8(l4_kind, w_ip, l3_at_9_8, ip6_ext2_next_kind);
+    u64 w_l4_kind_eq_6 = eqk_u8(l4_kind, (u8)6u);
+    u64 w_captured_lt_l3_plus_8 = 0, w_captured_lt_l3_plus_4 = 0, w_ip_fragment_eq_0 = 0, w_ip_total_eq_0 = 0;
+    if ((~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_at_0_8_bits_4_7_eq_4 & ~w_ip_words_lt_5) && (w_l4_kind_eq_6)) {
+        w_captured_lt_l3_plus_8 = ltk_u8(after_l3, 8);
+        take_u32_u16(l3_at_6_16, raw_l3_at_4_16, ~w_captured_lt_l3_plus_8, 0x80800203u, 1, 0, (u16)0xffffu);
+        w_captured_lt_l3_plus_4 = ltk_u8(after_l3, 4);
+        take_u32_u16(ip_total, raw_l3_at_0_8, ~w_captured_lt_l3_plus_4, 0x80800203u, 1, 0, (u16)0xffffu);
+        EACH ip_words_times_4[i] = (u8)((u32)ip_words[i] * 4u);
+        EACH ip_l4[i] = (u8)((u32)l3[i] + (u32)ip_words_times_4[i]);
+        EACH ip_l4_u16[i] = (u16)ip_l4[i];
+        EACH ip_fragment[i] = (u16)((u32)l3_at_6_16[i] & 0x1fffu);
+        w_ip_fragment_eq_0 = eqk_u16(ip_fragment, (u16)0u);
+        w_ip_total_eq_0 = eqk_u16(ip_total, (u16)0u);
+        EACH l3_plus_ip_total[i] = (u32)((u32)l3[i] + (u32)ip_total[i]);
+        muxcc_u32(ip_declared, w_ip_total_eq_0, size_u32, l3_plus_ip_total);
+    }
+    u64 w_captured_lt_declared = 0, w_l4_end_lt_l4_base_plus_20 = 0;
+    if (w_l4_kind_eq_6) {
+        muxcc_u16(l4_base, w_ip, ip_l4_u16, ip6_ext2_next_offset);
+        room_u16(after_l4_base, c->captured, l4_base);
+        muxcc_u32(declared, w_ip, ip_declared, ip6_declared);
+        w_captured_lt_declared = lt_u32(captured_u32, declared);
+        muxcc_u32(v168, w_captured_lt_declared, captured_u32, declared);
+        EACH l4_end[i] = (u16)((u32)v168[i] & 0xffffu);
+        EACH l4_base_plus_20[i] = (u16)((u32)l4_base[i] + 20u);
+        w_l4_end_lt_l4_base_plus_20 = lt_u16(l4_end, l4_base_plus_20);
+    }
+    u64 w_l4_end_lt_ip_l4 = 0;
+    if ((~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_at_0_8_bits_4_7_eq_4 & ~w_ip_words_lt_5) && (w_l4_kind_eq_6)) {
+        w_l4_end_lt_ip_l4 = lt_u16(l4_end, ip_l4_u16);
+    }
+    u64 w172 = 0;
+    if (w_l4_kind_eq_6) {
+        w172 = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_at_0_8_bits_4_7_eq_4 & ~w_ip_words_lt_5 & w_ip_fragment_eq_0 & ~w_l4_end_lt_ip_l4;
+    }
+    u64 w_captured_lt_ip6_ext1_next_offset_plus_4 = 0, w_ip6_ext2_fragment_offset_eq_0 = 0;
+    if ((~w87 & w90 & w_ip6_ext1_next_kind_eq_44) && (~w172) && (w_l4_kind_eq_6)) {
+        moved = reach_u16(c, ip6_ext1_next_offset, 2, 4);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + ip6_ext1_next_offset[i]);
+            ip6_ext1_next_offset_at_2_16[i] = get_u16(p + 2);
+        }
+        lead_back(c, moved);
+        w_captured_lt_ip6_ext1_next_offset_plus_4 = ltk_u8(after_ip6_ext1_next_offset, 4);
+        settle_u16(ip6_ext1_next_offset_at_2_16, ~w_captured_lt_ip6_ext1_next_offset_plus_4, 1, 0, (u16)0xffffu);
+        EACH ip6_ext2_fragment_offset[i] = (u16)((ip6_ext1_next_offset_at_2_16[i] >> 3));
+        w_ip6_ext2_fragment_offset_eq_0 = eqk_u16(ip6_ext2_fragment_offset, (u16)0u);
+    }
+    u64 w127 = 0, w_ip6_ext2_next_alive = 0;
+    if ((~w172) && (w_l4_kind_eq_6)) {
+        w127 = w90 & ~w87 & w_ip6_ext1_next_kind_eq_44 & ~w_ip6_ext2_fragment_offset_eq_0;
+        w_ip6_ext2_next_alive = w130 & ~w127;
+    }
+    u64 w_l4 = 0;
+    if (w_l4_kind_eq_6) {
+        w_l4 = w_ip6_ext2_next_alive | w172;
+    }
+    u64 w_captured_lt_l4_base_plus_4 = 0, w_tcp_dstport_eq_443 = 0;
+    if (w_l4 & w_l4_kind_eq_6 & ~w_l4_end_lt_l4_base_plus_20) {
+        moved = reach_u16(c, l4_base, 2, 4);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + l4_base[i]);
+            tcp_dstport[i] = get_u16(p + 2);
+        }
+        lead_back(c, moved);
+        w_captured_lt_l4_base_plus_4 = ltk_u8(after_l4_base, 4);
+        settle_u16(tcp_dstport, ~w_captured_lt_l4_base_plus_4, 1, 0, (u16)0xffffu);
+        w_tcp_dstport_eq_443 = eqk_u16(tcp_dstport, (u16)443u);
+    }
+    u64 rule_filter = w_l4 & w_l4_kind_eq_6 & ~w_l4_end_lt_l4_base_plus_20 & w_tcp_dstport_eq_443;
+    /* rule 0: filter */
+    take(c, rule_filter, 0);
+    c->chunk->malformed = 0;
+    c->chunk->truncated = 0;
+}
+
+/* ---- Interface -------------------------------------------------------------------------------------------------- */
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT extern const struct sm_info sm_info;
+const struct sm_info sm_info = {SM_ABI, RULES, FIRED_MAX, 0, "39a860168ca471b639f3507dd8c916bbf9825c2f47df2e84bbf0962e52742316"};
+
+EXPORT sm_match_function sm_match;
+uint64_t sm_match(const uint8_t *buffer, const sm_event *events, uint64_t n, const sm_context *context,
+                  sm_chunk *chunks, sm_fired *fired, uint64_t room, uint16_t *ports)
+{
+    struct columns columns;
+    memset(&columns, 0, offsetof(struct columns, copy)); /* what a region skips is read, and ignored */
+    uint64_t done = 0;
+    (void)context;
+    (void)ports;
+    columns.buffer = buffer;
+    columns.fired = fired;
+    for (; done < n && room >= sm_info.fired_max; done += LANES) {
+        const unsigned count = n - done < LANES ? (unsigned)(n - done) : LANES;
+        const sm_fired *first = columns.fired;
+        columns.events = events + done;
+        columns.chunk = chunks + done / LANES;
+        columns.live = ALL >> (LANES - count);
+        columns.last = count - 1;
+        fetch(&columns, count, n - done);
+        stage_0(&columns);
+        columns.chunk->fired = (uint32_t)(columns.fired - first);
+        columns.chunk->reserved = 0;
+        room -= columns.chunk->fired;
+    }
+    return done < n ? done : n;
+}
