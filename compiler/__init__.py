@@ -11,6 +11,7 @@ The public surface: ``compile_text`` and ``compile_filter`` give a ``Plan`` or r
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, render
 from sevenm.compiler.lower.program import Compiled, lower_file, lower_filter
@@ -23,10 +24,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-def compile_text(text: str, name: str) -> Compiled:
-    """Compiles the text of a rule file; ``name`` becomes the Plan's. Raises CompileError."""
+def compile_text(text: str, name: str, folder: Path | None = None) -> Compiled:
+    """Compiles the text of a rule file; ``name`` becomes the Plan's. Rows of tables that stand in other files are read
+    from ``folder``, the current one by default. Raises CompileError."""
     file, warnings = parse_with_warnings(text)
-    return _named(lower_file(file, name, warnings))
+    return _named(lower_file(file, name, warnings, folder))
 
 
 def compile_filter(text: str) -> Compiled:

@@ -85,18 +85,20 @@ def need_native() -> None:
 
 
 def rule(name: str, **actions: Any) -> dict[str, Any]:
-    base = {"block": 0, "deliver": [], "count": [], "forward": 0, "drop": False, "default": False, "line": 1}
-    return {"name": name, **base, **actions}
+    base = {"block": 0, "deliver": [], "count": [], "forward": 0, "computed": False, "drop": False, "default": False}
+    return {"name": name, **base, "line": 1, **actions}
 
 
 @pytest.fixture
 def manifest() -> dict[str, Any]:
     """A manifest that is right, to be changed."""
     return {
-        "format": 1,
+        "format": 2,
         "name": "edge",
-        "digest": "ab" * 32,
         "version": "0.1.0",
+        "structure": "ab" * 32,
+        "content": hashlib.sha256(b"[]").hexdigest(),
+        "digest": "cd" * 32,
         "source": "packet",
         "record_size": None,
         "reach": 64,
@@ -109,6 +111,8 @@ def manifest() -> dict[str, Any]:
         "channels": ["traffic", "names"],
         "counters": ["seen", "asked"],
         "layouts": [],
+        "tables": [],
+        "states": [],
         "files": {},
         "core": None,
     }
@@ -121,7 +125,7 @@ def make_bundle(tmp_path: Path) -> Callable[..., Bundle]:
     def make(manifest: dict[str, Any], source: str = ENGINE_C) -> Bundle:
         folder = tmp_path / f"bundle-{len(list(tmp_path.glob('bundle-*')))}"
         folder.mkdir()
-        text = source.replace("N_RULES", str(len(manifest["rules"]))).replace("DIGEST", manifest["digest"])
+        text = source.replace("N_RULES", str(len(manifest["rules"]))).replace("DIGEST", manifest["structure"])
         (folder / "engine.c").write_text(text)
         files = {"engine.c": hashlib.sha256(text.encode()).hexdigest()}
         (folder / "manifest.json").write_text(json.dumps({**manifest, "files": files}))

@@ -50,6 +50,7 @@ class _Resolver:
         self.guards: dict[int, Guard] = {}
         """Where each rule can still fire."""
         roots = dict.fromkeys((self.node[ref] for ref in (plan.punt, plan.malformed, plan.truncated)), ALWAYS)
+        roots.update((self.node[ref], ALWAYS) for state in plan.states for ref in state.roots)
         needs: list[list[int]] = []
         for number, block in enumerate(plan.blocks):
             guard: Guard = ALWAYS
@@ -70,7 +71,7 @@ class _Resolver:
                 for ref in (plan.rules[row].when, *plan.rules[row].operands):
                     new = self.node[ref]
                     roots[new] = meet(roots[new], guard) if new in roots else guard
-        self.scheduler = Scheduler(explicit, names, roots, needs)
+        self.scheduler = Scheduler(plan, explicit, names, roots, needs)
 
     def run(self) -> Scheduler:
         self._flag("punt", self.plan.punt)
@@ -80,6 +81,8 @@ class _Resolver:
             self._block(block, self.lookups.get(number))
         self._flag("malformed", self.plan.malformed)
         self._flag("truncated", self.plan.truncated)
+        for state in range(len(self.plan.states)):
+            self.scheduler.step(state)
         return self.scheduler
 
     def _flag(self, name: str, root: int) -> None:
