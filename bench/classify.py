@@ -6,7 +6,7 @@ rules, few enough to stay in the cache. Sides: comparators and bit vectors of th
 interleaved; times are of the thread's own processor time. Every side must find the rules of a linear scan in NumPy, or
 the benchmark fails.
 
-    python bench/classify.py [--old TREE] [--rules N ...] [--runs N] [--flags="-mno-avx2 ..."] [--json FILE]
+    python bench/classify.py [--old TREE] [--rules N ...] [--runs N] [--flags=-DSM_PORTABLE] [--json FILE]
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ from sevenm.host.engine.compiled import FLAGS, find_compiler
 
 HERE = Path(__file__).parent
 SETS = ("acl1", "fw1", "ipc1")
-CLASSIFIERS = ("comparators", "bitvectors")
+LOOKED_UP = "bitvectors"
+CLASSIFIERS = ("comparators", LOOKED_UP)
 EVENTS = 4096
 ABI_ROWS = 1
 PASSES = 4
@@ -212,6 +213,9 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--rules", nargs="+", type=int, default=[64, 128, 1024, 8192])
     parser.add_argument("--runs", type=int, default=25, help="at least 5")
+    parser.add_argument(
+        "--tested", type=int, default=2048, help="most rules that are tested one by one: see gcc's time"
+    )
     parser.add_argument("--flags", default="", help="more flags for the C compiler, such as -DSM_PORTABLE")
     parser.add_argument("--json", type=Path, help="default: bench/results/classify-DATE.json")
     options = parser.parse_args()
@@ -233,8 +237,10 @@ def main() -> None:
         for which in options.sets:
             for count in options.rules:
                 inputs = Inputs.of(which, count)
-                sides = {c: engine(HERE.parent, c, inputs, folder, harness, flags) for c in CLASSIFIERS}
-                if options.old:
+                tested = count <= options.tested
+                chosen = CLASSIFIERS if tested else (LOOKED_UP,)
+                sides = {c: engine(HERE.parent, c, inputs, folder, harness, flags) for c in chosen}
+                if options.old and tested:
                     sides["old"] = engine(package_of(options.old, folder), None, inputs, folder, harness, flags)
                 if acl is not None:
                     sides["rte_acl"] = peer(inputs, acl)

@@ -70,9 +70,8 @@ def rule_file(rng: random.Random, rules: int, mode: str, default: bool) -> str:
     """Networks, ports, protocols and lengths out of few, so that rules overlap; some that rows cannot say."""
     lines = []
     for number in range(rules):
-        parts = [
-            f"ip.{rng.choice(['src', 'dst'])} == 10.{rng.randrange(4)}.{rng.randrange(4)}.0/{rng.choice([16, 24, 24, 24])}"
-        ]
+        side, length = rng.choice(["src", "dst"]), rng.choice([16, 24, 24, 24])
+        parts = [f"ip.{side} == 10.{rng.randrange(4)}.{rng.randrange(4)}.0/{length}"]
         if rng.random() < 0.6:
             layer = rng.choice(["tcp", "udp"])
             low = rng.randrange(40)

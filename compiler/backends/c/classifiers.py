@@ -19,16 +19,16 @@ COMPARATORS, BIT_VECTORS = "comparators", "bitvectors"
 UNIT = "ns an event"
 TABLE_BYTES_MAX = 32 << 20
 """Tables of one block; past it the vectors are built without folding, and then not at all."""
-TEST_BYTE_NS = 0.012
+TEST_BYTE_NS = 0.022
 """A byte compared with a constant."""
-RULE_NS = 0.03
+RULE_NS = 0.055
 """The conditions of a rule put together, and its place among the others."""
-BASE_NS = 3.0
+BASE_NS = 7.0
 """Bit vectors: the rule of each lane, and the results by rule."""
 KEY_NS, MASK_NS, FOLD_NS = 1.2, 0.4, 0.5
-WORD_NS = 0.05
+WORD_NS = 0.12
 """A word of a vector that is read in order."""
-SEARCH_NS = 4.0
+SEARCH_NS = 12.0
 """A vector with a summary: the words that are left are read one by one, from further away."""
 
 
