@@ -27,7 +27,7 @@ pytestmark = pytest.mark.needs("compiler")
 
 BUILDS = {
     "portable": ["-O1", "-DSM_PORTABLE"],
-    "native": ["-O3", "-march=native"],
+    "native": ["-O2", "-ftree-vectorize", "-march=native"],
     "sanitized": ["-O1", "-g", "-march=native", "-fsanitize=undefined", "-fno-sanitize-recover=all"],
 }
 KINDS = ("exact", "lpm", "ternary", "range")
@@ -66,7 +66,7 @@ def contents_of(plan: Plan, engine: CompiledEngine) -> Contents:
 
 
 class Builder:
-    """A graph over events that are packed key after key, with a rule for each bit that is looked at."""
+    """A graph over events that are packed key after key, with rules for the bits of what is looked at."""
 
     def __init__(self) -> None:
         self.g = Graph()
@@ -80,9 +80,10 @@ class Builder:
         return self.g.bits(self.g.load(self.g.false, self.at - count, count), 0, width)
 
     def look_at(self, ref: int) -> None:
-        """A rule for each bit of the value."""
-        node = self.g[ref]
-        self.conditions += [self.g.bits(ref, bit, 1) for bit in range(node.width)]
+        """A rule for each bit of the value, or for its lowest, its highest and a few between."""
+        width = self.g[ref].width
+        bits = {*range(width)[:5], *range(width)[::13], *range(width)[-2:]}
+        self.conditions += [self.g.bits(ref, bit, 1) for bit in sorted(bits)]
 
     def plan(self, tables: Sequence[Table] = (), states: Sequence[State] = ()) -> Plan:
         roots = [*self.conditions, self.g.false, *(ref for state in states for ref in state.roots)]
@@ -199,11 +200,11 @@ def test_an_edit_of_rows_leaves_the_engine_as_it_is() -> None:
 
 
 FAULTS_OF_TABLES = {
-    "a row past the last": ("r < table->n", "r + 1 < table->n"),
+    "the last row is left out": ("r < table->n", "r + 1 < table->n"),
     "the last row that matches": ("live &= ~lanes;", ";"),
     "a range without its first key": ("edge[row[i] + step - 1] <= key[i]", "edge[row[i] + step - 1] < key[i]"),
     "the next column": ("(size_t)column * (table->rows + 1)", "(size_t)column * table->rows"),
-    "a mask that is not applied": ("(T)(key[i] & mask) == value", "(T)key[i] == value"),
+    "a mask that is not applied": ("(T)(key[i] & mask) == value", "((void)mask, key[i] == value)"),
 }
 
 
@@ -214,6 +215,7 @@ def test_a_fault_in_a_look_up_is_noticed(fault: str, tmp_path: Path) -> None:
     tables = [
         random_table(rng, [("range", 16)], 60, 2, "a"),
         random_table(rng, [("ternary", 16), ("range", 8)], 60, 2, "b"),
+        random_table(rng, [("exact", 8), ("exact", 4)], 20, 1, "c"),
     ]
     widths = [width for number, table in enumerate(tables) for width in look_up(builder, number, table)]
     plan = builder.plan(tables)
@@ -242,7 +244,9 @@ def random_state(rng: random.Random, builder: Builder, number: int, keys: Sequen
         write = tuple(g.bits(builder.field(w), 0, min(w, most)) for w, most in zip(widths, keys, strict=True))
         fields += widths
     cells, following = [], []
-    for at, (width, signed) in enumerate(rng.sample([(1, 0), (7, 1), (16, 0), (33, 1), (64, 0), (128, 0)], 2)):
+    for at, (width, signed) in enumerate(
+        rng.sample([(1, 0), (7, 1), (16, 0), (33, 1), (64, 0), (127, 0), (128, 1)], 2)
+    ):
         x = builder.field(width)
         fields.append(width)
         x = g.signed(x, width) if signed else x
@@ -319,7 +323,7 @@ FAULTS_OF_STATES = {
     "the highest of the oldest goes": ("written_ns < oldest->written_ns", "written_ns <= oldest->written_ns"),
     "the newest goes": ("written_ns < oldest->written_ns", "written_ns > oldest->written_ns"),
     "time goes back": ("        state->backwards++;", "        state->backwards++, state->clock_ns = time;"),
-    "an expired entry is evicted": ("state->evicted += (u64)young_last(oldest, now);", "state->evicted++;"),
+    "an expired entry is evicted": ("state->evicted += (u64)young_last(oldest, now);", "(void)now, state->evicted++;"),
     "what was written is read": ("known |= UINT64_C(1) << i;", "known |= UINT64_C(1) << i; entry->cell_0 = next_0[i];"),
 }  # fmt: skip
 
@@ -366,7 +370,8 @@ def test_a_state_goes_on_with_other_rows_and_can_be_cleared(tmp_path: Path) -> N
     def known() -> bool:
         return bool(engine.run(EventBatch.from_bytes([b"\1\5\1"], [1]), plan.rules, contents.context).fired[0, 0])
 
-    assert [known(), known()] == [False, True]
+    assert not known()
+    assert known()
     contents = contents.with_rows({})
     assert known()
     contents.memory.clear()
@@ -382,13 +387,12 @@ def test_one_state_may_depend_on_another(tmp_path: Path) -> None:
     second = State("second", 4, 2, 5, (Cell("y", 0, 510),), (8,), (old,), (x,), g.known(0), (g.add(old, x),))
     builder.look_at(g.known(1))
     builder.look_at(g.old(1, 0, 0, 510))
-    for order in ([first, second],):
-        plan = builder.plan((), order)
-        engine = compiled(plan, tmp_path)
-        contents, memories, rng = contents_of(plan, engine), Memories(plan), random.Random(5)
-        times = random_times(rng, 500, 0)
-        events = [bytes([rng.randrange(8), rng.randrange(8)]) for _ in times]
-        same(plan, engine, contents, EventBatch.from_bytes(events, times), memories)
+    plan = builder.plan((), [first, second])
+    engine = compiled(plan, tmp_path)
+    contents, memories, rng = contents_of(plan, engine), Memories(plan), random.Random(5)
+    times = random_times(rng, 500, 0)
+    events = [bytes([rng.randrange(8), rng.randrange(8)]) for _ in times]
+    same(plan, engine, contents, EventBatch.from_bytes(events, times), memories)
 
 
 @pytest.mark.parametrize("through", [False, True])
