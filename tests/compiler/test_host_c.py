@@ -55,7 +55,7 @@ def build(plans: Sequence[Plan], folder: Path, flags: Sequence[str]) -> list[cty
     for number, plan in enumerate(plans):
         source = folder / f"e{number}.c"
         source.write_text(emit(plan))
-        command = [compiler(), "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", *flags]
+        command = [compiler(), "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", *flags]
         command += ["-shared", "-fPIC", "-fvisibility=hidden", str(source), "-o", str(source.with_suffix(".so"))]
         running.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
         if len(running) % 2 == 0:

@@ -1,89 +1,90 @@
 """Host back end: a Plan to one C11 file that matches events in batches.
 
-One idea: fields become columns, predicates become bit masks. ``host_c_program`` orders the work, ``host_c_storage``
-gives the values places, ``engine_lanes.h`` holds the operations (AVX-512, AVX2 or portable, chosen when the C is
-compiled), and this file and ``engine.c.j2`` put the text together. The same Plan gives the same text.
+One idea: fields become columns, predicates become bit masks. ``resolve`` says what is asked, ``program`` orders the
+work, ``storage`` gives the values places, ``engine_lanes.h`` holds the operations (AVX-512, AVX2 or portable, chosen
+when the C is compiled), and this file and ``engine.c.j2`` put the text together. The same Plan gives the same text.
 
-The file needs gcc or clang on a 64-bit little-endian machine (``__int128``). It exports ``sm_match`` and
-``sm_info``; see the head of the template for their contract.
+The file needs gcc or clang on a 64-bit little-endian machine (``__int128``). It exports what
+``sevenm.boundary.ENGINE_INTERFACE`` says.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import jinja2
 
-from sevenm.compiler.backends.c.program import Scheduler
+from sevenm import boundary
+from sevenm.compiler.backends.c.naming import Names, fixed_names
+from sevenm.compiler.backends.c.resolve import comment_text, fired_max, resolved
+from sevenm.compiler.backends.c.states import recurrent
 from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, place
 from sevenm.compiler.passes.visibility import explicit_visibility
 from sevenm.compiler.plan import Plan
 
 _HERE = Path(__file__).parent
-_NAME_MAX = 80
+LANES = "engine_lanes.h"
+LOOKUPS = "engine_lookups.h"
+BOUNDARY = "sm_boundary.h"
+
+
+class CannotEmit(ValueError):
+    """The Plan asks for what this back end does not do; the message says what."""
 
 
 def emit(plan: Plan) -> str:
-    """The engine's C text. Raises RangeError if the Plan was not checked and a value leaves 128 bits."""
+    """The engine's C text, with everything it needs. Raises CannotEmit, and RangeError if the Plan was not checked and
+    a value leaves 128 bits."""
+    text = generated(plan)
+    for name, body in ((BOUNDARY, boundary.c_header()), *((name, _text(name)) for name in (LANES, LOOKUPS))):
+        text = text.replace(f'#include "{name}"\n', body)
+    return text
+
+
+def generated(plan: Plan) -> str:
+    """The part that depends on the Plan; it includes BOUNDARY, LANES and, if it has tables or state, LOOKUPS."""
+    again = recurrent(plan)
+    if again is not None:
+        raise CannotEmit(
+            f"state {again.name}: what it keeps depends on what it kept before, which the host engine does not "
+            "evaluate; --engine reference runs it"
+        )
+    template = (_HERE / "engine.c.j2").read_text()
     explicit = explicit_visibility(plan)
-    scheduler = Scheduler(explicit)
-    _rules(plan, scheduler, explicit.roots)
+    names = Names(plan, explicit, fixed_names(template, _text(LANES), _text(LOOKUPS), boundary.c_header()))
+    scheduler = resolved(plan, explicit, names)
     program = scheduler.finish()
-    layout = place(program)
-    span = max(scheduler.span, scheduler.fixed_span)
-    slot = -(-span // 64) * 64
+    layout = place(program, scheduler.nodes, names)
+    slot = -(-max(scheduler.slot, scheduler.fixed_span) // 64) * 64
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    return environment.from_string((_HERE / "engine.c.j2").read_text()).render(
+    return environment.from_string(template).render(
         name=comment_text(plan.name),
-        digest=plan.digest,
-        rules=plan.rules,
+        structure=plan.structure,
+        rules=[(row, comment_text(rule.name)) for row, rule in enumerate(plan.rules)],
+        fired_max=fired_max(plan),
         counts={"loads": len(explicit.accesses), "statements": len(program.statements)},
         fixed_span=scheduler.fixed_span,
-        span=span,
         slot=slot,
-        lanes=(_HERE / "engine_lanes.h").read_text(),
+        captured=(scheduler.captured.name, explicit.captured),
         tables=program.tables,
-        size=any(node.op == "size" for node in plan.nodes),
+        functions=program.functions,
+        lookups=bool(plan.tables),
+        states=scheduler.states.sizes(),
+        leaves={node.op for node in explicit.graph.nodes} | ({"time"} if plan.states else set()),
         pools=[{"type": name, "count": count} for name, count in layout.pools.items()],
         words=layout.words,
         results=[{"name": name, "count": count} for name, count in program.results],
         fetch=layout.fetch,
-        blank=layout.blank,
+        fetch_names=layout.fetch_names,
+        repeat=layout.repeat,
         stages=layout.stages,
+        reaches=sorted({kind for kind in ("reach(", "reach_u8(", "reach_u16(", "reach_u32(") if any(
+            kind in line for stage in layout.stages for line in stage)}),
         regions=any(s.when for s in program.statements),
+        ports=bool(plan.operands),
         arena_static=layout.arena_bytes(program, slot) > ARENA_STACK_BYTES_MAX,
-    )
+    )  # fmt: skip
 
 
-def comment_text(name: str) -> str:
-    """A name that can stand in a C comment: no end of comment, line or trigraph in it, at most 80 characters."""
-    return re.sub(r"[^A-Za-z0-9_.:#@+ -]", "_", name)[:_NAME_MAX]
-
-
-def _rules(plan: Plan, scheduler: Scheduler, roots: tuple[int, ...]) -> None:
-    """One row per rule, blocks resolved; then the rows for malformed and truncated events."""
-    for block in plan.blocks:
-        defaulted = block.stop > block.start and plan.rules[block.stop - 1].default
-        chained = block.mode == "first" or defaulted
-        scheduler.say(f"/* block {comment_text(block.name)}: {'first' if block.mode == 'first' else 'all'} */")
-        if chained:
-            scheduler.say("c->taken = 0;")
-        for row in range(block.start, block.stop):
-            rule = plan.rules[row]
-            scheduler.demand(roots[row])
-            when = scheduler.word(roots[row])
-            waits = chained and (block.mode == "first" or rule.default)
-            text = [
-                f"/* rule {row}: {comment_text(rule.name)} */",
-                f"row[{row} * SM_WORDS] = {when} & live{' & ~c->taken' if waits else ''};",
-            ]
-            if chained and row < block.stop - 1:
-                text.append(f"c->taken |= row[{row} * SM_WORDS];")
-            scheduler.say("\n".join(text))
-    for name, root, offset in (
-        ("malformed", roots[len(plan.rules)], "SM_RULES"),
-        ("truncated", roots[len(plan.rules) + 1], "SM_RULES + 1"),
-    ):
-        scheduler.demand(root)
-        scheduler.say(f"row[({offset}) * SM_WORDS] = {scheduler.word(root)} & live; /* {name} */")
+def _text(name: str) -> str:
+    return (_HERE / name).read_text()

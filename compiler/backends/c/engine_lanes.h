@@ -26,26 +26,28 @@ typedef int64_t s64;
 __extension__ typedef unsigned __int128 u128;
 __extension__ typedef __int128 s128;
 
+#define INLINE static inline __attribute__((unused)) /* an engine uses the operations that its rules need */
 #define LANES 64u
 #define EACH for (unsigned i = 0; i < LANES; i++)
 #define ALL (~UINT64_C(0))
 #define U128(high, low) ((u128)UINT64_C(high) << 64 | UINT64_C(low))
+#define COMMA ,
 #define ALIGNED __attribute__((aligned(64)))
 
-static inline u16 swap_u16(u16 x) { return __builtin_bswap16(x); }
-static inline u32 swap_u32(u32 x) { return __builtin_bswap32(x); }
-static inline u64 swap_u64(u64 x) { return __builtin_bswap64(x); }
-static inline u128 swap_u128(u128 x) { return (u128)swap_u64((u64)x) << 64 | swap_u64((u64)(x >> 64)); }
+INLINE u16 swap_u16(u16 x) { return __builtin_bswap16(x); }
+INLINE u32 swap_u32(u32 x) { return __builtin_bswap32(x); }
+INLINE u64 swap_u64(u64 x) { return __builtin_bswap64(x); }
+INLINE u128 swap_u128(u128 x) { return (u128)swap_u64((u64)x) << 64 | swap_u64((u64)(x >> 64)); }
 
 /* Bytes of a packet, at any alignment, in memory order. */
-static inline u8 get_u8(const u8 *p) { return *p; }
-static inline u16 get_u16(const u8 *p) { u16 x; memcpy(&x, p, sizeof x); return x; }
-static inline u32 get_u32(const u8 *p) { u32 x; memcpy(&x, p, sizeof x); return x; }
-static inline u64 get_u64(const u8 *p) { u64 x; memcpy(&x, p, sizeof x); return x; }
-static inline u128 get_u128(const u8 *p) { u128 x; memcpy(&x, p, sizeof x); return x; }
+INLINE u8 get_u8(const u8 *p) { return *p; }
+INLINE u16 get_u16(const u8 *p) { u16 x; memcpy(&x, p, sizeof x); return x; }
+INLINE u32 get_u32(const u8 *p) { u32 x; memcpy(&x, p, sizeof x); return x; }
+INLINE u64 get_u64(const u8 *p) { u64 x; memcpy(&x, p, sizeof x); return x; }
+INLINE u128 get_u128(const u8 *p) { u128 x; memcpy(&x, p, sizeof x); return x; }
 
 /* 64 bytes, each 0 or 1, to a word, and back. */
-static inline u64 pack(const u8 *b)
+INLINE u64 pack(const u8 *b)
 {
 #if SM_AVX512
     return _mm512_test_epi8_mask(_mm512_load_si512((const void *)b), _mm512_set1_epi8(1));
@@ -61,7 +63,7 @@ static inline u64 pack(const u8 *b)
 #endif
 }
 
-static inline void expand_u8(u8 *out, u64 word)
+INLINE void expand_u8(u8 *out, u64 word)
 {
 #if SM_AVX512
     _mm512_store_si512((void *)out, _mm512_maskz_set1_epi8(word, 1));
@@ -74,9 +76,33 @@ static inline void expand_u8(u8 *out, u64 word)
 #endif
 }
 
+/* A word to 64 bytes, each 0 or all ones. */
+INLINE void expand_mask(u8 *out, u64 word)
+{
+#if SM_AVX512
+    _mm512_store_si512((void *)out, _mm512_movm_epi8(word));
+#elif SM_AVX2
+    const __m256i from = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i bit = _mm256_set1_epi64x((long long)UINT64_C(0x8040201008040201));
+    for (unsigned j = 0; j < 2; j++) {
+        __m256i x = _mm256_shuffle_epi8(_mm256_set1_epi32((int)(u32)(word >> 32 * j)), from);
+        _mm256_store_si256((__m256i *)(void *)(out + 32 * j), _mm256_cmpeq_epi8(_mm256_and_si256(x, bit), bit));
+    }
+#else
+    expand_u8(out, word);
+    EACH out[i] = (u8)-out[i];
+#endif
+}
+
+/* x where the flag is all ones, else y. Compilers make vectors of masks and jumps of choices; no vector holds 128 bits. */
+#define WHERE(U, flag) ((U)(s8)(flag))
+#define PICK(T, U, flag, x, y) \
+    (sizeof(T) > 8 ? (flag) ? (x) : (y) : (T)((((U)(x) ^ (U)(y)) & WHERE(U, flag)) ^ (U)(y)))
+#define KEEP(U, flag, x) (sizeof(U) > 8 ? (flag) ? (x) : 0 : (U)((x) & WHERE(U, flag)))
+
 /* What any machine does. NAME_T: two columns; NAMEk_T: a column and a constant. */
 #define COMPARE_LOOP(T, NAME, PARAMETER, TEST) \
-    static inline u64 NAME##_##T(const T *a, PARAMETER) \
+    INLINE u64 NAME##_##T(const T *a, PARAMETER) \
     { u8 b[LANES] ALIGNED; EACH b[i] = (u8)(TEST); return pack(b); }
 #define LOOPS(T, U) \
     COMPARE_LOOP(T, eq, const T *b_, a[i] == b_[i]) \
@@ -85,24 +111,26 @@ static inline void expand_u8(u8 *out, u64 word)
     COMPARE_LOOP(T, ltk, T k, a[i] < k) \
     COMPARE_LOOP(T, gtk, T k, a[i] > k) \
     COMPARE_LOOP(T, testk, U k, ((U)a[i] & k) != 0) \
-    static inline u64 rangek_##T(const T *a, T low, U span) \
+    INLINE u64 rangek_##T(const T *a, T low, U span) \
     { u8 b[LANES] ALIGNED; EACH b[i] = (U)((U)a[i] - (U)low) <= span; return pack(b); }
 #define SETTLE_LOOP(T, U) \
-    static inline void settle_##T(T *a, u64 word, int swap, unsigned shift, T mask) \
-    { u8 b[LANES] ALIGNED; expand_u8(b, word); \
-      EACH { T x = a[i]; if (swap) x = (T)(swap_##T(x) >> shift); a[i] = b[i] ? x & mask : 0; } }
-#define MUX_LOOP(T, FORM, THEN_T, THEN, ELSE_T, ELSE) \
-    static inline void mux##FORM##_##T(T *out, u64 word, THEN_T t, ELSE_T f) \
-    { u8 b[LANES] ALIGNED; expand_u8(b, word); EACH out[i] = b[i] ? THEN : ELSE; }
-#define MUX_LOOPS(T) \
-    MUX_LOOP(T, cc, const T *, t[i], const T *, f[i]) MUX_LOOP(T, ck, const T *, t[i], T, f) \
-    MUX_LOOP(T, kc, T, t, const T *, f[i]) MUX_LOOP(T, kk, T, t, T, f)
+    INLINE void settle_##T(T *a, u64 word, int swap, unsigned shift, T mask) \
+    { u8 b[LANES] ALIGNED; expand_mask(b, word); \
+      if (swap) EACH a[i] = KEEP(T, b[i], (T)(swap_##T(a[i]) >> shift) & mask); \
+      else EACH a[i] = KEEP(T, b[i], a[i] & mask); }
+#define MUX_LOOP(T, U, FORM, THEN_T, THEN, ELSE_T, ELSE) \
+    INLINE void mux##FORM##_##T(T *out, u64 word, THEN_T t, ELSE_T f) \
+    { u8 b[LANES] ALIGNED; expand_mask(b, word); \
+      EACH out[i] = PICK(T, U, b[i], THEN, ELSE); }
+#define MUX_LOOPS(T, U) \
+    MUX_LOOP(T, U, cc, const T *, t[i], const T *, f[i]) MUX_LOOP(T, U, ck, const T *, t[i], T, f) \
+    MUX_LOOP(T, U, kc, T, t, const T *, f[i]) MUX_LOOP(T, U, kk, T, t, T, f)
 
 #if SM_AVX512
 /* T, bits, signed or unsigned compare. A column is B / 8 registers of 512 / B lanes. */
 #define REGISTER(T, a, B) _mm512_load_si512((const void *)((a) + j * (512 / (B))))
 #define COMPARE_512(T, B, NAME, PARAMETER, TEST) \
-    static inline u64 NAME##_##T(const T *a, PARAMETER) \
+    INLINE u64 NAME##_##T(const T *a, PARAMETER) \
     { u64 w = 0; for (unsigned j = 0; j < (B) / 8; j++) w |= (u64)TEST << (j * (512 / (B)) & 63); return w; }
 #define LANES_512(T, U, B, S, SET) \
     COMPARE_512(T, B, eq, const T *b, _mm512_cmpeq_ep##S##B##_mask(REGISTER(T, a, B), REGISTER(T, b, B))) \
@@ -111,7 +139,7 @@ static inline void expand_u8(u8 *out, u64 word)
     COMPARE_512(T, B, ltk, T k, _mm512_cmplt_ep##S##B##_mask(REGISTER(T, a, B), SET(k))) \
     COMPARE_512(T, B, gtk, T k, _mm512_cmpgt_ep##S##B##_mask(REGISTER(T, a, B), SET(k))) \
     COMPARE_512(T, B, testk, U k, _mm512_test_epi##B##_mask(REGISTER(T, a, B), SET(k))) \
-    static inline u64 rangek_##T(const T *a, T low, U span) \
+    INLINE u64 rangek_##T(const T *a, T low, U span) \
     { u64 w = 0; for (unsigned j = 0; j < (B) / 8; j++) \
         w |= (u64)_mm512_cmple_epu##B##_mask(_mm512_sub_epi##B(REGISTER(T, a, B), SET(low)), SET(span)) \
              << (j * (512 / (B)) & 63); \
@@ -121,7 +149,7 @@ static inline void expand_u8(u8 *out, u64 word)
     MUX_512(T, B, kc, T, SET(t), const T *, REGISTER(T, f, B)) \
     MUX_512(T, B, kk, T, SET(t), T, SET(f))
 #define MUX_512(T, B, FORM, THEN_T, THEN, ELSE_T, ELSE) \
-    static inline void mux##FORM##_##T(T *out, u64 word, THEN_T t, ELSE_T f) \
+    INLINE void mux##FORM##_##T(T *out, u64 word, THEN_T t, ELSE_T f) \
     { for (unsigned j = 0; j < (B) / 8; j++) \
         _mm512_store_si512((void *)(out + j * (512 / (B))), \
             _mm512_mask_blend_epi##B((__mmask##B##_lanes)(word >> (j * (512 / (B)) & 63)), ELSE, THEN)); }
@@ -139,13 +167,13 @@ LANES_512(u32, u32, 32, u, SET_32) LANES_512(s32, u32, 32, i, SET_32)
 LANES_512(u64, u64, 64, u, SET_64) LANES_512(s64, u64, 64, i, SET_64)
 
 /* Reverses the bytes of every 16, 32, 64 or 128-bit group. */
-static inline __m512i swapped(__m512i x, unsigned bytes)
+INLINE __m512i swapped(__m512i x, unsigned bytes)
 {
     const __m128i at = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     return _mm512_shuffle_epi8(x, _mm512_broadcast_i32x4(_mm_xor_si128(at, _mm_set1_epi8((char)(bytes - 1)))));
 }
 #define SETTLE_512(T, B, SHIFT, SET) \
-    static inline void settle_##T(T *a, u64 word, int swap, unsigned shift, T mask) \
+    INLINE void settle_##T(T *a, u64 word, int swap, unsigned shift, T mask) \
     { for (unsigned j = 0; j < (B) / 8; j++) { \
         __m512i x = REGISTER(T, a, B); \
         if (swap) x = swapped(x, (B) / 8); \
@@ -153,7 +181,7 @@ static inline __m512i swapped(__m512i x, unsigned bytes)
         if (mask != (T)~(T)0) x = _mm512_and_si512(x, SET(mask)); \
         _mm512_store_si512((void *)(a + j * (512 / (B))), \
             _mm512_maskz_mov_epi##B((__mmask##B##_lanes)(word >> (j * (512 / (B)) & 63)), x)); } }
-static inline void settle_u8(u8 *a, u64 word, int swap, unsigned shift, u8 mask)
+INLINE void settle_u8(u8 *a, u64 word, int swap, unsigned shift, u8 mask)
 {
     (void)swap, (void)shift, (void)mask;
     _mm512_store_si512((void *)a, _mm512_maskz_mov_epi8(word, _mm512_load_si512((const void *)a)));
@@ -163,13 +191,13 @@ SETTLE_512(u32, 32, _mm512_srli_epi32, SET_32)
 SETTLE_512(u64, 64, _mm512_srli_epi64, SET_64)
 
 /* A value out of bytes that were read together: by the shuffle pattern of one lane, then to its own width. */
-static inline __m512i lane_starts(unsigned bytes)
+INLINE __m512i lane_starts(unsigned bytes)
 {
     const __m128i at = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     return _mm512_broadcast_i32x4(_mm_and_si128(at, _mm_set1_epi8((char)(16 - bytes))));
 }
 #define TAKE_512(R, RB, T, VECTOR, STORE, CONVERT) \
-    static inline void take_##R##_##T(T *restrict out, const R *restrict raw, u64 word, R pattern, int swap, \
+    INLINE void take_##R##_##T(T *restrict out, const R *restrict raw, u64 word, R pattern, int swap, \
                                       unsigned shift, T mask) \
     { const __m512i from = _mm512_add_epi8(SET_##RB(pattern), lane_starts(RB / 8)); \
       (void)swap, (void)shift, (void)mask; \
@@ -184,15 +212,15 @@ TAKE_512(u32, 32, u16, __m256i, _mm256_store_si256, _mm512_maskz_cvtepi32_epi16)
 TAKE_512(u32, 32, u32, __m512i, _mm512_store_si512, _mm512_maskz_mov_epi32)
 
 /* 128-bit lanes: two 64-bit halves each. */
-static inline u64 both_halves(__mmask8 m) { return _pext_u32((u32)m & (u32)m >> 1, 0x55); }
-static inline u64 eq_u128(const u128 *a, const u128 *b)
+INLINE u64 both_halves(__mmask8 m) { return _pext_u32((u32)m & (u32)m >> 1, 0x55); }
+INLINE u64 eq_u128(const u128 *a, const u128 *b)
 {
     u64 w = 0;
     for (unsigned j = 0; j < 16; j++)
         w |= both_halves(_mm512_cmpeq_epi64_mask(REGISTER(u128, a, 128), REGISTER(u128, b, 128))) << 4 * j;
     return w;
 }
-static inline u64 eqk_u128(const u128 *a, u128 k)
+INLINE u64 eqk_u128(const u128 *a, u128 k)
 {
     const __m512i all = _mm512_broadcast_i64x2(_mm_set_epi64x((long long)(u64)(k >> 64), (long long)(u64)k));
     u64 w = 0;
@@ -200,7 +228,7 @@ static inline u64 eqk_u128(const u128 *a, u128 k)
         w |= both_halves(_mm512_cmpeq_epi64_mask(REGISTER(u128, a, 128), all)) << 4 * j;
     return w;
 }
-static inline void settle_u128(u128 *a, u64 word, int swap, unsigned shift, u128 mask)
+INLINE void settle_u128(u128 *a, u64 word, int swap, unsigned shift, u128 mask)
 {
     for (unsigned j = 0; j < 16; j++) {
         __m512i x = REGISTER(u128, a, 128);
@@ -219,42 +247,43 @@ static inline void settle_u128(u128 *a, u64 word, int swap, unsigned shift, u128
     COMPARE_LOOP(T, ltk, T k, a[i] < k) \
     COMPARE_LOOP(T, gtk, T k, a[i] > k) \
     COMPARE_LOOP(T, testk, U k, ((U)a[i] & k) != 0) \
-    static inline u64 rangek_##T(const T *a, T low, U span) \
+    INLINE u64 rangek_##T(const T *a, T low, U span) \
     { u8 b[LANES] ALIGNED; EACH b[i] = (U)((U)a[i] - (U)low) <= span; return pack(b); }
 LOOPS_128(u128, u128)
 LOOPS_128(s128, u128)
 COMPARE_LOOP(s128, eq, const s128 *b_, a[i] == b_[i])
 COMPARE_LOOP(s128, eqk, s128 k, a[i] == k)
-MUX_LOOPS(u128)
-MUX_LOOPS(s128)
+MUX_LOOPS(u128, u128)
+MUX_LOOPS(s128, u128)
 #else
-#define PORTABLE(T, U) LOOPS(T, U) MUX_LOOPS(T)
+#define PORTABLE(T, U) LOOPS(T, U) MUX_LOOPS(T, U)
 PORTABLE(u8, u8) PORTABLE(s8, u8) PORTABLE(u16, u16) PORTABLE(s16, u16)
 PORTABLE(u32, u32) PORTABLE(s32, u32) PORTABLE(u64, u64) PORTABLE(s64, u64)
 PORTABLE(u128, u128) PORTABLE(s128, u128)
-static inline u8 swap_u8(u8 x) { return x; }
+INLINE u8 swap_u8(u8 x) { return x; }
 #define TAKE_LOOP(R, T) \
-    static inline void take_##R##_##T(T *restrict out, const R *restrict raw, u64 word, R pattern, int swap, \
+    INLINE void take_##R##_##T(T *restrict out, const R *restrict raw, u64 word, R pattern, int swap, \
                                       unsigned shift, T mask) \
-    { u8 b[LANES] ALIGNED; expand_u8(b, word); (void)pattern; \
-      EACH { R x = swap ? swap_##R(raw[i]) : raw[i]; out[i] = b[i] ? (T)(x >> shift) & mask : 0; } }
+    { u8 b[LANES] ALIGNED; expand_mask(b, word); (void)pattern; \
+      if (swap) EACH out[i] = KEEP(T, b[i], (T)(swap_##R(raw[i]) >> shift) & mask); \
+      else EACH out[i] = KEEP(T, b[i], (T)(raw[i] >> shift) & mask); }
 TAKE_LOOP(u16, u8) TAKE_LOOP(u16, u16) TAKE_LOOP(u32, u8) TAKE_LOOP(u32, u16) TAKE_LOOP(u32, u32)
 SETTLE_LOOP(u8, u8) SETTLE_LOOP(u16, u16) SETTLE_LOOP(u32, u32) SETTLE_LOOP(u64, u64) SETTLE_LOOP(u128, u128)
 #endif
 
 /* Many constants against one column, and sets. Ranges are [low, low + span]; lows ascend. */
 #define TABLES(T, U) \
-    static inline void eq_each_##T(u64 *out, const T *a, const T *k, unsigned count) \
+    INLINE void eq_each_##T(u64 *out, const T *a, const T *k, unsigned count) \
     { for (unsigned r = 0; r < count; r++) out[r] = eqk_##T(a, k[r]); } \
-    static inline void lt_each_##T(u64 *out, const T *a, const T *k, unsigned count) \
+    INLINE void lt_each_##T(u64 *out, const T *a, const T *k, unsigned count) \
     { for (unsigned r = 0; r < count; r++) out[r] = ltk_##T(a, k[r]); } \
-    static inline void gt_each_##T(u64 *out, const T *a, const T *k, unsigned count) \
+    INLINE void gt_each_##T(u64 *out, const T *a, const T *k, unsigned count) \
     { for (unsigned r = 0; r < count; r++) out[r] = gtk_##T(a, k[r]); } \
-    static inline void range_each_##T(u64 *out, const T *a, const T *low, const U *span, unsigned count) \
+    INLINE void range_each_##T(u64 *out, const T *a, const T *low, const U *span, unsigned count) \
     { for (unsigned r = 0; r < count; r++) out[r] = rangek_##T(a, low[r], span[r]); } \
-    static inline u64 in_ranges_##T(const T *a, const T *low, const U *span, unsigned count) \
+    INLINE u64 in_ranges_##T(const T *a, const T *low, const U *span, unsigned count) \
     { u64 w = 0; for (unsigned r = 0; r < count; r++) w |= rangek_##T(a, low[r], span[r]); return w; } \
-    static inline u64 in_sorted_##T(const T *a, const T *low, const U *span, unsigned count, unsigned half) \
+    INLINE u64 in_sorted_##T(const T *a, const T *low, const U *span, unsigned count, unsigned half) \
     { u8 b[LANES] ALIGNED; \
       EACH { unsigned at = 0; \
         for (unsigned step = half; step; step >>= 1) \
@@ -265,30 +294,30 @@ SETTLE_LOOP(u8, u8) SETTLE_LOOP(u16, u16) SETTLE_LOOP(u32, u32) SETTLE_LOOP(u64,
 TABLES(u8, u8) TABLES(s8, u8) TABLES(u16, u16) TABLES(s16, u16) TABLES(u32, u32) TABLES(s32, u32)
 TABLES(u64, u64) TABLES(s64, u64) TABLES(u128, u128) TABLES(s128, u128)
 #define BITMAP(T, U) \
-    static inline u64 in_bitmap_##T(const T *a, const u64 *map) \
+    INLINE u64 in_bitmap_##T(const T *a, const u64 *map) \
     { u8 b[LANES] ALIGNED; EACH b[i] = (u8)(map[(U)a[i] >> 6] >> ((U)a[i] & 63) & 1); return pack(b); }
 BITMAP(u8, u8) BITMAP(s8, u8) BITMAP(u16, u16) BITMAP(s16, u16)
 
-/* Visible bytes from base on, at most 255. */
-static inline void room_u8(u8 *restrict out, const u16 *restrict seen, const u8 *restrict base)
+/* Captured bytes from base on, at most 255. */
+INLINE void room_u8(u8 *restrict out, const u16 *restrict captured, const u8 *restrict base)
 {
 #if SM_AVX512
     for (unsigned j = 0; j < 2; j++)
         _mm256_store_si256((__m256i *)(void *)(out + 32 * j), _mm512_cvtusepi16_epi8(_mm512_subs_epu16(
-            REGISTER(u16, seen, 16),
+            REGISTER(u16, captured, 16),
             _mm512_cvtepu8_epi16(_mm256_load_si256((const __m256i *)(const void *)(base + 32 * j))))));
 #else
-    EACH { u16 left = (u16)(seen[i] > base[i] ? seen[i] - base[i] : 0); out[i] = (u8)(left < 255 ? left : 255); }
+    EACH { u16 left = (u16)(captured[i] > base[i] ? captured[i] - base[i] : 0); out[i] = (u8)(left < 255 ? left : 255); }
 #endif
 }
 
-static inline void room_u16(u8 *restrict out, const u16 *restrict seen, const u16 *restrict base)
+INLINE void room_u16(u8 *restrict out, const u16 *restrict captured, const u16 *restrict base)
 {
 #if SM_AVX512
     for (unsigned j = 0; j < 2; j++)
         _mm256_store_si256((__m256i *)(void *)(out + 32 * j),
-            _mm512_cvtusepi16_epi8(_mm512_subs_epu16(REGISTER(u16, seen, 16), REGISTER(u16, base, 16))));
+            _mm512_cvtusepi16_epi8(_mm512_subs_epu16(REGISTER(u16, captured, 16), REGISTER(u16, base, 16))));
 #else
-    EACH { u16 left = (u16)(seen[i] > base[i] ? seen[i] - base[i] : 0); out[i] = (u8)(left < 255 ? left : 255); }
+    EACH { u16 left = (u16)(captured[i] > base[i] ? captured[i] - base[i] : 0); out[i] = (u8)(left < 255 ? left : 255); }
 #endif
 }

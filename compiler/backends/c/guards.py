@@ -37,15 +37,16 @@ COST_MAX = 1 << 20
 
 
 def guards(
-    nodes: Sequence[Node], order: Sequence[int], roots: Iterable[int], operands: Callable[[int], Sequence[int]],
+    nodes: Sequence[Node], order: Sequence[int], roots: Mapping[int, Guard], operands: Callable[[int], Sequence[int]],
     cost: Callable[[int], int], least: int,
 ) -> dict[int, Guard]:  # fmt: skip
-    """The guard of each node of ``order`` (operands before users; all that ``roots`` need). ``cost`` is what a node
+    """The guard of each node of ``order`` (operands before users; all that ``roots`` need). A root is needed under the
+    guard that stands with it, whose literals must not depend on what only that root needs. ``cost`` is what a node
     costs a chunk; guards of nodes that cost less than ``least`` together are given up."""
     total: dict[int, int] = {}
     for ref in order:
         total[ref] = min(COST_MAX, cost(ref) + sum(total[a] for a in operands(ref)))
-    need: dict[int, Guard] = dict.fromkeys(roots, ALWAYS)
+    need = dict(roots)
     for ref in reversed(order):
         guard = need[ref] = _bounded(need[ref])
         for operand, extra in _uses(nodes, ref, operands(ref), total):

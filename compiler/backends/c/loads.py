@@ -17,8 +17,14 @@ from sevenm.compiler.plan.ops import Node
 
 TOGETHER_BYTES = 4
 """Most bytes of a read that serves several loads."""
+GATHER_MAX = 16
+"""Reads in one gathering loop."""
+GATHER_BYTES = 256
+"""Bytes from the first to the last read of one gathering loop: what a copy for an event that ends early holds."""
+FETCH_BYTES = 64
+"""Loads at a fixed place that end here, where nearly every frame has bytes, are read while packets are fetched."""
 ROOM_MAX = 255
-"""Limit of the column that says how many bytes are visible behind a base."""
+"""Limit of the column that says how many bytes were captured behind a base."""
 BESIDE_BYTES = 16
 """Fields this near to one that is read anyway are read with it."""
 
@@ -61,6 +67,19 @@ def _read(group: list[int], accesses: Mapping[int, Access]) -> Read:
     first = accesses[group[0]]
     span = max(accesses[r].disp + accesses[r].read for r in group) - first.disp
     return Read(first.at, first.disp, 1 << (span - 1).bit_length(), tuple(group))
+
+
+def gathers(moving: Sequence[Read]) -> list[list[Read]]:
+    """Reads that one loop does: at one base, near to each other."""
+    out: list[list[Read]] = []
+    for read in moving:
+        here = out[-1] if out else []
+        near = here and here[0].at == read.at and read.end - here[0].disp <= GATHER_BYTES
+        if near and len(here) < GATHER_MAX:
+            here.append(read)
+        else:
+            out.append([read])
+    return out
 
 
 def shuffle(access: Access, offset: int, lane: int) -> int:
@@ -116,12 +135,13 @@ def load_levels(
     return levels
 
 
-def room_tests(graph: Graph) -> dict[int, tuple[int, int]]:
-    """Nodes that say seen < base + end, with their base and end. Many have the same base, so the room behind
-    it, seen - base limited to 0 … ROOM_MAX, is a column of its own, and each node one compare of bytes."""
+def room_tests(graph: Graph, most: int) -> dict[int, tuple[int, int]]:
+    """Nodes that say captured < base + end, with their base and end, where captured bytes are counted up to ``most``,
+    of 16 bits. Many have the same base, so the room behind it, captured - base limited to 0 … ROOM_MAX, is a column
+    of its own, and each node one compare of bytes."""
     found: dict[int, tuple[int, int]] = {}
     for ref, node in enumerate(graph.nodes):
-        if node.op != "lt" or graph[node.args[0]].op != "captured":
+        if node.op != "lt" or (graph[node.args[0]].op, graph[node.args[0]].attrs) != ("captured", (most,)):
             continue
         right = graph[node.args[1]]
         end = graph.value(right.args[1]) if right.op == "add" else None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-TOKEN = re.compile(r"\$[cw][^$]*\$|c->r\d+")
+TOKEN = re.compile(r"\$[cwr][^$]*\$")
 """What a statement reads or writes: a column, a word, an array of words."""
 
 

@@ -1,26 +1,32 @@
 """Places for the values of the host back end: columns in pools that are reused, words in variables or the arena.
 
 One idea: the statements' order gives every column a first and a last use, so a column's place is free again after
-its last one; and a word that only one stage uses is a local variable of that stage.
+its last one; and a word that only one stage uses is a local variable of that stage. A stage begins with the names of
+the columns that it uses.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from sevenm.compiler.backends.c.program import Program
+from sevenm.compiler.backends.c.forms import Program
+from sevenm.compiler.backends.c.naming import Names
+from sevenm.compiler.backends.c.types import CType, type_of
+from sevenm.compiler.plan.ops import Node
 
 STAGE_STATEMENTS = 400
 """Statements in one generated function: compilers take more than linear time over long ones."""
 ARENA_STACK_BYTES_MAX = 64 * 1024
 """A larger arena is static per thread."""
 
-_COLUMN = re.compile(r"\$c(\d+):([us]\d+)\$")
+_COLUMN = re.compile(r"\$c(\d+):([us])(\d+)\$")
 _WORD = re.compile(r"\$w(\d+)\$")
+_RESULT = re.compile(r"\$r(\d+)\$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,63 +34,99 @@ class Layout:
     """Text with every token replaced. ``pools``: columns of each type; ``words``: conditions in the arena."""
 
     fetch: list[str]
-    blank: list[str]
+    fetch_names: list[str]
+    repeat: list[str]
     stages: list[list[str]]
     pools: dict[str, int]
-    words: int
+    words: list[str]
 
     def arena_bytes(self, program: Program, slot: int) -> int:
         """About the size of the arena."""
         columns = sum(64 * int(name[1:]) // 8 * count for name, count in self.pools.items())
-        return columns + 8 * (self.words + sum(n for _, n in program.results)) + 64 * (slot + 16)
+        return columns + 8 * (len(self.words) + sum(n for _, n in program.results)) + 64 * (slot + 32)
 
 
-def place(program: Program) -> Layout:
+class _Placer:
+    """Names and places of tokens."""
+
+    def __init__(self, program: Program, nodes: list[Node], names: Names) -> None:
+        self.program, self.nodes, self.names = program, nodes, names
+        self.places, self.pools = _columns(program)
+
+    def column_name(self, token: str) -> str:
+        match = _COLUMN.fullmatch(token)
+        assert match is not None
+        number, ctype = int(match[1]), CType(int(match[3]), match[2] == "s")
+        what, ref = divmod(number, len(self.nodes))
+        suffix = ctype.name if what == 0 and type_of(self.nodes[ref]) != ctype and not self._is_load(ref) else ""
+        return self.names.of_column(token, ref, ("", "after", "raw", "row")[what], suffix)
+
+    def _is_load(self, ref: int) -> bool:
+        return self.nodes[ref].op == "load"
+
+    def text(self, text: str) -> str:
+        """With columns and results named."""
+        text = _COLUMN.sub(lambda m: self.column_name(m[0]), text)
+        return _RESULT.sub(lambda m: f"c->{self.program.results[int(m[1])][0]}", text)
+
+    def declared(self, texts: Iterable[str]) -> list[str]:
+        """The columns that these texts use, as C declarations."""
+        tokens = dict.fromkeys(m[0] for text in texts for m in _COLUMN.finditer(text))
+        return [
+            f"{self.places[token].split('_')[0][3:]} *const {self.column_name(token)} = {self.places[token]};"
+            for token in tokens
+        ]
+
+
+def place(program: Program, nodes: list[Node], names: Names) -> Layout:
     """Gives every value a place and cuts the statements into stages."""
-    columns, pools = _columns(program)
-    texts = [_COLUMN.sub(lambda m: columns[m[0]], s.text) for s in program.statements]
-    tests = [s.when for s in program.statements]
-    defined = {s.defines: at // STAGE_STATEMENTS for at, s in enumerate(program.statements) if s.defines is not None}
-    shared: dict[int, int] = {}
-    for at, text in enumerate(texts):
-        for match in _WORD.finditer(f"{text} {tests[at]}"):
+    placer = _Placer(program, nodes, names)
+    statements = program.statements
+    defined = {s.defines: at // STAGE_STATEMENTS for at, s in enumerate(statements) if s.defines is not None}
+    shared: dict[int, str] = {}
+    for at, statement in enumerate(statements):
+        for match in _WORD.finditer(f"{statement.text} {statement.when}"):
             ref = int(match[1])
             if defined[ref] != at // STAGE_STATEMENTS:
-                shared.setdefault(ref, len(shared))
+                shared.setdefault(ref, names.of_word(ref))
     stages: list[list[str]] = []
-    for first in range(0, len(texts), STAGE_STATEMENTS):
+    for first in range(0, len(statements), STAGE_STATEMENTS):
         here = first // STAGE_STATEMENTS
-        part = range(first, min(first + STAGE_STATEMENTS, len(texts)))
-        stage: list[str] = []
-        resolve = partial(_resolved, shared, defined, here)
-        for when, run in groupby(part, lambda at: tests[at]):
-            lines = [(texts[at], program.statements[at].defines) for at in run]
-            stage += _guarded(resolve(when), [(resolve(text), defines) for text, defines in lines])
-            stage += [f"c->w[{shared[d]}] = w{d};" for _, d in lines if d in shared]
+        part = statements[first : first + STAGE_STATEMENTS]
+        stage = placer.declared(s.text for s in part)
+        stage += ["u64 moved;"] * any("moved = " in s.text for s in part)
+        resolve = partial(_resolved, shared, defined, here, placer)
+        for when, run in groupby(part, lambda s: s.when):
+            lines = [(resolve(s.text), s.defines) for s in run]
+            stage += _guarded(resolve(when), lines, names)
+            stage += [f"c->{shared[d]} = {shared[d]};" for _, d in lines if d in shared]
         stages.append(stage)
-    fetch, blank = (
-        [_COLUMN.sub(lambda m: columns[m[0]], line) for line in lines] for lines in (program.fetch, program.blank)
-    )
-    return Layout(fetch, blank, stages, pools, len(shared))
+    fetch, repeat = ([placer.text(line) for line in lines] for lines in (program.fetch, program.repeat))
+    return Layout(fetch, placer.declared(program.fetch), repeat, stages, placer.pools, list(shared.values()))
 
 
-def _resolved(shared: dict[int, int], defined: dict[int, int], here: int, text: str) -> str:
-    """The text with every word named as the stage ``here`` sees it."""
-    return _WORD.sub(lambda match: _word(int(match[1]), shared, defined, here), text)
+def _resolved(shared: dict[int, str], defined: dict[int, int], here: int, placer: _Placer, text: str) -> str:
+    """The text with every value named as the stage ``here`` sees it."""
+
+    def name(match: re.Match[str]) -> str:
+        ref = int(match[1])
+        return placer.names.of_word(ref) if defined[ref] == here else f"c->{shared[ref]}"
+
+    return placer.text(_WORD.sub(name, text))
 
 
-def _guarded(when: str, lines: list[tuple[str, int | None]]) -> list[str]:
+def _guarded(when: str, lines: list[tuple[str, int | None]], names: Names) -> list[str]:
     """The lines of a run of statements, behind their test if they have one. A word that is skipped is 0."""
+    assigned = [text if d is None else f"{names.of_word(d)} = {text};" for text, d in lines]
     if not when:
-        return [line for text, d in lines for line in (text if d is None else f"u64 w{d} = {text};").split("\n")]
-    words = [f"w{d} = 0" for _, d in lines if d is not None]
-    body = [line for text, d in lines for line in (text if d is None else f"w{d} = {text};").split("\n")]
+        return [
+            line for text, (_, d) in zip(assigned, lines, strict=True)
+            for line in (text if d is None else f"u64 {text}").split("\n")
+        ]  # fmt: skip
+    words = [f"{names.of_word(d)} = 0" for _, d in lines if d is not None]
+    body = [line for text in assigned for line in text.split("\n")]
     head = [f"u64 {', '.join(words)};"] if words else []
     return [*head, f"if ({when}) {{", *(f"    {line}" for line in body), "}"]
-
-
-def _word(ref: int, shared: dict[int, int], defined: dict[int, int], stage: int) -> str:
-    return f"w{ref}" if defined[ref] == stage else f"c->w[{shared[ref]}]"
 
 
 def _columns(program: Program) -> tuple[dict[str, str], dict[str, int]]:

@@ -6,29 +6,32 @@ One idea: what a rule file lists (ports, networks, words) is data in the generat
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sevenm.compiler.backends.c.guards import Guard
 from sevenm.compiler.backends.c.types import CType, type_of
 from sevenm.compiler.plan.graph import Graph
 
 TABLE_MIN = 8
 """As many compares of one column with constants become a loop over a table."""
-TableKey = tuple[str, int, CType]
+Test = tuple[str, int, CType]
 """Test (eq, lt, gt, range), the column's node, and the type that is compared in."""
+TableKey = tuple[str, int, CType, Guard]
+"""A test, and where it is needed."""
 
 
-def columns_of_tests(graph: Graph, refs: Iterable[int]) -> dict[TableKey, list[int]]:
-    """Groups compares of one column with constants: same test, same operand, TABLE_MIN or more."""
+def columns_of_tests(graph: Graph, refs: Iterable[int], guards: Mapping[int, Guard]) -> dict[TableKey, list[int]]:
+    """Groups compares of one column with constants: same test, same operand, same guard, TABLE_MIN or more."""
     groups: defaultdict[TableKey, list[int]] = defaultdict(list)
     for ref in refs:
-        key = _key(graph, ref)
-        if key is not None:
-            groups[key].append(ref)
+        test = _test(graph, ref) if ref < len(graph.nodes) else None
+        if test is not None:
+            groups[*test, guards[ref]].append(ref)
     return {key: members for key, members in groups.items() if len(members) >= TABLE_MIN}
 
 
-def _key(graph: Graph, ref: int) -> TableKey | None:
+def _test(graph: Graph, ref: int) -> Test | None:
     node = graph[ref]
     constants = [graph.value(a) for a in node.args]
     if node.op == "member":
@@ -44,14 +47,15 @@ def _key(graph: Graph, ref: int) -> TableKey | None:
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """Adds arrays to ``tables``, the texts of their definitions, and names them."""
+    """Adds arrays to ``tables``, the texts of their definitions, and names them: ``unique`` makes a name of a wish."""
 
     tables: list[str]
+    unique: Callable[[str], str]
 
-    def values(self, ctype: CType, numbers: Iterable[int]) -> str:
-        return self._array(ctype.name, [ctype.literal(v) for v in numbers])
+    def values(self, wish: str, ctype: CType, numbers: Iterable[int]) -> str:
+        return self._array(wish, ctype.name, [ctype.literal(v) for v in numbers])
 
-    def bitmap(self, ctype: CType, attrs: Sequence[int]) -> str:
+    def bitmap(self, wish: str, ctype: CType, attrs: Sequence[int]) -> str:
         """One bit per value of a type of at most 16 bits, indexed by its pattern; 64 to a word."""
         bits, modulus = 0, 1 << ctype.bits
         for lo, hi in zip(attrs[0::2], attrs[1::2], strict=True):
@@ -60,10 +64,10 @@ class Constants:
             bits |= run << first
         bits |= bits >> modulus  # a signed range that crosses zero wraps
         words = [bits >> at & (1 << 64) - 1 for at in range(0, modulus, 64)]
-        return self._array("u64", [CType(64, False).literal(w) for w in words])
+        return self._array(wish, "u64", [CType(64, False).literal(w) for w in words])
 
-    def _array(self, type_name: str, values: list[str]) -> str:
-        name = f"k{len(self.tables)}"
+    def _array(self, wish: str, type_name: str, values: list[str]) -> str:
+        name = self.unique(wish)
         rows = [", ".join(values[at : at + 8]) for at in range(0, len(values), 8)]
         body = ",\n    ".join(rows)
         self.tables.append(f"static const {type_name} {name}[{len(values)}] = {{\n    {body},\n}};")

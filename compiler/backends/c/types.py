@@ -56,6 +56,11 @@ class CType:
             text = f"{_number(pattern)}u"
         return f"({self.name}){text}" if self.signed or self.bits < 32 else text
 
+    def constant(self, value: int) -> str:
+        """The same, with the number as people write it beside one that is not."""
+        text = self.literal(value)
+        return f"{text} /* {value} */" if "0x" in text else text
+
 
 def _number(value: int) -> str:
     return str(value) if value < 1024 else hex(value)
