@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import DeviceError, DeviceKind
-from sevenm.host.devices.software import SoftwareDevice
+from sevenm.host.devices.device import DeviceKind
+from sevenm.host.devices.software import NoEdit, SoftwareDevice
 from sevenm.host.engine.compiled import NO_CONTEXT, CompiledEngine, Context, NoCompiler, find_compiler, load_engine
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring.record import Engine
@@ -19,7 +19,7 @@ from sevenm.host.ring.record import Engine
 ENGINE_C = "engine.c"
 
 
-class HostRules:
+class HostRules(NoEdit):
     """A bundle's engine, compiled and loaded, and what it reads beside the events."""
 
     def __init__(self, bundle: Bundle, engine: CompiledEngine, context: Context) -> None:
@@ -68,10 +68,9 @@ class HostDevice(SoftwareDevice[HostRules]):
     def hold(self) -> Held:
         """The rules of now, for a loop in C. Raises DeviceError where none are active."""
         with self._lock:
-            if self._runner is None:
-                raise DeviceError(f"the device {self.name} has no rules; prepare a bundle and activate it")
-            self._runner.engine.hold()
-            return Held(self._runner, self.generation)
+            rules = self._active()
+            rules.engine.hold()
+            return Held(rules, self.generation)
 
     def count(self, held: Held, batches: int, events: int, punted: int = 0) -> None:
         """Adds to the counters what was decided elsewhere with these rules, unless their epoch is over."""

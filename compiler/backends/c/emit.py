@@ -21,13 +21,14 @@ from sevenm.compiler.backends.c.resolve import comment_text, fired_max, resolved
 from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, place
 from sevenm.compiler.passes.visibility import explicit_visibility
 from sevenm.compiler.plan import Plan
+from sevenm.compiler.refusal import Refused
 
 _HERE = Path(__file__).parent
 LANES = "engine_lanes.h"
 BOUNDARY = "sm_boundary.h"
 
 
-class CannotEmit(ValueError):
+class CannotEmit(Refused):
     """The Plan asks for what this back end does not do; the message says what."""
 
 
