@@ -28,6 +28,8 @@ SIZE_MAX = 65535
 CHUNK = 64
 RECORD_HEADER = 32
 CAUSES = 9
+KEYS_MAX = 8
+TABLE_CHAIN = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ LIMITS = (
     Limit("CHUNK", CHUNK, "events that are decided together; a set of them is one 64-bit word"),
     Limit("RECORD_HEADER", RECORD_HEADER, "bytes of a delivered record before its data"),
     Limit("CAUSES", CAUSES, "slots of counts by cause"),
+    Limit("KEYS_MAX", KEYS_MAX, "key columns of a table or state"),
+    Limit("TABLE_CHAIN", TABLE_CHAIN, "ranges of a table that are compared one after the other; more are searched"),
 )
 
 # ---- Numbers with names
@@ -172,9 +176,6 @@ class Struct:
         return tuple(out)
 
 
-OPAQUE = ("sm_table", "sm_state")
-"""Types that only their owner looks into."""
-
 STRUCTS = (
     Struct(
         "sm_event",
@@ -235,6 +236,42 @@ STRUCTS = (
         tagged=True,
     ),
     Struct(
+        "sm_table",
+        "The rows of one table, numbered from 1 in the order that counts; 0 is a miss. Keys are unsigned, of 8, 16, "
+        "32, 64 or 128 bits. One key column that is not ternary is cut into ranges, else rows stay as they are.",
+        (
+            Field(
+                "a", "const void *", "per key column, n: first key of a range; of a ternary column, the value", KEYS_MAX
+            ),
+            Field(
+                "b",
+                "const void *",
+                "per key column, n: last key less the first; of a ternary column, the mask",
+                KEYS_MAX,
+            ),
+            Field("edge", "const void *", "ranges: 2**steps - 1 ascending keys from which on another row counts"),
+            Field("row", "const uint32_t *", "ranges: 2**steps, the row below the first edge, then from each edge on"),
+            Field(
+                "bits", "const uint64_t *", "ranges past TABLE_CHAIN of at most 16 bits: bit k, key k hits; else null"
+            ),
+            Field("values", "const int64_t *", "value columns, each of 1 + rows; the first is 0"),
+            Field("n", "uint32_t", "ranges that hit, ascending and disjoint; else rows"),
+            Field("steps", "uint32_t", "of a search over the edges"),
+            Field("rows", "uint32_t", "rows of the table"),
+            Field("reserved", "uint32_t", "0"),
+        ),
+    ),
+    Struct(
+        "sm_state",
+        "The head of a state's memory: sm_state_bytes of it, 0 at first; what follows only the engine knows.",
+        (
+            Field("clock_ns", "uint64_t", "latest arrival so far"),
+            Field("backwards", "uint64_t", "events that arrived before it"),
+            Field("evicted", "uint64_t", "entries that were overwritten while they were young"),
+            Field("reserved", "uint64_t", "0", 5),
+        ),
+    ),
+    Struct(
         "sm_context",
         "What an engine reads beside the events. Never changed once it is in use.",
         (
@@ -255,8 +292,12 @@ Decides events from the first on, in chunks of 64, for as long as a chunk's wors
 into what is left of `room`; returns how many events were decided: a multiple of 64, or n.
 chunks: one per 64 events. fired: the chunks' entries one after the other; entries of one chunk come in any order, and a
 rule has at most one. ports: null, or one mask of the ports of SM_INFO_DYNAMIC_PORTS per event."""
-ENGINE_INTERFACE = f"extern const struct sm_info sm_info;\nuint64_t sm_match({MATCH_ARGUMENTS});\n"
-"""What the shared object of an engine exports."""
+ENGINE_INTERFACE = (
+    f"extern const struct sm_info sm_info;\nuint64_t sm_match({MATCH_ARGUMENTS});\n"
+    "uint64_t sm_state_bytes(uint32_t state);\n"
+)
+"""What the shared object of an engine exports. ``sm_state_bytes``: the memory that a state needs, 0 if there is none of
+that number."""
 ENGINE_CDEF = ENGINE_INTERFACE.replace("const struct", "struct")
 """The same for cffi, which takes a constant for one that is known when it compiles."""
 
@@ -293,7 +334,6 @@ def c_text() -> str:
     out += [""]
     for prefix, members in ENUMS:
         out += [f"enum {{ {', '.join(f'{prefix}_{one.name} = {one.value}' for one in members)} }};"]
-    out += ["", *(f"typedef struct {name} {name};" for name in OPAQUE)]
     for one in STRUCTS:
         widest = max(len(field.declaration) for field in one.fields) + 1
         body = [f"    {field.declaration + ';':{widest}} /* {field.meaning} */" for field in one.fields]
@@ -331,7 +371,6 @@ def cdef() -> str:
     out = [f"#define SM_{limit.name} {limit.value}" for limit in LIMITS]
     for prefix, members in ENUMS:
         out.append(f"enum {{ {', '.join(f'{prefix}_{one.name} = {one.value}' for one in members)} }};")
-    out += [f"typedef struct {name} {name};" for name in OPAQUE]
     for one in STRUCTS:
         body = " ".join(f"{field.declaration};" for field in one.fields)
         out.append(f"struct {one.name} {{ {body} }};" if one.tagged else f"typedef struct {{ {body} }} {one.name};")

@@ -140,9 +140,9 @@ def _named_set(scope: Scope, ref: ast.SetRef, one: typed.Value) -> typed.NamedSe
         message = f"${ref.name} is a set of {decl.type.name}, {one.name} is {one.type.text}"
         raise Finding("type-mismatch", message, ref.span)
     key = (ref.name, one.type, one.direct)
-    if key not in scope.instances:
-        scope.instances[key] = _instance(scope, decl, one, [bounds(scope, item, one) for item in decl.items])
-    return scope.instances[key]
+    if key not in scope.declared.instances:
+        scope.declared.instances[key] = _instance(scope, decl, one, [bounds(scope, item, one) for item in decl.items])
+    return scope.declared.instances[key]
 
 
 def _instance(scope: Scope, decl: ast.SetDecl, one: typed.Value, ranges: Iterable[tuple[int, int]]) -> typed.NamedSet:

@@ -6,23 +6,20 @@ findings of all of them; what comes out without an error has a Plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from sevenm.compiler.check import typed
 from sevenm.compiler.check.conditions import condition, forward_operand
 from sevenm.compiler.check.literals import did_you_mean
 from sevenm.compiler.check.schema import lower_schema
-from sevenm.compiler.check.scope import Catalogue, Scope
+from sevenm.compiler.check.scope import Catalogue, Declared, Scope
 from sevenm.compiler.check.tables import check_table
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
 from sevenm.compiler.plan import CHANNELS_MAX, COUNTERS_MAX, PORTS, RULES_MAX
 from sevenm.compiler.plan.layout import Layout
-from sevenm.compiler.protocols.fields import Field, Type
+from sevenm.compiler.protocols.fields import Field
 from sevenm.compiler.syntax import ast
-
-T = TypeVar("T")
 
 
 def check_file(file: ast.RuleFile, warnings: Iterable[Diagnostic] = (), folder: Path | None = None) -> typed.File:
@@ -33,20 +30,16 @@ def check_file(file: ast.RuleFile, warnings: Iterable[Diagnostic] = (), folder: 
 
 def check_filter(expr: ast.Expr, warnings: Iterable[Diagnostic] = ()) -> tuple[typed.Condition, tuple[Diagnostic, ...]]:
     """A bare expression on packets, and the findings."""
-    catalogue = Catalogue()
-    scope = Scope(catalogue.graph, catalogue.packet(), {}, {})
-    checked = condition(scope, expr)
-    return checked, (*warnings, *scope.findings)
+    catalogue, findings = Catalogue(), list(warnings)
+    checked = condition(Scope(catalogue.graph, catalogue.packet(), Declared(), findings), expr)
+    return checked, tuple(findings)
 
 
 class _File:
     def __init__(self, file: ast.RuleFile, findings: list[Diagnostic], folder: Path) -> None:
         self.file, self.findings, self.folder = file, findings, folder
         self.layouts: dict[str, Layout] = {}
-        self.sets: dict[str, ast.SetDecl] = {}
-        self.tables: dict[str, typed.Table] = {}
-        self.used: set[str] = set()
-        self.instances: dict[tuple[str, Type, bool], typed.NamedSet] = {}
+        self.declared = Declared()
         self.names: dict[str, set[str]] = {"deliver": set(), "count": set()}
         self.rules = 0
         self.catalogue = Catalogue()
@@ -87,7 +80,7 @@ class _File:
         declared = [(d.span, f"${d.name}", "set") for d in self.file.sets]
         declared += [(d.span, d.name, "table") for d in self.file.tables]
         for span, name, kind in declared:
-            if name not in self.used:
+            if name not in self.declared.used:
                 message = f"no rule uses the {kind} {name}"
                 self.findings.append(Diagnostic("warning", f"unused-{kind}", message, span, None))
 
@@ -106,7 +99,7 @@ class _File:
         for decl in self.file.sets:
             if not decl.items:
                 self._error("empty-set", f"the set {decl.name} is empty: nothing can be in it", decl.span)
-            self.sets[decl.name] = decl
+            self.declared.sets[decl.name] = decl
         self._tables()
         if not self.file.blocks:
             self._error(
@@ -119,7 +112,7 @@ class _File:
             table, findings = check_table(decl, self.folder)
             self.findings += findings
             if table is not None:
-                self.tables[decl.name] = table
+                self.declared.tables[decl.name] = table
 
     def _once(self, names: Iterable[tuple[str, Span]], what: str) -> None:
         seen: dict[str, Span] = {}
@@ -155,40 +148,32 @@ class _File:
 
     # Blocks and rules
 
-    def _condition(self, expr: ast.Expr, fields: Mapping[str, Field]) -> typed.Condition:
-        return self._within(fields, lambda scope: condition(scope, expr))
-
-    def _within(self, fields: Mapping[str, Field], check: Callable[[Scope], T]) -> T:
-        """What a check gives in a scope of these fields; its findings become the file's."""
-        scope = Scope(self.catalogue.graph, fields, self.sets, self.tables)
-        scope.used, scope.instances, scope.findings = self.used, self.instances, self.findings
-        return check(scope)
+    def _scope(self, fields: Mapping[str, Field]) -> Scope:
+        return Scope(self.catalogue.graph, fields, self.declared, self.findings)
 
     def _block(self, decl: ast.BlockDecl) -> typed.Block:
         layout = None if decl.source.path == "packet" else self.layouts[decl.source.path]
         if not decl.rules:
             self._error("no-rules", f"the block {decl.name} has no rules", decl.span)
         self._once([(r.name, r.span) for r in decl.rules], "rule")
-        over = None if decl.over is None else self._condition(decl.over, self.catalogue.packet())
+        over = None if decl.over is None else condition(self._scope(self.catalogue.packet()), decl.over)
         packet = self.catalogue.packet() if layout is None or over is not None else {}
-        fields = {**packet, **(self.catalogue.record(layout) if layout is not None else {})}
+        scope = self._scope({**packet, **(self.catalogue.record(layout) if layout is not None else {})})
         self.rules += len(decl.rules)
-        rules = tuple(self._rule(rule, fields) for rule in decl.rules)
+        rules = tuple(self._rule(rule, scope) for rule in decl.rules)
         return typed.Block(decl.span, decl.name, decl.mode, layout, over, rules)
 
-    def _rule(self, decl: ast.RuleDecl, fields: Mapping[str, Field]) -> typed.Rule:
-        when = None if decl.when is None else self._condition(decl.when, fields)
-        actions = tuple(self._action(action, fields) for action in decl.actions)
+    def _rule(self, decl: ast.RuleDecl, scope: Scope) -> typed.Rule:
+        when = None if decl.when is None else condition(scope, decl.when)
+        actions = tuple(self._action(action, scope) for action in decl.actions)
         kinds = {action.kind for action in actions}
         if kinds >= {"drop", "forward"}:
             self._error("conflict", f"rule {decl.name} forwards and drops the same event", decl.span, "keep one")
         return typed.Rule(decl.span, decl.name, when, actions)
 
-    def _action(self, action: ast.Action, fields: Mapping[str, Field]) -> typed.Action:
-        operand = action.operand
-        if operand is not None:
-            value = self._within(fields, lambda scope: forward_operand(scope, operand))
-            return typed.Action(action.span, "forward", None, value)
+    def _action(self, action: ast.Action, scope: Scope) -> typed.Action:
+        if action.operand is not None:
+            return typed.Action(action.span, "forward", None, forward_operand(scope, action.operand))
         match action.kind:
             case "deliver":
                 self._target("deliver", action, CHANNELS_MAX, "channels")

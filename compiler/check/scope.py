@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sevenm.compiler.check import typed
 from sevenm.compiler.check.literals import Finding, did_you_mean
@@ -48,19 +48,28 @@ class Facts:
     valid: frozenset[int]
 
 
+@dataclass(slots=True)
+class Declared:
+    """The sets and tables of a file, and what its rules made of them: which were asked ($name for a set), and a set as
+    values of one type, stored or calculated, see it."""
+
+    sets: dict[str, ast.SetDecl] = field(default_factory=dict)
+    tables: dict[str, typed.Table] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    instances: dict[tuple[str, Type, bool], typed.NamedSet] = field(default_factory=dict)
+
+
 class Scope:
-    """Where an expression stands: the fields it may name, and those that are known to be there."""
+    """Where expressions stand: the fields they may name, and those that are known to be there. Errors and warnings go
+    to ``findings``."""
 
     def __init__(
-        self, graph: Graph, fields: Mapping[str, Field], sets: Mapping[str, ast.SetDecl],
-        tables: Mapping[str, typed.Table],
-    ) -> None:  # fmt: skip
-        self.graph, self.fields, self.sets, self.tables = graph, fields, sets, tables
-        self.findings: list[Diagnostic] = []
-        self.used: set[str] = set()
-        """The sets ($name) and tables that were asked."""
-        self.instances: dict[tuple[str, Type, bool], typed.NamedSet] = {}
+        self, graph: Graph, fields: Mapping[str, Field], declared: Declared, findings: list[Diagnostic]
+    ) -> None:
+        self.graph, self.fields, self.declared, self.findings = graph, fields, declared, findings
+        self.sets, self.tables = declared.sets, declared.tables
         self._certain: list[frozenset[str]] = []
+        self._facts: dict[tuple[str, int | None], Facts] = {}
 
     # Names
 
@@ -91,7 +100,7 @@ class Scope:
             if ref.name in self.tables:
                 hint = f"{ref.name} is a table: write x in {ref.name}"
             raise Finding("unknown-set", f"there is no set ${ref.name}", ref.span, hint)
-        self.used.add(f"${ref.name}")
+        self.declared.used.add(f"${ref.name}")
         return found
 
     def table(self, name: ast.Expr) -> typed.Table:
@@ -103,30 +112,36 @@ class Scope:
             if name.path in self.fields:
                 hint = f"{name.path} is a field; a slice of it takes numbers: {name.path}[0:2]"
             raise Finding("unknown-table", f"there is no table {name.path}", name.span, hint)
-        self.used.add(found.name)
+        self.declared.used.add(found.name)
         return found
 
     # Fields as values
 
     def facts(self, path: str, tag: int | None = None) -> Facts:
         """Of a field with values. ``tag`` counts from 1."""
-        field = self.fields[path]
-        values = field.values() if field.values is not None else ()
+        found = self._facts.get((path, tag))
+        if found is None:
+            found = self._facts[path, tag] = self._ask(path, tag)
+        return found
+
+    def _ask(self, path: str, tag: int | None) -> Facts:
+        asked = self.fields[path]
+        values = asked.values() if asked.values is not None else ()
         chosen = values if tag is None else values[tag - 1 : tag]
         valid = frozenset(v.valid for v in chosen)
-        if field.type is not None and field.type.kind in ("bytes", "char"):
-            return Facts(len(chosen), 0, (1 << field.type.bits) - 1, valid)
+        if asked.type is not None and asked.type.kind in ("bytes", "char"):
+            return Facts(len(chosen), 0, (1 << asked.type.bits) - 1, valid)
         nodes = [self.graph[v.node] for v in chosen]
         return Facts(len(chosen), min(n.lo for n in nodes), max(n.hi for n in nodes), valid)
 
     def field_value(self, path: str, span: Span, shown: str, tag: int | None = None) -> typed.FieldValue:
         """The field of that key as a value. ``tag`` has been checked."""
-        field, facts = self.fields[path], self.facts(path, tag)
-        assert field.type is not None  # the caller has asked
+        asked, facts = self.fields[path], self.facts(path, tag)
+        assert asked.type is not None  # the caller has asked
         return typed.FieldValue(
-            span=span, name=shown, type=field.type, lo=facts.lo, hi=facts.hi, count=facts.count,
+            span=span, name=shown, type=asked.type, lo=facts.lo, hi=facts.hi, count=facts.count,
             needs=frozenset() if facts.valid <= {self.graph.true} else frozenset({shown}),
-            path=path, field=field, tag=tag,
+            path=path, field=asked, tag=tag,
         )  # fmt: skip
 
     # What is known to be there
@@ -149,8 +164,8 @@ class Scope:
 
     def _comes_with(self, need: str, certain: frozenset[str]) -> bool:
         """The field is there wherever one of those is: they belong to one header."""
-        field = self.fields.get(need)
-        if field is None or field.values is None:
+        asked = self.fields.get(need)
+        if asked is None or asked.values is None:
             return False
         there: set[int] = set()
         for name in certain:

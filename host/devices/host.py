@@ -6,36 +6,59 @@ event. A loop in C that matches by itself (``sevenm.host.engine.loop``) takes th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import DeviceKind
-from sevenm.host.devices.software import NoEdit, SoftwareDevice
-from sevenm.host.engine.compiled import NO_CONTEXT, CompiledEngine, Context, NoCompiler, find_compiler, load_engine
+from sevenm.host.devices.device import Capabilities, DeviceKind
+from sevenm.host.devices.software import SoftwareDevice
+from sevenm.host.engine.compiled import CompiledEngine, Context, NoCompiler, find_compiler, load_engine
+from sevenm.host.engine.context import Contents, Memory
 from sevenm.host.engine.decisions import Decisions
+from sevenm.host.engine.rows import KINDS, ROWS_MAX, Row
 from sevenm.host.ring.record import Engine
 
 ENGINE_C = "engine.c"
 
 
-class HostRules(NoEdit):
+class HostRules:
     """A bundle's engine, compiled and loaded, and what it reads beside the events."""
 
-    def __init__(self, bundle: Bundle, engine: CompiledEngine, context: Context) -> None:
+    def __init__(self, bundle: Bundle, engine: CompiledEngine, contents: Contents) -> None:
         self.bundle = bundle
         self.engine = engine
-        self.context = context
+        self.contents = contents
+
+    @property
+    def context(self) -> Context:
+        return self.contents.context
 
     def run(self, batch: EventBatch) -> Decisions:
         return self.engine.run(batch, self.bundle.rules, self.context)
 
     def counters(self) -> dict[str, int]:
-        return {}
+        """Of the states together: ``evicted``, entries that were overwritten though young, and ``backwards``, events
+        that arrived before an earlier one. Nothing without state."""
+        counts = self.contents.memory.counts()
+        if not counts:
+            return {}
+        return {"evicted": sum(c.evicted for c in counts), "backwards": max(c.backwards for c in counts)}
+
+    def edit(self, rows: Mapping[int, tuple[Row, ...]]) -> None:
+        """Makes a context beside the one in use; whoever holds that one goes on with it."""
+        self.contents = self.contents.with_rows(rows)
 
     def close(self) -> None:
         """The code is unmapped when nobody holds it."""
         self.engine.close()
+
+
+def contents_of(bundle: Bundle, engine: CompiledEngine) -> Contents:
+    """The rows of the bundle, and empty memory for its states. Raises BundleError, RowsError or ContextError."""
+    names = [state.name for state in bundle.states]
+    memory = Memory(names, [engine.state_bytes(number) for number in range(len(names))])
+    return Contents.of(bundle.shapes, bundle.rows, memory)
 
 
 class Held(NamedTuple):
@@ -60,10 +83,13 @@ class HostDevice(SoftwareDevice[HostRules]):
     name = "host"
     kind = HostRules
 
+    def capabilities(self) -> Capabilities:
+        return Capabilities(tables=dict.fromkeys(KINDS, ROWS_MAX), state=True, live_update=True)
+
     def prepare(self, bundle: Bundle) -> HostRules:
         """Compiles the bundle's engine, or takes it from the cache. Raises NoCompiler or EngineError."""
         engine = load_engine(bundle.read(ENGINE_C), bundle.structure, len(bundle.rules))
-        return HostRules(bundle, engine, NO_CONTEXT)
+        return HostRules(bundle, engine, contents_of(bundle, engine))
 
     def hold(self) -> Held:
         """The rules of now, for a loop in C. Raises DeviceError where none are active."""

@@ -15,9 +15,10 @@ from typing import Generic, Protocol, Self, TypeVar
 import numpy as np
 
 from sevenm.host.batch import EventBatch
-from sevenm.host.bundle import Bundle, BundleError, Row, check_rows
+from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import GENERATION_MAX, Capabilities, Decided, DeviceError, Prepared, TableEdit
 from sevenm.host.engine.decisions import Decisions
+from sevenm.host.engine.rows import Row, RowsError
 from sevenm.host.ring.record import Engine
 
 
@@ -40,17 +41,17 @@ class NoEdit:
         raise DeviceError("these rules cannot change their rows")
 
 
-def check_edit(bundle: Bundle, edit: TableEdit) -> None:
-    """Raises DeviceError if the edit is for other rules, or its rows do not have the shape of their tables."""
+def rows_of(bundle: Bundle, edit: TableEdit) -> dict[int, tuple[Row, ...]]:
+    """The edit's rows in the order that counts. Raises DeviceError if it is for other rules, or rows do not fit."""
     if edit.structure != bundle.structure:
         raise DeviceError(f"the edit is for rules of structure {edit.structure}, these are of {bundle.structure}")
-    for number, rows in edit.rows.items():
-        if not 0 <= number < len(bundle.tables):
-            raise DeviceError(f"there is no table {number}; {bundle.name} has {len(bundle.tables)}")
-        try:
-            check_rows(bundle.tables[number], rows)
-        except BundleError as error:
-            raise DeviceError(str(error)) from error
+    for number in edit.rows:
+        if not 0 <= number < len(bundle.shapes):
+            raise DeviceError(f"there is no table {number}; {bundle.name} has {len(bundle.shapes)}")
+    try:
+        return {number: bundle.shapes[number].read(rows) for number, rows in edit.rows.items()}
+    except RowsError as error:
+        raise DeviceError(str(error)) from error
 
 
 class SoftwareDevice(ABC, Generic[R]):
@@ -93,8 +94,7 @@ class SoftwareDevice(ABC, Generic[R]):
         with self._lock:
             runner = self._active()
             self._check(generation)
-            check_edit(runner.bundle, edit)
-            runner.edit(edit.rows)
+            runner.edit(rows_of(runner.bundle, edit))
             self.generation = generation
 
     def attach(self, batches: Iterator[EventBatch]) -> None:

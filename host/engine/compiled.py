@@ -120,6 +120,10 @@ class CompiledEngine:
         """Whether the code is there."""
         return self._lib is not None
 
+    def state_bytes(self, state: int) -> int:
+        """The memory that the state of this number needs, 0 if there is none."""
+        return int(self._lib.sm_state_bytes(state))
+
     def check(self, structure: str, n_rules: int) -> None:
         """Raises EngineError if this is not the engine of the Plan with that structure."""
         for what, found, expected in (

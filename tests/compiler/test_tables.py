@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 from scapy.all import IP, TCP, UDP, Dot1Q, Ether, raw
 
-from sevenm.compiler import CompileError, compile_filter, compile_text
+from sevenm.compiler import CompileError, compile_filter, compile_text, render
 from sevenm.compiler.plan import Plan, Row
 from sevenm.compiler.reference import Decisions, Memories, evaluate
+from sevenm.sim.packets import batch
 
 E = Ether(dst="00:11:22:33:44:55", src="66:77:88:99:aa:bb")
 TO_A = raw(E / IP(src="9.9.9.9", dst="10.1.2.3") / TCP(sport=7, dport=80))
@@ -292,3 +294,43 @@ def test_what_is_too_wide_for_a_set_is_left_out_and_in_a_table_refused() -> None
     assert fires("set s = { 80, 100000 }", "l4.dstport + 0 in $s") == [0, 3]
     with pytest.raises(CompileError, match="100000 is out of range: the key of table t holds 0 to 65535"):
         compile_text("table t : u16 { 100000 } rules r on packet all { rule x: tcp.port in t => drop }", "t")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_named_set_says_the_same_as_its_members_in_braces(seed: int) -> None:
+    random = Random(seed)
+    events = batch(seed, 300)
+    frames = [events.buffer[e["offset"] : e["offset"] + e["cap_len"]].tobytes() for e in events.events]
+
+    def member(most: int) -> str:
+        lo = random.choice((0, 1, 6, 17, 53, 64, 80, 443, random.randrange(most))) % most
+        return str(lo) if random.random() < 0.5 else f"{lo}..{random.randrange(lo, most)}"
+
+    rules = ""
+    for number, (field, bits) in enumerate((("l4.port", 16), ("ip.ttl", 8), ("ip.id - ip.len", 16), ("vlan.id", 12))):
+        members = ", ".join(member(1 << bits) for _ in range(random.randrange(1, 9)))
+        quantifier = random.choice(("", "all ", "any ", "not "))
+        rules += f"set s{number} = {{ {members} }}\nrules r{number} on packet all {{\n"
+        rules += f"rule a{number}: {quantifier}{field} in $s{number} => drop\n"
+        rules += f"rule b{number}: {quantifier}{field} in {{ {members} }} => drop }}\n"
+    plan = compile_text(rules, "t").plan
+    fired = decide(plan, frames).fired
+    assert len(plan.tables) == 4
+    assert np.array_equal(fired[0::2], fired[1::2])
+    assert fired.any()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_csv_gives_rows_or_an_error_in_words(seed: int, tmp_path: Path) -> None:
+    random = Random(seed)
+    pieces = ("10.0.0.0/8", "1", "80..90", "..", "*", "&", "0x", "é", '"', ",", ", ", ";", "\t", "\n", "\r\n", "#",
+              "-1", "::1", "port", "1.5", "5ms", "0x10 & 0xf0", "9" * 20, "\0", "10.0.0.0/", "\ud7ff")  # fmt: skip
+    text = "".join(random.choice(pieces) for _ in range(random.randrange(1, 60)))
+    (tmp_path / "rows.csv").write_bytes(text.encode() + random.choice((b"", b"", b"\xff")))
+    declared = f'table t : (ip4 {random.choice(("lpm", "range", "ternary"))}, u16 range) -> port from "rows.csv"'
+    rules = f"{declared} rules r on packet all {{ rule x: (ip.dst, tcp.dstport) in t => drop }}"
+    try:
+        compile_text(rules, "t", tmp_path)
+    except CompileError as error:
+        for finding in error.diagnostics:
+            assert render(finding, rules, "t").count("\n") >= 3

@@ -31,6 +31,7 @@ class Program:
     repeat: list[str] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    functions: list[str] = field(default_factory=list)
     results: list[tuple[str, int]] = field(default_factory=list)
 
 
@@ -89,7 +90,7 @@ class Forms:
             return False
         if node.op in ("band", "bor", "bxor"):
             return all(self.nodes[a].is_bool for a in node.args)
-        return node.op in ("const", "eq", "lt", "all", "any", "not", "member", "bits", "cut")
+        return node.op in ("const", "eq", "lt", "all", "any", "not", "member", "bits", "cut", "hit", "known")
 
     def word(self, ref: int) -> str:
         """Expression of a boolean node's bits."""

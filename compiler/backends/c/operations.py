@@ -1,7 +1,7 @@
 """Every operation of a Plan in C: a word of 64 condition bits, or what a lane of a column is.
 
-One idea: a table by operation, held against ``sevenm.compiler.plan.ops`` when it is imported. A boolean node is computed
-as a word where WORDS has a case for it, all others lane by lane.
+One idea: a table by operation, held against ``sevenm.compiler.plan.ops`` when it is imported. A boolean node is
+computed as a word where WORDS has a case for it, all others lane by lane.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from sevenm.compiler.backends.c.forms import LEAVES, Forms, column
 from sevenm.compiler.backends.c.types import CType, type_of
 from sevenm.compiler.plan.ops import Node, complete
 
+ELSEWHERE = ("const", "not", "mux", "load", "hit", "value", "old", "known")
+"""Operations whose statements are made otherwise than by WORDS and LANES."""
 CHAIN_MAX = 32
 """Ranges of a set that are tested one by one; more go to a bitmap (up to 16 bits) or a binary search."""
 Condition = Callable[[Forms, Node], str]
@@ -207,6 +209,4 @@ LANES: dict[str, Lane] = {
     "bor": _modular("|"),
     "bxor": _modular("^"),
 }
-REFUSES = frozenset({"hit", "value", "old", "known"})
-"""Operations that this back end has no case for."""
-complete({*WORDS, *LANES, *LEAVES, "const", "not", "mux", "load"}, "the C back end", REFUSES)
+complete({*WORDS, *LANES, *LEAVES, *ELSEWHERE}, "the C back end")

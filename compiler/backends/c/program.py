@@ -25,11 +25,14 @@ from sevenm.compiler.backends.c.loads import (
     room_tests,
     shuffle,
 )
+from sevenm.compiler.backends.c.lookups import LOOKUP_COST, Lookups
 from sevenm.compiler.backends.c.naming import Names
 from sevenm.compiler.backends.c.regions import arrange
+from sevenm.compiler.backends.c.states import States
 from sevenm.compiler.backends.c.tables import TableKey, columns_of_tests
 from sevenm.compiler.backends.c.types import CType, type_of
 from sevenm.compiler.passes.visibility import Explicit
+from sevenm.compiler.plan import Plan
 from sevenm.compiler.plan.ops import Node
 
 LOAD_COST = 24
@@ -44,9 +47,12 @@ class Scheduler(Forms):
     depends on: their node numbers come after those of the graph, and who makes them says their words."""
 
     def __init__(
-        self, explicit: Explicit, names: Names, roots: Mapping[int, Guard], cuts: Sequence[Sequence[int]] = ()
-    ) -> None:
+        self, plan: Plan, explicit: Explicit, names: Names, roots: Mapping[int, Guard],
+        cuts: Sequence[Sequence[int]] = (),
+    ) -> None:  # fmt: skip
         super().__init__(explicit, names)
+        self.lookups = Lookups(plan.tables, self.nodes)
+        self.states = States(plan, explicit)
         self.accesses = explicit.accesses
         self.fixed_span = 0
         self.slot = 1
@@ -69,6 +75,8 @@ class Scheduler(Forms):
         access = self.accesses.get(ref)
         if access is not None:
             return access.at, access.inside
+        if self.nodes[ref].op in ("old", "known"):
+            return self.states.operands(self.nodes[ref].attrs[0])
         return (self._room_tests[ref][0],) if ref in self._room_tests else self.nodes[ref].args
 
     def _before(self, ref: int) -> tuple[int, ...]:
@@ -127,6 +135,8 @@ class Scheduler(Forms):
             return 0
         if ref in self.accesses:
             return LOAD_COST
+        if node.op in ("hit", "value"):
+            return LOOKUP_COST
         if not self.is_word(ref):
             return type_of(node).bits // 8
         wide = [a for a in node.args if not self.nodes[a].is_bool]
@@ -142,8 +152,20 @@ class Scheduler(Forms):
         elif ref in self._room_tests:
             base, end = self._room_tests[ref]
             self.statement(f"ltk_u8({self._room(base)}, {end})", [ref], defines=ref)
+        elif self.nodes[ref].op == "hit":
+            self.statement(self.lookups.hit(self, ref), [ref], defines=ref)
+        elif self.nodes[ref].op == "value":
+            self.lookups.value(self, ref)
+        elif self.nodes[ref].op in ("old", "known"):
+            self.step(self.nodes[ref].attrs[0])
         else:
             operations.emit(self, ref)
+
+    def step(self, state: int) -> None:
+        """Reads and writes a state, after all that it needs, unless that was done."""
+        for ref in self.states.operands(state):
+            self.demand(ref)
+        self.states.step(self, state)
 
     def _room(self, base: int) -> str:
         """Column of the captured bytes from ``base`` on, at most ROOM_MAX."""
@@ -253,4 +275,3 @@ class Scheduler(Forms):
         self.replaced.update((ref, f"{result}[{at}]") for at, ref in enumerate(members))
         arguments = ", ".join([result, self.column(x, ctype), *tables, str(len(members))])
         self.statement(f"{name}_each_{ctype.name}({arguments});", members, (result,))
-

@@ -59,7 +59,7 @@ class _Placer:
         number, ctype = int(match[1]), CType(int(match[3]), match[2] == "s")
         what, ref = divmod(number, len(self.nodes))
         suffix = ctype.name if what == 0 and type_of(self.nodes[ref]) != ctype and not self._is_load(ref) else ""
-        return self.names.of_column(token, ref, ("", "after", "raw")[what], suffix)
+        return self.names.of_column(token, ref, ("", "after", "raw", "row")[what], suffix)
 
     def _is_load(self, ref: int) -> bool:
         return self.nodes[ref].op == "load"
