@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from sevenm import manifest as form
+from sevenm.host.engine.rows import Column, Key, Row, RowsError, TableShape
 from sevenm.manifest import Block, Core, Layout, Manifest, ManifestError, Rule, State, Table
 
 MANIFEST_BYTES_MAX = 64 << 20
 FILE_BYTES_MAX = 256 << 20
 ROWS = "rows.json"
-
-Row = tuple[tuple[tuple[int, int], ...], tuple[int, ...]]
-"""A row of a table: a pair of integers for each key, meaning what the key's kind says, and the values."""
 
 
 class BundleError(ValueError):
@@ -115,8 +113,26 @@ class Bundle:
         return self.manifest.files
 
     @property
+    def refused(self) -> dict[str, str]:
+        """Why a file that belongs to a bundle was not made of these rules."""
+        return self.manifest.refused
+
+    @property
     def core(self) -> Core | None:
         return self.manifest.core
+
+    @cached_property
+    def shapes(self) -> tuple[TableShape, ...]:
+        """What the rows of each table have to fit."""
+        return tuple(
+            TableShape(
+                table.name,
+                tuple(Key(key.kind, key.width) for key in table.keys),
+                tuple(Column(column.name, column.lo, column.hi) for column in table.values),
+                table.most,
+            )
+            for table in self.tables
+        )
 
     @cached_property
     def rows(self) -> tuple[tuple[Row, ...], ...]:
@@ -125,15 +141,13 @@ class Bundle:
         if self.files[ROWS] != self.manifest.content:
             raise BundleError(f"{path}: not the rows of the manifest's content; build the bundle again")
         data = _load(path, FILE_BYTES_MAX)
+        if not isinstance(data, list) or len(data) != len(self.shapes):
+            found = len(data) if isinstance(data, list) else type(data).__name__
+            raise BundleError(f"{path}: has rows of {found} tables, expected {len(self.shapes)}")
         try:
-            tables = tuple(tuple(_row(row) for row in table) for table in data)
-        except (TypeError, ValueError) as error:
-            raise BundleError(f"{path}: no rows of tables: {error}") from error
-        if len(tables) != len(self.tables):
-            raise BundleError(f"{path}: has rows of {len(tables)} tables, expected {len(self.tables)}")
-        for table, rows in zip(self.tables, tables, strict=True):
-            check_rows(table, rows)
-        return tables
+            return tuple(shape.read(rows) for shape, rows in zip(self.shapes, data, strict=True))
+        except RowsError as error:
+            raise BundleError(f"{path}: {error}") from error
 
     def path(self, name: str) -> Path:
         """The path of a file after its digest was checked. Raises BundleError if it is not the file that was built."""
@@ -142,6 +156,8 @@ class Bundle:
 
     def read(self, name: str) -> bytes:
         """The bytes of a file of the bundle, compared with its digest. Raises BundleError."""
+        if name in self.refused:
+            raise BundleError(f"{self.folder}: there is no {name}, because {self.refused[name]}")
         if name not in self.files:
             raise BundleError(f"{self.folder / form.NAME}: the bundle has no file {name}; build it again")
         path = self.folder / name
@@ -149,27 +165,6 @@ class Bundle:
         if hashlib.sha256(data).hexdigest() != self.files[name]:
             raise BundleError(f"{path}: not the file that was built (its SHA-256 differs); build the bundle again")
         return data
-
-
-def check_rows(table: Table, rows: tuple[Row, ...]) -> None:
-    """Raises BundleError where there are more rows than the table holds, or one does not have its shape."""
-    if len(rows) > table.most:
-        raise BundleError(f"table {table.name} holds at most {table.most} rows, not {len(rows)}")
-    for number, (keys, values) in enumerate(rows):
-        where = f"table {table.name}, row {number}"
-        if len(keys) != len(table.keys) or len(values) != len(table.values):
-            raise BundleError(f"{where}: expected {len(table.keys)} keys and {len(table.values)} values")
-        for key, pair in zip(table.keys, keys, strict=True):
-            if not all(0 <= one < 1 << key.width for one in pair) and key.kind != "lpm":
-                raise BundleError(f"{where}: {pair} is no match of a key of {key.width} bits")
-        for column, value in zip(table.values, values, strict=True):
-            if not column.lo <= value <= column.hi:
-                raise BundleError(f"{where}: {column.name} is {column.lo} to {column.hi}, not {value}")
-
-
-def _row(row: Any) -> Row:
-    keys, values = row
-    return tuple((int(a), int(b)) for a, b in keys), tuple(map(int, values))
 
 
 def _bytes(path: Path, most: int) -> bytes:

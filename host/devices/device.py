@@ -11,7 +11,7 @@ gives each of these swaps a number, strictly ascending, and every decision carri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
@@ -20,8 +20,9 @@ from sevenm.host.registry import Registry
 
 if TYPE_CHECKING:
     from sevenm.host.batch import EventBatch
-    from sevenm.host.bundle import Bundle, Row
+    from sevenm.host.bundle import Bundle
     from sevenm.host.engine.decisions import Decisions
+    from sevenm.host.engine.rows import Row
     from sevenm.host.ring.record import Engine
 
 GENERATION_MAX = (1 << 32) - 1
@@ -57,7 +58,7 @@ class TableEdit:
     of the rules they are for, so that an edit never lands in others."""
 
     structure: str
-    rows: Mapping[int, tuple[Row, ...]]
+    rows: Mapping[int, Sequence[Row]]
 
 
 class Decided(NamedTuple):

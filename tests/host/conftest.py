@@ -114,6 +114,7 @@ def manifest() -> dict[str, Any]:
         "tables": [],
         "states": [],
         "files": {},
+        "refused": {},
         "core": None,
     }
 
@@ -127,7 +128,8 @@ def make_bundle(tmp_path: Path) -> Callable[..., Bundle]:
         folder.mkdir()
         text = source.replace("N_RULES", str(len(manifest["rules"]))).replace("DIGEST", manifest["structure"])
         (folder / "engine.c").write_text(text)
-        files = {"engine.c": hashlib.sha256(text.encode()).hexdigest()}
+        (folder / "rows.json").write_text("[]")
+        files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("engine.c", "rows.json")}
         (folder / "manifest.json").write_text(json.dumps({**manifest, "files": files}))
         return Bundle.open(folder)
 

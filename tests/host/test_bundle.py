@@ -145,12 +145,12 @@ def test_writing_is_the_inverse_of_reading(manifest: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([[[[[10, 8]], [3]]]], None),
-        ([[[[[10, 8]], [16]]]], "table routes, row 0: port is 0 to 15, not 16"),
+        ([[[[[10 << 24, 8]], [3]]]], None),
+        ([[[[[10 << 24, 8]], [16]]]], "table routes, row 0: port is 0 to 15, not 16"),
         ([[[[[10, 8], [1, 1]], [3]]]], "table routes, row 0: expected 1 keys and 1 values"),
-        ([[[[[10, 8]], [3]]] * 3], "table routes holds at most 2 rows, not 3"),
+        ([[[[[10 << 24, 8]], [3]]] * 3], "table routes holds at most 2 rows .*, not 3"),
         ([], "has rows of 0 tables, expected 1"),
-        ([[5]], "no rows of tables"),
+        ([[5]], "table routes, row 0: expected 1 keys and 1 values"),
     ],
 )
 def test_rows_have_the_shape_of_their_table(
@@ -163,7 +163,7 @@ def test_rows_have_the_shape_of_their_table(
     (tmp_path / "manifest.json").write_text(json.dumps(changed))
     bundle = Bundle.open(tmp_path)
     if expected is None:
-        assert bundle.rows == (((((10, 8),), (3,)),),)
+        assert bundle.rows == (((((10 << 24, 8),), (3,)),),)
     else:
         with pytest.raises(BundleError, match=expected):
             bundle.rows  # noqa: B018 - reading them is what is tested
