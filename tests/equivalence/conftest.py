@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sevenm.compiler.backends.c.emit import emit
 from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import Device, start
 from sevenm.host.devices.host import HostDevice
+from sevenm.host.engine.compiled import CompiledEngine, find_compiler
+from sevenm.host.engine.context import Contents, Memory
+from sevenm.host.engine.decisions import Decisions
+from sevenm.host.engine.rows import Column, Key, TableShape
 from sevenm.sim.packets import batch as generated
 from sevenm.sim.reference_device import ReferenceDevice
 from sevenm.sim.rtl_device import RtlDevice
@@ -56,6 +62,34 @@ def agree(tmp_path: Path) -> Callable[[Plan, EventBatch], np.ndarray]:
                 differ = np.argwhere(ours != theirs)
                 assert differ.size == 0, _first(plan, events, name, what, differ[0])
         return model.fired
+
+    return run
+
+
+@pytest.fixture
+def host_engine(tmp_path: Path) -> Callable[[Plan, EventBatch], Decisions]:
+    """Runs a Plan, its tables and state as they are at first, on the host engine: built to be built quickly."""
+
+    def run(plan: Plan, events: EventBatch) -> Decisions:
+        source, library = tmp_path / "engine.c", tmp_path / f"{plan.structure[:16]}.so"
+        source.write_text(emit(plan))
+        flags = ["-std=c11", "-O1", "-march=native", "-shared", "-fPIC", "-fvisibility=hidden"]
+        subprocess.run([*find_compiler()[:1], *flags, str(source), "-o", str(library)], check=True)
+        engine = CompiledEngine(library, False)
+        engine.check(plan.structure, len(plan.rules))
+        sizes = [engine.state_bytes(number) for number in range(len(plan.states))]
+        shapes = [
+            TableShape(
+                t.name,
+                tuple(Key(key.kind, key.width) for key in t.keys),
+                tuple(Column(column.name, column.lo, column.hi) for column in t.values),
+                t.most,
+            )
+            for t in plan.tables
+        ]
+        memory = Memory([state.name for state in plan.states], sizes)
+        contents = Contents.of(shapes, [t.content() for t in plan.tables], memory)
+        return engine.run(events, plan.rules, contents.context)
 
     return run
 

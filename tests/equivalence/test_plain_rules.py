@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,7 @@ import pytest
 
 from sevenm.compiler import compile_text
 from sevenm.compiler.lower import parts as lower
-from sevenm.compiler.plan import state, table
+from sevenm.compiler.plan import Plan, state, table
 from sevenm.compiler.protocols.packet import Packet
 from sevenm.compiler.reference import evaluate
 from sevenm.host.batch import EventBatch
@@ -27,9 +27,14 @@ from tests.oracle.plain_parser import Parsed, parse
 from tests.oracle.plain_rules import Machine
 
 SOAK = os.environ.get("SEVENM_SOAK", "") not in ("", "0")
-GROUPS, SETS = (100, 26) if SOAK else (6, 26)
-"""156 rule sets (2,600 in the long run), 26 to a file."""
-EVENTS = 2000 if SOAK else 350
+GROUPS, SETS = (100, 26) if SOAK else (5, 26)
+"""130 rule sets (2,600 in the long run), 26 to a file."""
+EVENTS = 2000 if SOAK else 250
+HOST_SETS = 8
+"""Rule sets of a file that is compiled to C."""
+
+
+Engine = Callable[[Plan, EventBatch], Any]
 
 
 def blocks_of(group: int, sets: int = SETS, **kinds: bool) -> list[Block]:
@@ -53,16 +58,20 @@ def parsed(events: EventBatch) -> list[Parsed]:
     return [parse(events.data(number), int(event["wire_len"])) for number, event in enumerate(events.events)]
 
 
-def disagreements(blocks: Sequence[Block], events: EventBatch) -> list[str]:
-    """What the reference says otherwise than the plain evaluator: a line for each rule, with the first event."""
-    plan = compile_text(text_of(blocks), "generated").plan
+def reference(plan: Plan, events: EventBatch) -> Any:
     e = events.events
-    said = evaluate(plan, events.buffer, e["offset"], e["cap_len"], e["wire_len"], e["ts_ns"])
+    return evaluate(plan, events.buffer, e["offset"], e["cap_len"], e["wire_len"], e["ts_ns"])
+
+
+def disagreements(blocks: Sequence[Block], events: EventBatch, run: Engine = reference) -> list[str]:
+    """What an engine says otherwise than the plain evaluator: a line for each event and kind of answer."""
+    plan = compile_text(text_of(blocks), "generated").plan
+    said = run(plan, events)
     machine = Machine(blocks)
     rules = [(block.name, rule.name) for block in blocks for rule in block.rules]
     assert [rule.name for rule in plan.rules] == [name for _, name in rules]
     channels, out = {name: 1 << i for i, name in enumerate(plan.channels)}, list[str]()
-    for number, (packet, event) in enumerate(zip(parsed(events), e, strict=True)):
+    for number, (packet, event) in enumerate(zip(parsed(events), events.events, strict=True)):
         outcome = machine.decide(packet, int(event["ts_ns"]))
         fired = {rules[row] for row in np.flatnonzero(said.fired[:, number])}
         ours = {
@@ -83,9 +92,15 @@ def test_generated_rule_sets_mean_what_the_plain_evaluator_says(group: int, even
     assert disagreements(blocks_of(group), events) == []
 
 
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("group", range(GROUPS) if SOAK else (1,))
+def test_the_host_engine_says_the_same(group: int, events: EventBatch, host_engine: Engine) -> None:
+    assert disagreements(blocks_of(group, HOST_SETS), events, host_engine) == []
+
+
 def test_generated_rule_sets_reach_what_they_are_made_for(events: EventBatch) -> None:
     """Tables of every kind, keys of one and two columns, entries that expire and that are evicted."""
-    blocks = [block for group in range(2) for block in blocks_of(group)]
+    blocks = blocks_of(0)
     machine = Machine(blocks)
     for packet, event in zip(parsed(events), events.events, strict=True):
         machine.decide(packet, int(event["ts_ns"]))
@@ -161,5 +176,5 @@ FAULTS = {
 def test_a_fault_is_found(fault: str, events: EventBatch, monkeypatch: pytest.MonkeyPatch) -> None:
     kind, inject = FAULTS[fault]
     inject(monkeypatch)
-    some = events.slice(0, 350)
+    some = events.slice(0, 250)
     assert any(disagreements(blocks_of(group, **{kind: True}), some) for group in range(8))
