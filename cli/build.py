@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -36,7 +35,7 @@ def build(file: str, folder: str, no_gateware: bool) -> int:
     """
     compiled = compile_file(file)
     path = Path(folder)
-    if sys.stderr.isatty():
+    if output.animated():
         with Status("building", console=output.console(stderr=True)) as status:
             write_bundle(compiled.plan, path, not no_gateware, lambda step: status.update(f"building: {step}"))
     else:

@@ -41,7 +41,7 @@ def _as_json(file: str) -> int:
     text = read_rules(file)
     compiled: Compiled | None = None
     try:
-        compiled = compile_text(text, Path(file).stem)
+        compiled = compile_text(text, Path(file).stem, Path(file).parent)
         found: Iterable[Diagnostic] = compiled.warnings
     except CompileError as error:
         found = error.diagnostics
@@ -58,6 +58,7 @@ def _finding(d: Diagnostic) -> dict[str, Any]:
         "code": d.code,
         "message": d.message,
         "hint": d.hint,
+        **({"file": d.origin.name} if d.origin is not None else {}),
         "line": d.span.line,
         "column": d.span.column,
         "start": d.span.start,

@@ -10,19 +10,21 @@ from pathlib import Path
 import click
 import numpy as np
 
+from sevenm.bundles import bundle_for
 from sevenm.compiler.bundle import gateware_missing, write_bundle
 from sevenm.compiler.plan import Plan
+from sevenm.engines import device_names, make_device
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.capture.writer import CaptureWriter
+from sevenm.host.devices.device import DEVICES, DeviceUnavailable, start
 from sevenm.host.engine.actions import Words, unpack
-from sevenm.host.engine.compiled import NoCompiler
+from sevenm.host.ingress import Ingress
+from sevenm.host.registry import RegistryError
 from sevenm.host.session import Session
-from sevenm.sim.verilate import ModelUnavailable
 
-from .captures import Reader, batches, open_events, read_option
+from .captures import batches, open_events, read_options
 from .comparison import MATCHED, Comparison, Lane, report
-from .engines import ENGINES, bundle_for, make_device
 from .errors import Exit, Failure
 from .export import open_writer
 from .sources import compile_file
@@ -36,13 +38,14 @@ RATE_SECONDS = 0.3
     epilog="\b\nExit codes: 0 equal, 1 not equal or errors in the rules, 3 input, 4 fewer than two engines.",
 )
 @click.argument("file")
-@read_option
+@read_options
 @click.option("-o", "--output", "folder", metavar="DIR", help="Keep bundle, matches and table in this folder.")
-def compare(file: str, source: str, folder: str | None) -> int:
+def compare(file: str, source: str, ingress: str | None, folder: str | None) -> int:
     """Run the rule file FILE on a capture in every engine and compare every verdict on every event.
 
-    The engines are the NumPy reference model, which defines the answer, the C engine of this machine, and the core's
-    Verilog in a simulator. One that is not available is named, and the others are compared.
+    The engines are those that `sevenm devices` lists: the NumPy reference model, which defines the answer, the C engine
+    of this machine, the core's Verilog in a simulator, and what other packages add. One that is not available is named,
+    and the others are compared.
 
     \b
     Example:
@@ -52,11 +55,11 @@ def compare(file: str, source: str, folder: str | None) -> int:
     with ExitStack() as stack:
         bundle = stack.enter_context(_bundle(plan, folder))
         result = Comparison(plan, bundle)
-        for name in ENGINES:
+        for name in device_names():
             _start(name, result, stack)
         if len(result.lanes) < 2:
             raise Failure("; ".join(f"{n}: {why}" for n, why in result.absent.items()), Exit.ENGINE)
-        reader = stack.enter_context(open_events(source, plan))
+        reader = stack.enter_context(open_events(source, ingress, plan))
         target = str(Path(folder) / MATCHED) if folder is not None else None
         writer = stack.enter_context(open_writer(target, source, reader)) if target is not None else None
         last = _process(result, reader, writer)
@@ -82,17 +85,20 @@ def _start(name: str, result: Comparison, stack: ExitStack) -> None:
     """Adds the engine's lane, or why there is none. A device that fails in any other way fails the comparison."""
     try:
         device = stack.enter_context(make_device(name))
-        device.load(result.bundle)
-    except (Failure, NoCompiler, ModelUnavailable) as error:
+    except (DeviceUnavailable, RegistryError) as error:
         result.absent[name] = str(error)
-    else:
-        device.start()
-        session = Session(device, result.bundle, use_native=False)
-        rows = len(result.plan.rules) + 2
-        result.lanes.append(Lane(name, device, session, np.zeros(rows, np.int64), [None] * rows))
+        return
+    if device.capabilities().owns_ingress:
+        result.absent[name] = "it receives its events itself, so it cannot be given those of a capture"
+        return
+    start(device, result.bundle)
+    session = Session(device, result.bundle, use_native=False)
+    rows = len(result.plan.rules) + 2
+    about = DEVICES.load(name).label
+    result.lanes.append(Lane(name, about, device, session, np.zeros(rows, np.int64), [None] * rows))
 
 
-def _process(result: Comparison, reader: Reader, writer: CaptureWriter | None) -> EventBatch | None:
+def _process(result: Comparison, reader: Ingress, writer: CaptureWriter | None) -> EventBatch | None:
     """Runs every batch through every engine; returns the largest batch, for measuring."""
     largest: EventBatch | None = None
     before = 0

@@ -18,19 +18,17 @@ from sevenm.host.session import Session
 
 from . import output
 
-CLOCK_HZ = 250_000_000
-"""The clock that the core's latency is translated with."""
 PICTURE = "report.svg"
 MATCHED = "matched.pcap"
-ABOUT = {"reference": "NumPy, the definition", "host": "generated C, one core", "rtl": "the Verilog, simulated"}
 
 
 @dataclass
 class Lane:
-    """One engine's part. ``differs`` counts events per row of bits (each rule, malformed, truncated) that are not as
-    in the first lane; ``first`` is the number of the first of them, from 1."""
+    """One engine's part. ``about`` says what it is. ``differs`` counts events per row of bits (each rule, malformed,
+    truncated) that are not as in the first lane; ``first`` is the number of the first of them, from 1."""
 
     name: str
+    about: str
     device: Device
     session: Session
     differs: NDArray[np.int64]
@@ -41,7 +39,7 @@ class Lane:
 
 @dataclass
 class Comparison:
-    """Lanes in the order of ENGINES, and why the others are absent."""
+    """Lanes the definition first, and why the others are absent."""
 
     plan: Plan
     bundle: Bundle
@@ -91,11 +89,10 @@ def _engines(result: Comparison) -> Table:
         rate = "-"
         if lane.measured_events:
             rate = output.quantity(lane.measured_events / lane.measured_seconds, "events/s")
-        about = ABOUT[lane.name]
-        if lane.name == "rtl" and result.bundle.core is not None:
-            stated, seen = result.bundle.core.latency_cycles, lane.device.counters().get("latency_cycles", 0)
-            at = f"{stated * 1e9 / CLOCK_HZ:.0f} ns at {CLOCK_HZ // 1_000_000} MHz"
-            about += f"; latency {output.plural(stated, 'cycle')} ({at}), measured {seen}"
+        about, seen = lane.about, lane.device.counters().get("latency_cycles")
+        if seen is not None and result.bundle.core is not None:
+            stated = result.bundle.core.latency_cycles
+            about += f"; latency {output.plural(stated, 'cycle')}, measured {seen}"
         out.add_row(lane.name, rate, about)
     return out
 

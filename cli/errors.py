@@ -53,6 +53,7 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
     from sevenm.host.capture.writer import ReaderGone
     from sevenm.host.devices.device import DeviceError
     from sevenm.host.native import NativeMissing
+    from sevenm.host.registry import RegistryError
     from sevenm.host.ring import RingError
 
     if isinstance(error, Failure):
@@ -61,7 +62,7 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
         return "", Exit.PIPE
     if isinstance(error, CompileError):
         return str(error), Exit.FINDINGS
-    if isinstance(error, (DeviceError, NativeMissing, MissingExtra)):
+    if isinstance(error, (DeviceError, NativeMissing, MissingExtra, RegistryError)):
         return str(error), Exit.ENGINE
     if isinstance(error, (BundleError, BundleWriteError, CaptureError, PlanError, RingError)):
         return str(error), Exit.INPUT

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from sevenm.host.capture.writer import CaptureWriter
+from sevenm.host.ingress import Ingress
 
-from .captures import Reader
 from .errors import Exit, Failure
 
 
-def open_writer(target: str, source: str, reader: Reader) -> CaptureWriter:
+def open_writer(target: str, source: str, reader: Ingress) -> CaptureWriter:
     """A nanosecond pcap of the reader's link type; "-" is standard output.
 
     Raises Failure if ``target`` is the file that is read, CaptureError if it cannot be written."""
-    if "-" not in (target, source) and Path(target).exists() and Path(target).samefile(source):
+    there = "-" not in (target, source) and all(Path(path).exists() for path in (target, source))
+    if there and Path(target).samefile(source):
         raise Failure(f"{target}: is the capture that is read; write to another file", Exit.USAGE)
     return CaptureWriter(target, reader.link_type)

@@ -7,14 +7,17 @@ import sys
 import click
 import numpy as np
 
+from sevenm.bundles import bundle_for
+from sevenm.engines import needs_gateware, running
 from sevenm.host.batch import EventBatch
 from sevenm.host.capture.writer import CaptureWriter
 from sevenm.host.devices.device import Device
+from sevenm.host.ingress import Ingress
 
 from . import output
-from .captures import Reader, batches, open_events, read_option
+from .captures import batches, open_events, read_options
 from .describe import HEAD_MAX, packet, timestamp
-from .engines import bundle_for, choose, engine_option, open_device
+from .engines import choose, engine_option
 from .errors import Exit, Failure
 from .export import open_writer
 from .sources import compile_expression
@@ -26,11 +29,11 @@ from .sources import compile_expression
     epilog="\b\nExit codes: 0 done, 1 error in EXPR, 2 usage, 3 capture unreadable, 4 no engine.",
 )
 @click.argument("expr")
-@read_option
+@read_options
 @click.option("-w", "--write", "target", metavar="OUT", help="Write the matching packets to this capture; - is stdout.")
 @click.option("--count", is_flag=True, help="Print only how many packets match.")
 @engine_option
-def filter_(expr: str, source: str, target: str | None, count: bool, engine: str | None) -> int:
+def filter_(expr: str, source: str, ingress: str | None, target: str | None, count: bool, engine: str | None) -> int:
     """Show, count or write the packets that match EXPR.
 
     EXPR is a condition on packet fields, as in Wireshark's display filters. Without -w and --count each matching packet
@@ -49,9 +52,9 @@ def filter_(expr: str, source: str, target: str | None, count: bool, engine: str
     plan = compile_expression(expr).plan
     engine = choose(engine)
     with (
-        bundle_for(plan, gateware=engine == "rtl") as bundle,
-        open_device(engine, bundle) as device,
-        open_events(source, plan) as reader,
+        bundle_for(plan, needs_gateware(engine)) as bundle,
+        running(engine, bundle) as device,
+        open_events(source, ingress, plan) as reader,
     ):
         if target is not None:
             with open_writer(target, source, reader) as writer:
@@ -64,7 +67,7 @@ def filter_(expr: str, source: str, target: str | None, count: bool, engine: str
     return Exit.OK
 
 
-def _run(device: Device, reader: Reader, writer: CaptureWriter | None, show: bool) -> tuple[int, int]:
+def _run(device: Device, reader: Ingress, writer: CaptureWriter | None, show: bool) -> tuple[int, int]:
     """Returns how many packets there were, and how many match."""
     total = matched = 0
     for batch in batches(reader):

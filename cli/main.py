@@ -16,6 +16,7 @@ from . import output
 from .build import build
 from .check import check
 from .compare import compare
+from .devices import devices
 from .errors import EXIT_HELP, Exit, Failure, explain
 from .filter import filter_
 from .layout import layout
@@ -32,6 +33,7 @@ Examples:
   sevenm compare edge.7m -r in.pcap                         the same in C, NumPy and the simulated core
   sevenm build edge.7m -o edge.bundle                       C, Verilog, headers and dtypes in a folder
   sevenm layout packet                                      every packet field and what it means
+  sevenm devices                                            what can match here, and what is missing
   sevenm ring list                                          rings in shared memory; ring rm removes them
 
 {EXIT_HELP}
@@ -70,12 +72,13 @@ def cli() -> None:
     """
 
 
-for command in (filter_, check, run, compare, build, layout, ring):
+for command in (filter_, check, run, compare, build, layout, devices, ring):
     cli.add_command(command)
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code (``errors.Exit``). Raises nothing."""
+    output.keep_going()
     try:
         try:
             code = cli.main(args=args, prog_name="sevenm", standalone_mode=False)

@@ -1,15 +1,19 @@
-"""Where the commands write: answers to standard output, all else to standard error, colour only on a terminal."""
+"""Where the commands write: answers to standard output, all else to standard error, colour only on a terminal.
+
+Without colour is plain: NO_COLOR (https://no-color.org) and TERM=dumb turn off every escape sequence that dresses text.
+"""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich.console import Console, RenderableType
@@ -26,11 +30,35 @@ _COLOURS = {"error": "red", "warning": "yellow"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+def keep_going() -> None:
+    """Names of files may hold bytes that are no text: they are shown as escapes, on either stream."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def dumb() -> bool:
+    """Whether the terminal knows no escape sequences at all."""
+    return os.environ.get("TERM", "") == "dumb"
+
+
+def plain() -> bool:
+    """Whether text is shown without colour and emphasis, even on a terminal."""
+    return dumb() or os.environ.get("NO_COLOR", "") != ""
+
+
+def animated() -> bool:
+    """Whether progress can be shown: standard error is a terminal that can move its cursor."""
+    return sys.stderr.isatty() and not dumb()
+
+
 def console(stderr: bool = False) -> Console:
     """A console that takes text as it is: no markup, no highlighting."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else WIDTH_PIPED
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+    # Rich's own NO_COLOR keeps bold and dim.
+    system: Literal["auto"] | None = None if plain() else "auto"
+    return Console(file=stream, width=width, color_system=system, markup=False, highlight=False, emoji=False)
 
 
 def table(*columns: str, left: int = 1) -> Table:
@@ -59,12 +87,17 @@ def clean(text: str) -> str:
 
 def say(message: str) -> None:
     """One remark for the person, on standard error."""
-    click.echo(_CONTROL.sub("?", message), err=True)
+    _error(_CONTROL.sub("?", message))
 
 
 def complain(message: str) -> None:
     """One error, on standard error."""
-    click.echo(click.style("sevenm: ", fg="red", bold=True) + _CONTROL.sub("?", message), err=True)
+    _error(click.style("sevenm: ", fg="red", bold=True) + _CONTROL.sub("?", message))
+
+
+def _error(text: str) -> None:
+    """A line on standard error; styles go only to a terminal that shows them."""
+    click.echo(text, err=True, color=False if plain() else None)
 
 
 def emit_json(data: Any) -> None:
@@ -79,10 +112,10 @@ def findings(diagnostics: tuple[Diagnostic, ...], source: str, filename: str) ->
         colour = _COLOURS.get(diagnostic.severity)
         word = f": {diagnostic.severity}: "
         where, _, what = head.partition(word)
-        click.echo(click.style(where, bold=True) + click.style(word, fg=colour, bold=True) + what, err=True)
+        _error(click.style(where, bold=True) + click.style(word, fg=colour, bold=True) + what)
         for line in lines:
             caret = line.strip().startswith("| ^")
-            click.echo(click.style(line, fg=colour) if caret else line, err=True)
+            _error(click.style(line, fg=colour) if caret else line)
     if len(diagnostics) > FINDINGS_SHOWN_MAX:
         say(f"... and {len(diagnostics) - FINDINGS_SHOWN_MAX} more findings")
 
@@ -103,7 +136,7 @@ class Bar:
 @contextmanager
 def progress_bar(label: str, total: int | None) -> Iterator[Bar]:
     """A bar on standard error that disappears when the work is done; ``total`` in bytes, None if unknown."""
-    if not sys.stderr.isatty():
+    if not animated():
         yield Bar(None, total, label)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())

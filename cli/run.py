@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import click
 
+from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import PORTS, Plan, Rule
+from sevenm.engines import needs_gateware, running
+from sevenm.host.bundle import Bundle
 from sevenm.host.session import Report, Session
 
 from . import output
-from .captures import open_events, read_option
-from .engines import bundle_for, choose, engine_option, open_device
+from .captures import open_events, read_options
+from .engines import choose, engine_option
 from .errors import Exit
 from .export import open_writer
 from .publish import open_rings
@@ -23,7 +28,7 @@ from .sources import compile_file
     epilog="\b\nExit codes: 0 done, 1 errors in the rules, 2 usage, 3 input, output or ring, 4 no engine.",
 )
 @click.argument("file")
-@read_option
+@read_options
 @engine_option
 @click.option("-w", "--write", "target", metavar="OUT", help="Write what any channel gets here; - is stdout.")
 @click.option("--json", "as_json", is_flag=True, help="Counts as JSON on standard output.")
@@ -31,7 +36,8 @@ from .sources import compile_file
     "--ring",
     "prefix",
     metavar="PREFIX",
-    help="Deliver into shared memory: one ring per channel, named PREFIX.CHANNEL, that other processes attach to.",
+    help="Deliver into shared memory: one ring per channel, named PREFIX.CHANNEL, that other processes attach to. A "
+    "record holds the first 96 bytes of a packet.",
 )
 @click.option(
     "--policy",
@@ -41,9 +47,19 @@ from .sources import compile_file
     help="What a full ring does: count the match as undelivered, or wait for its reader.",
 )
 def run(
-    file: str, source: str, engine: str | None, target: str | None, as_json: bool, prefix: str | None, policy: str
+    file: str,
+    source: str,
+    ingress: str | None,
+    engine: str | None,
+    target: str | None,
+    as_json: bool,
+    prefix: str | None,
+    policy: str,
 ) -> int:
     """Run the rule file FILE on a capture and count, per rule and channel, what happens.
+
+    FILE may also be the folder of a bundle that `sevenm build` wrote. Its code runs only if it is what this version of
+    sevenm makes of the Plan in it.
 
     Without --ring matches are only counted. With it they are delivered, and what could not be is counted by its cause:
     matched is always delivered plus undelivered.
@@ -56,12 +72,11 @@ def run(
     """
     if target == "-" and as_json:
         raise click.UsageError("-w - and --json both want standard output; write the capture to a file.")
-    plan = compile_file(file).plan
     engine = choose(engine)
     with ExitStack() as stack:
-        bundle = stack.enter_context(bundle_for(plan, gateware=engine == "rtl"))
-        device = stack.enter_context(open_device(engine, bundle))
-        reader = stack.enter_context(open_events(source, plan))
+        bundle, plan = stack.enter_context(_rules(file, needs_gateware(engine)))
+        device = stack.enter_context(running(engine, bundle))
+        reader = stack.enter_context(open_events(source, ingress, plan))
         writer = stack.enter_context(open_writer(target, source, reader)) if target is not None else None
         rings = stack.enter_context(open_rings(prefix, bundle, policy)) if prefix is not None else None
         session = Session(device, bundle, rings, writer)
@@ -72,6 +87,18 @@ def run(
     elif target != "-":
         _show(plan, report, prefix)
     return Exit.OK
+
+
+@contextmanager
+def _rules(file: str, gateware: bool) -> Iterator[tuple[Bundle, Plan]]:
+    """The bundle in the folder, or that of the rule file, and the Plan of both."""
+    if Path(file).is_dir():
+        bundle = open_bundle(file, gateware)
+        yield bundle, plan_of(bundle)
+        return
+    plan = compile_file(file).plan
+    with bundle_for(plan, gateware) as made:
+        yield made, plan
 
 
 def _counts(plan: Plan, report: Report, prefix: str | None) -> dict[str, object]:

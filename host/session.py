@@ -23,17 +23,8 @@ from sevenm.host.engine.decisions import Decisions
 from sevenm.host.engine.delivery import BLOCK_TIMEOUT, Delivery
 from sevenm.host.engine.ingress import LoopIngress
 from sevenm.host.engine.loop import Loop, Program
+from sevenm.host.ingress import Ingress
 from sevenm.host.native import available
-
-
-class Ingress(Protocol):
-    """Where events come from: a CaptureReader, a RecordReader."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def link_type(self) -> int: ...
-    def batches(self, max_events: int = ..., max_bytes: int = ..., source: int = ...) -> Iterator[EventBatch]: ...
 
 
 @runtime_checkable
@@ -189,12 +180,12 @@ class Session:
     ) -> None:
         """Every piece through the loop in C, with the rules that the device has now."""
         start = time.perf_counter_ns()
-        before = self.accounts.total("events")
-        loaded, done = device.hold(), 0
+        before = {name: self.accounts.total(name) for name in ("events", "punted")}
+        held, done = device.hold(), 0
         try:
             with Loop() as loop:
                 outlets = [None if h is None else loop.outlet(h, timeout=self._timeout) for h in self._handles]
-                loop.publish(Program(loaded.engine, self.accounts, outlets, loaded.generation, loaded.context))
+                loop.publish(Program(held.engine, self.accounts, outlets, held.generation, held.context))
                 for piece in pieces:
                     began = time.perf_counter_ns()
                     loop.run(piece)
@@ -204,8 +195,9 @@ class Session:
                         progress(self.accounts.total("events"))
                 loop.flush()
         finally:
-            loaded.engine.release()
-            device.count(done, self.accounts.total("events") - before)
+            held.engine.release()
+            events, punted = (self.accounts.total(name) - n for name, n in before.items())
+            device.count(held, done, events, punted)
             self._total_ns += time.perf_counter_ns() - start
 
     def report(self) -> Report:

@@ -6,15 +6,14 @@ Verilator, and so that every other device has something to be compared with.
 
 from __future__ import annotations
 
-from types import TracebackType
-
 import numpy as np
 
 from sevenm.compiler.plan import Plan, PlanError
-from sevenm.compiler.reference import evaluate
+from sevenm.compiler.reference import Memories, evaluate
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import DeviceError
+from sevenm.host.devices.device import DeviceError, DeviceKind
+from sevenm.host.devices.software import SoftwareDevice
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring.record import Engine
 
@@ -23,65 +22,51 @@ CHUNK = 4096
 """Events evaluated at once: each node of the Plan is a column of this length."""
 
 
-class ReferenceDevice:
-    """A ``sevenm.host.devices.device.Device`` of engine ``reference``.
+class ReferenceRules:
+    """A bundle's Plan, and the state that the events so far have left."""
 
-    ``load`` raises BundleError for a Plan that is not the one that was built, DeviceError for one that is not the
-    manifest's."""
+    def __init__(self, bundle: Bundle, plan: Plan) -> None:
+        self.bundle = bundle
+        self.plan = plan
+        self.memories = Memories(plan)
+
+    def run(self, batch: EventBatch) -> Decisions:
+        n = len(batch)
+        flags = np.zeros((len(self.plan.rules) + 2, n), np.bool_)
+        for start in range(0, n, CHUNK):
+            part = batch.events[start : start + CHUNK]
+            where = (part["offset"], part["cap_len"], part["wire_len"], part["ts_ns"])
+            said = evaluate(self.plan, batch.buffer, *where, batch.source, self.memories)
+            columns = slice(start, start + len(part))
+            flags[:-2, columns] = said.fired
+            flags[-2, columns] = said.malformed
+            flags[-1, columns] = said.truncated
+        return Decisions.from_flags(flags[:-2], flags[-2], flags[-1], self.bundle.rules)
+
+    def counters(self) -> dict[str, int]:
+        return {}
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class ReferenceDevice(SoftwareDevice[ReferenceRules]):
+    """A ``sevenm.host.devices.device.Device`` of engine ``reference``."""
 
     engine = Engine.REFERENCE
     name = "reference"
+    kind = ReferenceRules
 
-    def __init__(self) -> None:
-        self.generation = 0
-        self._bundle: Bundle | None = None
-        self._plan: Plan | None = None
-        self._started = False
-        self._events = self._batches = 0
-
-    def load(self, bundle: Bundle) -> None:
+    def prepare(self, bundle: Bundle) -> ReferenceRules:
+        """Reads the bundle's Plan. Raises BundleError for one that is not the one that was built, DeviceError for one
+        that is not the manifest's."""
         try:
             plan = Plan.load(bundle.path(PLAN))
         except PlanError as error:
             raise DeviceError(str(error)) from error
         if plan.digest != bundle.digest:
             raise DeviceError(f"{bundle.folder / PLAN}: not the Plan of the manifest; build the bundle again")
-        self._plan, self._bundle = plan, bundle
-        self._events = self._batches = 0
-        self.generation += 1
+        return ReferenceRules(bundle, plan)
 
-    def start(self) -> None:
-        if self._plan is None:
-            raise DeviceError("the reference device has no bundle; load one before start")
-        self._started = True
 
-    def process(self, batch: EventBatch) -> Decisions:
-        if not self._started or self._plan is None or self._bundle is None:
-            raise DeviceError("the reference device is not started; load a bundle and start it")
-        n = len(batch)
-        flags = np.zeros((len(self._plan.rules) + 2, n), np.bool_)
-        for start in range(0, n, CHUNK):
-            part = batch.events[start : start + CHUNK]
-            said = evaluate(self._plan, batch.buffer, part["offset"], part["cap_len"], part["wire_len"])
-            columns = slice(start, start + len(part))
-            flags[:-2, columns] = said.fired
-            flags[-2, columns] = said.malformed
-            flags[-1, columns] = said.truncated
-        self._events += n
-        self._batches += 1
-        return Decisions.from_flags(flags[:-2], flags[-2], flags[-1], self._bundle.rules)
-
-    def counters(self) -> dict[str, int]:
-        """``events`` and ``batches`` since the bundle was loaded."""
-        return {"events": self._events, "batches": self._batches}
-
-    def close(self) -> None:
-        self._plan, self._bundle, self._started = None, None, False
-
-    def __enter__(self) -> ReferenceDevice:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+REFERENCE = DeviceKind("NumPy, the definition", ReferenceDevice, (PLAN,))

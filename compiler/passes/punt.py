@@ -109,6 +109,10 @@ class _Pass:
         """What the value is nowhere below, if ``low`` is a lower bound."""
         return self.g[view.low].lo if view.exact == self.g.true else view.floor
 
+    def _bounded(self, view: _View) -> bool:
+        """Whether there is a lower bound that says more than ``exact`` does."""
+        return view.exact != self.g.true and view.floor is not None
+
     def _view(self, ref: int, node: Node) -> _View:
         g = self.g
         args = [self.views[a] for a in node.args]
@@ -169,24 +173,24 @@ class _Pass:
         if b.floor is not None and g[a.low].hi < b.floor:
             return _View(low, a.exact)
         ways = [exact]
-        if self._least(a) is not None:
+        if self._bounded(a):
             ways.append(g.all(b.exact, g.invert(low)))
-        if self._least(b) is not None:
+        if self._bounded(b):
             ways.append(g.all(a.exact, low))
         return _View(low, g.any(*ways))
 
     def _eq(self, node: Node, args: Sequence[_View], low: int, exact: int) -> _View:
         g, (a, b) = self.g, args
         ways = [exact]
-        if self._least(a) is not None:
+        if self._bounded(a):
             ways.append(g.all(b.exact, g.lt(b.low, a.low)))
-        if self._least(b) is not None:
+        if self._bounded(b):
             ways.append(g.all(a.exact, g.lt(a.low, b.low)))
         return _View(low, g.any(*ways))
 
     def _member(self, node: Node, args: Sequence[_View], low: int, exact: int) -> _View:
         g, (x,) = self.g, args
-        above = g.false if self._least(x) is None else g.lt(g.const(node.attrs[-1]), x.low)
+        above = g.lt(g.const(node.attrs[-1]), x.low) if self._bounded(x) else g.false
         return _View(low, g.any(exact, above))
 
     def _monotone(self, node: Node, args: Sequence[_View], low: int, exact: int) -> _View:

@@ -19,7 +19,7 @@ Everything here is part of the meaning, bit for bit:
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +68,7 @@ class State:
         """The nodes that the state asks for."""
         return (*self.read, *self.write, self.when, *self.next)
 
-    def renumbered(self, new: Sequence[int]) -> State:
+    def renumbered(self, new: Sequence[int] | Mapping[int, int]) -> State:
         """With the nodes that stand at its nodes' numbers in ``new``."""
         return State(
             self.name, self.sets, self.ways, self.ttl_ns, self.cells, self.widths, tuple(new[r] for r in self.read),

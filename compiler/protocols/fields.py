@@ -58,16 +58,6 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Operand:
-    """A typed side of a comparison. ``direct`` is a field as it stands, whose literals must be in its range."""
-
-    name: str
-    type: Type
-    values: tuple[Value, ...]
-    direct: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Region:
     """Bytes to slice: [base + disp, end), where ``base`` and ``end`` are nodes; absent unless ``valid``."""
 

@@ -99,13 +99,17 @@ class Packet:
         return self.g.all(self._announces(0x0806), self.fits(self.l3, 8, self.captured))
 
     @cached_property
-    def arp_ipv4(self) -> int:
-        """ARP between Ethernet and IPv4 addresses: 20 bytes of addresses follow."""
+    def _arp_addresses(self) -> int:
+        """ARP between Ethernet and IPv4 addresses: 20 bytes of addresses are announced."""
         hardware, sizes = self.g.load(self.l3, 0, 2), self.g.load(self.l3, 4, 2)
         return self.g.all(
             self.arp, self.g.member(hardware, [(1, 1), (6, 6)]), self.is_(self.g.load(self.l3, 2, 2), 0x0800),
-            self.is_(sizes, 0x0604), self.fits(self.l3, 28, self.captured),
+            self.is_(sizes, 0x0604),
         )  # fmt: skip
+
+    @cached_property
+    def arp_ipv4(self) -> int:
+        return self.g.all(self._arp_addresses, self.fits(self.l3, 28, self.captured))
 
     # IPv4
 
@@ -268,6 +272,11 @@ class Packet:
     def icmpv6(self) -> int:
         return self.transport(ICMPV6, 4, self.ip6)
 
+    @cached_property
+    def icmpv6_echo(self) -> int:
+        """An echo: identifier and sequence number follow the first four bytes."""
+        return self.g.all(self.icmpv6, self.g.member(self.g.load(self.l4_base, 0, 1), [(128, 129)]))
+
     # What is wrong with the frame
 
     @cached_property
@@ -283,6 +292,7 @@ class Packet:
             g.invert(self.eth), self._tag_cut,
             *(g.all(self._announces(kind), g.invert(self.fits(self.l3, length, self.captured)))
               for kind, length in ((0x0806, 8), (0x0800, 20), (0x86DD, 40))),
+            g.all(self._arp_addresses, g.invert(self.arp_ipv4)),
             g.all(self.ip, g.lt(self.captured, self.ip_l4), g.le(self.ip_l4, self._ip_declared)),
         )  # fmt: skip
 
@@ -293,6 +303,7 @@ class Packet:
         past_declared, past_captured = [], []
         for kind, length, family in (
             (TCP, 20, g.true), (UDP, 8, g.true), (SCTP, 12, g.true), (ICMP, 8, self.ip), (ICMPV6, 4, self.ip6),
+            (ICMPV6, 8, self.icmpv6_echo),
         ):  # fmt: skip
             announced = g.all(self.l4, self.is_(self.l4_kind, kind), family)
             inside = self.fits(self.l4_base, length, self.declared)

@@ -195,10 +195,18 @@ class _Catalogue:
         p, g = self.p, self.g
 
         def each(read: Callable[[int], int]) -> tuple[Callable[[], tuple[int, int]], ...]:
-            def one(which: int) -> Callable[[], tuple[int, int]]:
-                return lambda: (p.extensions[which].fragment_valid, read(p.extensions[which].offset))
+            """The first fragment header, whichever extension header it is, and the second."""
 
-            return tuple(one(i) for i in range(len(p.extensions)))
+            def first() -> tuple[int, int]:
+                outer, inner = p.extensions
+                at = g.mux(outer.fragment_valid, outer.offset, inner.offset)
+                return g.any(outer.fragment_valid, inner.fragment_valid), read(at)
+
+            def second() -> tuple[int, int]:
+                outer, inner = p.extensions
+                return g.all(outer.fragment_valid, inner.fragment_valid), read(inner.offset)
+
+            return first, second
 
         self.header("ipv6.fraghdr", "IPv6 fragment header", lambda: g.any(*(e.fragment_valid for e in p.extensions)))
         self.value("ipv6.fraghdr.offset", "fragment offset in units of 8 bytes", Type("int", 13),
@@ -229,8 +237,7 @@ class _Catalogue:
         self.loads("icmpv6", lambda: p.icmpv6, base, common)
 
         def echo() -> int:
-            kind = g.load(p.l4_base, 0, 1)
-            return g.all(p.icmpv6, g.member(kind, [(128, 129)]), p.fits(p.l4_base, 8, p.l4_end))
+            return g.all(p.icmpv6_echo, p.fits(p.l4_base, 8, p.l4_end))
 
         self.loads("icmpv6.echo", echo, base, (
             ("identifier", "identifier of an echo", 4, 2, 0, 16), ("sequence_number", "sequence number", 6, 2, 0, 16),
@@ -309,7 +316,10 @@ class _Catalogue:
             start = g.mux(p.tcp, tcp.base, p.at(udp.base, udp.disp))
             return Region(g.any(tcp.valid, udp.valid), start, 0, g.mux(p.tcp, tcp.end, udp.end))
 
-        self.header("l4", "TCP, UDP or SCTP", transport, lambda: Region(transport(), p.l4_base, 0, p.l4_end))
+        def end() -> int:
+            return g.mux(p.udp, p.udp_end, p.l4_end)
+
+        self.header("l4", "TCP, UDP or SCTP", transport, lambda: Region(transport(), p.l4_base, 0, end()))
         self.ports("l4", transport)
         self.payload("l4.payload", "bytes of the TCP segment or UDP datagram", payload)
 

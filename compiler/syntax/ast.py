@@ -86,11 +86,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """op is "-", "~" or "not" ("!" is written the same)."""
+    """op is "-", "~" or "not" ("!" is written the same); ``infix`` if it stood as ``x not in {…}``."""
 
     span: Span
     op: str
     operand: Expr
+    infix: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,39 @@ class Logic:
     grouped: bool = False
 
 
-Expr = Number | Duration | Text | Address | Name | Slice | Call | Unary | Binary | Compare | In | Logic
+@dataclass(frozen=True, slots=True)
+class Tuple:
+    """(a, b): several values at once, where a table or state has several keys."""
+
+    span: Span
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """routes[ip.dst], acl[ip.src, tcp.dstport].cls: a value of the row of a table that matches the keys."""
+
+    span: Span
+    table: Expr
+    keys: tuple[Expr, ...]
+    column: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prev:
+    """prev(temp per sensor), prev(temp per (hall, sensor) keys 1024 ttl 60s)."""
+
+    span: Span
+    operand: Expr
+    keys: tuple[Expr, ...]
+    most: int | None
+    ttl_ns: int | None
+
+
+Expr = (
+    Number | Duration | Text | Address | Name | Slice | Call | Unary | Binary | Compare | In | Logic | Tuple | Lookup
+    | Prev
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,21 +251,82 @@ class SchemaDecl:
 
 @dataclass(frozen=True, slots=True)
 class SetDecl:
-    """set name : type = { … }; type is ip4, ip6, mac, u8 … u64, or None."""
+    """set name : type max N = { … }; type is ip4, ip6, mac, u8 … u64, or None; ``most`` is N or None."""
 
     span: Span
     name: str
     type: TypeRef | None
     items: tuple[SetItem, ...]
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """0x0800 & 0xff00: a value and the mask of the bits of it that count."""
+
+    span: Span
+    value: SetItem
+    mask: SetItem
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """``*`` as a key of a row."""
+
+    span: Span
+
+
+Match = SetItem | Masked | Anything
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDecl:
+    """A key column: type and kind (exact, lpm, ternary or range)."""
+
+    span: Span
+    type: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDecl:
+    """A value column; ``name`` is None where it is the only one and has none."""
+
+    span: Span
+    name: str | None
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowDecl:
+    """A row: as many keys and values as were written."""
+
+    span: Span
+    keys: tuple[Match, ...]
+    values: tuple[SetItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableDecl:
+    """table name : keys -> columns max N { … }; or, with ``source`` a file's name, rows from there."""
+
+    span: Span
+    name: str
+    keys: tuple[KeyDecl, ...]
+    columns: tuple[ColumnDecl, ...]
+    most: int | None
+    rows: tuple[RowDecl, ...]
+    source: Text | None
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """deliver NAME, count NAME, forward PORT, drop (``target`` None)."""
+    """deliver NAME, count NAME, forward PORT, forward routes[…] (``operand``), drop (``target`` None)."""
 
     span: Span
     kind: str
     target: str | int | None
+    operand: Lookup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,4 +355,5 @@ class BlockDecl:
 class RuleFile:
     schemas: tuple[SchemaDecl, ...]
     sets: tuple[SetDecl, ...]
+    tables: tuple[TableDecl, ...]
     blocks: tuple[BlockDecl, ...]

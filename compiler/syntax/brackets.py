@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
-from sevenm.compiler.syntax.tree import NESTING_MAX
+from sevenm.compiler.syntax.bounds import NESTING_MAX
 
 SOURCE_MAX = 1 << 20
 """Bytes of one source (UTF-8)."""
@@ -26,6 +26,7 @@ _PIECES = re.compile(
     """,
     re.VERBOSE,
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 
@@ -42,7 +43,7 @@ def fail(text: str, start: int, code: str, message: str, hint: str | None = None
 
 
 def check_source(text: str) -> None:
-    """Raises CompileError for a source that is too long, has NULs, or whose brackets do not pair up."""
+    """Raises CompileError for a source that is too long, is no text, or whose brackets do not pair up."""
     size = len(text) if text.isascii() or len(text) > SOURCE_MAX else len(text.encode("utf-8", "surrogatepass"))
     if size > SOURCE_MAX:
         raise fail(
@@ -55,6 +56,9 @@ def check_source(text: str) -> None:
     nul = text.find("\0")
     if nul >= 0:
         raise fail(text, nul, "nul-byte", "NUL byte in the source", "this is not a text file")
+    stray = _SURROGATE.search(text)
+    if stray:
+        raise _not_text(text, stray)
     open_at: list[tuple[str, int]] = []
     for count, piece in enumerate(_PIECES.finditer(text)):
         if count >= TOKENS_MAX:
@@ -68,6 +72,16 @@ def check_source(text: str) -> None:
     if open_at:
         bracket, start = open_at[-1]
         _unclosed(text, bracket, start, "the end of the source")
+
+
+def _not_text(text: str, stray: re.Match[str]) -> CompileError:
+    """For half a character; Python holds a byte of the command line that is not UTF-8 as U+DC80 to U+DCFF."""
+    code = ord(stray[0])
+    if not 0xDC80 <= code <= 0xDCFF:
+        return fail(text, stray.start(), "not-utf8", f"U+{code:04X} alone is no character", "write the text in UTF-8")
+    byte = f"{code - 0xDC00:02x}"
+    hint = f"write the text in UTF-8; a byte in quoted text is \\x{byte}"
+    return fail(text, stray.start(), "not-utf8", f"byte 0x{byte} is not UTF-8", hint)
 
 
 def _bracket(text: str, bracket: str, start: int, open_at: list[tuple[str, int]]) -> None:

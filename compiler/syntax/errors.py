@@ -13,22 +13,46 @@ from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from sevenm.compiler.diagnostics import Diagnostic, nearest
+from sevenm.compiler.syntax.bounds import LATER, not_in_version
 from sevenm.compiler.syntax.brackets import span_at
-from sevenm.compiler.syntax.tree import LATER, not_in_version
 
 OPERANDS = {"NAME", "TAGGED", "NUMBER", "DURATION", "STRING", "IP4", "COLONHEX", "TILDE", "LPAR", "SETREF"}
 ARITHMETIC = {"PIPE", "CARET", "AMPERSAND", "PLUS", "STAR", "SLASH", "PERCENT", "SHIFT"}
 WORDS = {
     "AND": "'and'", "OR": "'or'", "IN": "'in'", "__ANON_0": "'..'", "MODE": "'first', 'all'",
+    "KIND": "'exact', 'lpm', 'ternary', 'range'", "MAX": "'max' and a number", "PER": "'per'",
     "VERSION": "a version such as v1", "ATTRIBUTE": "an attribute such as @unit(ns)", "BITS": "'bits'",
     "_SEPARATOR": "';'", "LBRACE": "'{'", "RBRACE": "'}'", "LPAR": "'('", "RPAR": "')'", "LSQB": "'['", "RSQB": "']'",
     "COLON": "':'", "COMMA": "','", "EQUAL": "'='", "LESSTHAN": "'<'", "MORETHAN": "'>'", "MINUS": "'-'",
     "NUMBER": "a number", "NAME": "a name", "STRING": "quoted text", "$END": "the end", "SETREF": "a set such as $name",
+    "COLUMN": "the name of a column",
 }  # fmt: skip
 NATURAL_ORDER = ("CMP", "IN", "AND", "OR")
-TOP = ("schema", "set", "rules")
+TOP = ("schema", "set", "table", "rules")
 ACTIONS = ("deliver", "count", "forward", "drop")
-KEYWORDS = (*TOP, *ACTIONS, "rule", "default", "size", "bits", "over", "on", "first", "all", "and", "or", "not", "in")
+KINDS = ("exact", "lpm", "ternary", "range")
+KEYWORDS = (
+    *TOP,
+    *ACTIONS,
+    *KINDS,
+    "max",
+    "from",
+    "per",
+    "keys",
+    "ttl",
+    "rule",
+    "default",
+    "size",
+    "bits",
+    "over",
+    "on",
+    "first",
+    "all",
+    "and",
+    "or",
+    "not",
+    "in",
+)
 TCPDUMP = {
     "host": "ip.addr == {}", "net": "ip.addr == {}", "port": "tcp.port == {} (or udp.port)",
     "portrange": "tcp.port in {{lo..hi}}", "src": "ip.src == {}", "dst": "ip.dst == {}", "proto": "ip.proto == {}",
@@ -46,7 +70,11 @@ def _listed(words: Iterable[str]) -> str:
 
 def expected_words(accepts: set[str]) -> list[str]:
     """The tokens that could follow, as phrases: operands as one, arithmetic left out where there is better."""
-    left = set(accepts) - {"TAGGED"}
+    left = set(accepts) - {"TAGGED", "PREV", "COLUMN"}
+    if left >= {"COLON", "NUMBER"}:
+        left.discard("LPAR")
+    if left & {"EQUAL", "LBRACE"}:
+        left.discard("MAX")
     out: list[str] = []
     if len(left & OPERANDS) > 3:
         values_only = "LPAR" not in left
@@ -109,8 +137,6 @@ def describe(error: UnexpectedInput, text: str, terminals: dict[str, str]) -> Di
     following = after[1] if after else ""
     if following == "times" and word.isdigit():
         return Diagnostic("error", "not-in-version", not_in_version("times"), span)
-    if word == "[" and before[-2:-1] == ["forward"]:
-        return Diagnostic("error", "not-in-version", not_in_version("table"), span, "write forward and a port number")
     message = f"expected {_listed(expected_words(accepts))}, found {found}" if accepts else f"unexpected {found}"
     return Diagnostic("error", "syntax", message, span, _hint(word, token, before, accepts, following))
 
@@ -164,6 +190,14 @@ def _hint(word: str, token: Token | None, before: list[str], accepts: set[str], 
         return "write not in"
     if word == "=>" and "CMP" not in accepts and "$END" in accepts:
         return "a filter is a condition alone; actions belong into a rule file"
+    if "PER" in accepts and word in (")", ","):
+        return "a value of earlier events belongs to a key: prev(x per KEY), or prev(x per (KEY, KEY))"
+    if word == "," and "TTL" in accepts:
+        return "put several keys in parentheses: per (a, b)"
+    if "RSQB" in accepts and "COMMA" in accepts and token is not None and token.type in ARITHMETIC | {"MINUS"}:
+        return "put a key that is calculated in parentheses: table[(x & 3)]"
+    if word == "per":
+        return "a key stands inside of prev: prev(x per KEY)"
     if word == "-" and last == "[":
         return "slices count from the first byte"
     if word.startswith("$") and "NAME" in accepts:

@@ -147,6 +147,8 @@ def _ip(kind: str, text: str) -> ParsedAddress:
         hint = f"{name}: {reason[:1].lower()}{reason[1:80]}"
         if kind == "ip6" and "::" not in host and all(len(part) <= 2 for part in host.split(":")):
             hint = "a MAC address has six pairs of hex digits: 00:11:22:33:44:55"
+            if re.fullmatch("[0-9]+:[0-9]+", host):
+                hint = f"in a row of a table, put a blank after the colon: {host.replace(':', ': ')}"
         raise LexemeError("bad-address", f"{host[:80]} is not {what}", hint) from None
     value = int(address)
     if not slash:

@@ -17,14 +17,15 @@ from lark.lexer import PatternStr
 
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
 from sevenm.compiler.syntax import ast
+from sevenm.compiler.syntax.bounds import FINDINGS_MAX
 from sevenm.compiler.syntax.brackets import SOURCE_MAX, check_source, fail
 from sevenm.compiler.syntax.errors import describe
-from sevenm.compiler.syntax.tree import FINDINGS_MAX, TreeBuilder
+from sevenm.compiler.syntax.tree import TreeBuilder
 
 RECOVERY_MAX = 1 << 16
 """Characters of a source in which parsing goes on after a syntax error; a longer one reports its first only."""
 
-_ITEM = re.compile(r"(?m)(?:^|(?<=[\s{}]))(?:rule\s+[\w.]+\s*:|default\s*=>|(?:rules|schema|set)\s+\w)|\}")
+_ITEM = re.compile(r"(?m)(?:^|(?<=[\s{}]))(?:rule\s+[\w.]+\s*:|default\s*=>|(?:rules|schema|set|table)\s+\w)|\}")
 
 
 def parse(text: str, filename: str = "<rules>") -> ast.RuleFile:

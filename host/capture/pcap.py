@@ -116,7 +116,7 @@ class ByteSource:
 class CaptureReader:
     """An open capture; get one from ``open_capture``. A context manager.
 
-    ``facts`` grows while the capture is read; ``facts.warnings()`` says after the last batch what was wrong with it.
+    ``facts`` grows while the capture is read; ``warnings()`` says after the last batch what was wrong with it.
     """
 
     def __init__(self, source: ByteSource, use_native: bool) -> None:
@@ -202,6 +202,10 @@ class CaptureReader:
         if step.status is not Status.FULL:
             raise self._error(self._format.explain(step), self._start)
         return True
+
+    def warnings(self) -> list[str]:
+        """What was wrong with it, a sentence each; complete after the last batch."""
+        return self.facts.warnings()
 
     def close(self) -> None:
         self._source.close()

@@ -93,6 +93,10 @@ class RecordReader:
         events["wire_len"] = events["cap_len"]
         return EventBatch(piece, events, source)
 
+    def warnings(self) -> list[str]:
+        """What was wrong with it, a sentence each; complete after the last batch."""
+        return self.facts.warnings()
+
     def close(self) -> None:
         self._source.close()
 

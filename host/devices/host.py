@@ -1,105 +1,120 @@
 """The device that runs generated C on this machine.
 
 One idea: the bundle's engine.c, compiled once and cached, run over whole batches; one call per batch, no Python per
-event.
+event. A loop in C that matches by itself (``sevenm.host.engine.loop``) takes the same engine with ``hold``.
 """
 
 from __future__ import annotations
 
-import threading
-from types import TracebackType
 from typing import NamedTuple
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import DeviceError
-from sevenm.host.engine.compiled import NO_CONTEXT, CompiledEngine, Context, load_engine
+from sevenm.host.devices.device import DeviceError, DeviceKind
+from sevenm.host.devices.software import SoftwareDevice
+from sevenm.host.engine.compiled import CompiledEngine, Context, NoCompiler, find_compiler, load_engine
+from sevenm.host.engine.context import Contents, Memory
 from sevenm.host.engine.decisions import Decisions
+from sevenm.host.engine.rows import Column, Key, TableShape
 from sevenm.host.ring.record import Engine
 
-
-class Loaded(NamedTuple):
-    """One generation of rules on this device. The engine is held; ``release`` it."""
-
-    bundle: Bundle
-    engine: CompiledEngine
-    context: Context
-    generation: int
+ENGINE_C = "engine.c"
 
 
-class HostDevice:
-    """Raises NoCompiler or EngineError in ``load``, DeviceError where the order of calls is wrong.
+class HostRules:
+    """A bundle's engine, compiled and loaded, and what it reads beside the events."""
 
-    ``load`` may be called while another thread is in ``process``: that one ends with the rules it began with."""
-
-    engine = Engine.HOST
-    name = "generated C on the host"
-
-    def __init__(self) -> None:
-        self._loaded: Loaded | None = None
-        self._lock = threading.Lock()
-        self._started = False
-        self._generations = 0
-        self._batches = self._events = 0
+    def __init__(self, bundle: Bundle, engine: CompiledEngine, contents: Contents) -> None:
+        self.bundle = bundle
+        self.engine = engine
+        self.contents = contents
 
     @property
-    def generation(self) -> int:
-        return self._generations
+    def context(self) -> Context:
+        return self.contents.context
 
-    def load(self, bundle: Bundle) -> None:
-        """Compiles the bundle's engine, or takes it from the cache; the old one stays if that fails."""
-        engine = load_engine(bundle.read("engine.c"), bundle.digest, len(bundle.rules))
-        with self._lock:
-            before = self._loaded
-            self._generations += 1
-            self._loaded = Loaded(bundle, engine, NO_CONTEXT, self._generations)
-        if before is not None:
-            before.engine.close()
-
-    def start(self) -> None:
-        if self._loaded is None:
-            raise DeviceError("load a bundle before start")
-        self._started = True
-
-    def hold(self) -> Loaded:
-        """The rules of now, for a loop in C; the caller releases the engine. Raises DeviceError before ``start``."""
-        with self._lock:
-            if self._loaded is None or not self._started:
-                raise DeviceError("load a bundle and start before process")
-            self._loaded.engine.hold()
-            return self._loaded
-
-    def process(self, batch: EventBatch) -> Decisions:
-        loaded = self.hold()
-        try:
-            decisions = loaded.engine.run(batch, loaded.bundle.rules, loaded.context)
-        finally:
-            loaded.engine.release()
-        decisions.generation = loaded.generation
-        self.count(1, len(batch))
-        return decisions
-
-    def count(self, batches: int, events: int) -> None:
-        """Adds to the counters what was decided elsewhere with the engine of this device."""
-        with self._lock:
-            self._batches += batches
-            self._events += events
+    def run(self, batch: EventBatch) -> Decisions:
+        return self.engine.run(batch, self.bundle.rules, self.context)
 
     def counters(self) -> dict[str, int]:
-        """``batches`` and ``events`` processed since the device was made; ``cached``: 1 if nothing was compiled."""
-        cached = self._loaded is not None and self._loaded.engine.cached
-        return {"batches": self._batches, "events": self._events, "cached": int(cached)}
+        """Of the states together: ``evicted``, entries that were overwritten though young, and ``backwards``, events
+        that arrived before an earlier one. Nothing without state."""
+        counts = self.contents.memory.counts()
+        if not counts:
+            return {}
+        return {"evicted": sum(c.evicted for c in counts), "backwards": max(c.backwards for c in counts)}
 
     def close(self) -> None:
+        """The code is unmapped when nobody holds it."""
+        self.engine.close()
+
+
+def contents_of(bundle: Bundle, engine: CompiledEngine) -> Contents:
+    """The rows of the bundle, and empty memory for its states. Raises BundleError, RowsError or ContextError."""
+    shapes = [
+        TableShape(
+            table.name,
+            tuple(Key(key.kind, key.width) for key in table.keys),
+            tuple(Column(column.name, column.lo, column.hi) for column in table.values),
+            table.most,
+        )
+        for table in bundle.tables
+    ]
+    names = [state.name for state in bundle.states]
+    memory = Memory(names, [engine.state_bytes(number) for number in range(len(names))])
+    return Contents.of(shapes, bundle.rows, memory)
+
+
+class Held(NamedTuple):
+    """One generation of rules; its engine is held by whoever has this, who calls ``engine.release``."""
+
+    rules: HostRules
+    generation: int
+
+    @property
+    def engine(self) -> CompiledEngine:
+        return self.rules.engine
+
+    @property
+    def context(self) -> Context:
+        return self.rules.context
+
+
+class HostDevice(SoftwareDevice[HostRules]):
+    """A ``sevenm.host.devices.device.Device`` of engine ``host``."""
+
+    engine = Engine.HOST
+    name = "host"
+    kind = HostRules
+
+    def prepare(self, bundle: Bundle) -> HostRules:
+        """Compiles the bundle's engine, or takes it from the cache. Raises NoCompiler or EngineError."""
+        engine = load_engine(bundle.read(ENGINE_C), bundle.structure, len(bundle.rules))
+        return HostRules(bundle, engine, contents_of(bundle, engine))
+
+    def hold(self) -> Held:
+        """The rules of now, for a loop in C. Raises DeviceError where none are active."""
         with self._lock:
-            before, self._loaded, self._started = self._loaded, None, False
-        if before is not None:
-            before.engine.close()
+            if self._runner is None:
+                raise DeviceError(f"the device {self.name} has no rules; prepare a bundle and activate it")
+            self._runner.engine.hold()
+            return Held(self._runner, self.generation)
 
-    def __enter__(self) -> HostDevice:
-        return self
+    def count(self, held: Held, batches: int, events: int, punted: int = 0) -> None:
+        """Adds to the counters what was decided elsewhere with these rules, unless their epoch is over."""
+        with self._lock:
+            if held.rules is self._runner:
+                self._batches += batches
+                self._events += events
+                self._punted += punted
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+
+def _missing() -> str | None:
+    try:
+        find_compiler()
+    except NoCompiler as error:
+        return str(error)
+    return None
+
+
+HOST = DeviceKind("generated C, one core", HostDevice, (ENGINE_C,), _missing)

@@ -22,7 +22,7 @@ RECENT_MAX = 8
 
 
 class Actions(Protocol):
-    """What a fired rule does. ``sevenm.host.bundle.BundleRule`` and the compiler's ``Rule`` both are one."""
+    """What a fired rule does. ``sevenm.manifest.Rule`` and the compiler's ``Rule`` both are one."""
 
     @property
     def deliver(self) -> tuple[int, ...]: ...

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sevenm.boundary import Cause
 from sevenm.host.native import native
 
 POLICIES = ("drop", "block")
 """What a producer does when the ring is full: count the newest as undelivered, or wait for the reader."""
-CAUSES = ("full", "reader_gone", "stopped", "corrupt")
+CAUSES = tuple(cause.name.lower() for cause in Cause if cause is not Cause.NO_RING)
 """Why records were not delivered; positions of the counters in the ring's header."""
 FOLDER = Path("/dev/shm")
 PREFIX = "sevenm."

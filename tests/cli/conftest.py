@@ -31,8 +31,8 @@ Sevenm = Callable[..., Done]
 def sevenm() -> Sevenm:
     """``sevenm("check", path, stdin=b"", env={})``. No command may ever show a traceback."""
 
-    def run(*args: str | Path, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Done:
-        command = [sys.executable, "-m", "sevenm.cli.main", *map(str, args)]
+    def run(*args: str | bytes | Path, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Done:
+        command = [sys.executable, "-m", "sevenm.cli.main", *(a if isinstance(a, bytes) else str(a) for a in args)]
         full = {**os.environ, "NO_COLOR": "1", **(env or {})}
         full.pop("SEVENM_DEBUG", None)
         done = subprocess.run(

@@ -21,7 +21,7 @@ def test_build_without_gateware_lists_what_it_wrote(sevenm: Sevenm, tmp_path: Pa
     done = sevenm("build", ALARMS, "-o", folder, "--no-gateware")
     assert (done.code, done.err) == (0, "")
     names = [Path(line.split()[0]).name for line in done.out.splitlines()[1:]]
-    assert names == ["Reading.h", "Reading_dtype.py", "Reading_layout.py", "engine.c", "plan.json"]
+    assert names == ["Reading.h", "Reading_dtype.py", "Reading_layout.py", "engine.c", "plan.json", "rows.json"]
     assert Bundle.open(folder).core is None
 
 

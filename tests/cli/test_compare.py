@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ def test_all_engines_agree_on_the_example_capture(sevenm: Sevenm, rules: Path, o
     done = sevenm("compare", rules, "-r", office, "-o", tmp_path / "out")
     assert (done.code, done.err) == (0, "")
     assert "EQUAL: reference, host, rtl say the same of every event" in done.out
+    (core,) = [line for line in done.out.splitlines() if "simulated; latency" in line]
+    assert re.search(r"simulated; latency (\d+) cycles, measured \1$", core), "cycles, and no time without a clock"
     rows = [line.split() for line in done.out.splitlines() if line.startswith("small.")]
     assert [row[0] for row in rows] == ["small.web", "small.dns", "small.arp", "small.six", "small.default"]
     assert all(row[1] == row[2] == row[3] and row[4] == "yes" for row in rows)
@@ -51,7 +54,7 @@ def test_an_engine_that_differs_is_found_and_named(
         return Decisions(rows, len(batch), said.rules)
 
     monkeypatch.setattr(HostDevice, "process", lying)
-    monkeypatch.setattr(command, "ENGINES", ("reference", "host"))
+    monkeypatch.setattr(command, "device_names", lambda: ["reference", "host"])
     assert main(["compare", str(rules), "-r", str(office)]) == 1
     out, _ = capfd.readouterr()
     (row,) = [line for line in out.splitlines() if line.startswith("small.arp")]
@@ -63,5 +66,5 @@ def test_absent_engines_are_named_and_fewer_than_two_are_an_error(sevenm: Sevenm
     env = {"CC": "no-such-compiler", "CXX": "no-such-compiler"}
     done = sevenm("compare", rules, "-r", office, env=env)
     assert (done.code, done.out) == (4, "")
-    assert "host: the engine host is not available" in done.err
+    assert "host: the engine host is not available: CC='no-such-compiler'" in done.err
     assert "rtl: the rtl engine needs a C++ compiler" in done.err

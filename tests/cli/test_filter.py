@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 from ipaddress import IPv4Address
@@ -96,6 +97,31 @@ def test_error_in_the_expression_points_at_it(sevenm: Sevenm, office: Path) -> N
     lines = done.err.splitlines()
     assert lines[0].startswith("filter:1:1: error: ")
     assert lines[2:4] == ["1 | udp.dsport == 53", "  | ^~~~~~~~~~"]
+
+
+@pytest.mark.parametrize(
+    ("expr", "column", "mark"),
+    [(b'frame[0:1] == "\xe9"', 16, b"0xe9"), (b"udp and \xff", 9, b"0xff"), (b"\xc3 == 1", 1, b"0xc3")],
+)
+def test_a_byte_that_is_no_text_is_shown_with_its_place(
+    sevenm: Sevenm, office: Path, expr: bytes, column: int, mark: bytes
+) -> None:
+    done = sevenm("filter", expr, "-r", office)
+    assert (done.code, done.out) == (1, "")
+    head, *lines = done.err.splitlines()
+    assert head == f"filter:1:{column}: error: byte {mark.decode()} is not UTF-8 [not-utf8]"
+    assert lines[2] == "  | " + " " * (column - 1) + "^"
+    assert lines[3] == f"  = write the text in UTF-8; a byte in quoted text is \\x{mark.decode()[2:]}"
+
+
+def test_names_that_are_no_text_are_shown_as_escapes(sevenm: Sevenm, office: Path, tmp_path: Path) -> None:
+    missing = sevenm("filter", "udp", "-r", b"\xe9.pcap")
+    assert (missing.code, missing.err) == (3, "sevenm: \\udce9.pcap: No such file or directory\n")
+    out = os.fsencode(tmp_path) + b"/\xe9.pcap"
+    written = sevenm("filter", "arp", "-r", office, "-w", out, "--engine", "reference")
+    assert written.code == 0
+    assert written.err.endswith("\\udce9.pcap\n")
+    assert Path(os.fsdecode(out)).exists()
 
 
 def test_captures_that_cannot_be_read_are_clear_errors(sevenm: Sevenm, office: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from sevenm.cli import main as entry
 from sevenm.cli.errors import Exit, Failure, explain
 
 Sevenm = Any
-COMMANDS = ("filter", "check", "build", "run", "compare", "layout")
+COMMANDS = ("filter", "check", "build", "run", "compare", "layout", "devices")
 
 
 def test_version_is_that_of_the_package(sevenm: Sevenm) -> None:
@@ -48,7 +48,8 @@ def test_help_of_each_command_has_an_example_and_exit_codes(sevenm: Sevenm, comm
         (["frobnicate"], "No such command 'frobnicate'."),
         (["check"], "Missing argument 'FILE'."),
         (["filter", "udp"], "Missing option '-r' / '--read'."),
-        (["filter", "udp", "-r", "x", "--engine", "fpga"], "'fpga' is not one of 'reference', 'host', 'rtl'."),
+        (["filter", "udp", "-r", "x", "--engine", "fpga"], "'fpga' is not one of 'host', 'reference', 'rtl'."),
+        (["run", "x", "-r", "y", "--ingress", "wire"], "'wire' is not one of 'capture', 'records'."),
         (["filter", "udp", "-r", "x", "-w", "y", "--count"], "-w and --count exclude each other"),
         (["run", "x", "-r", "y", "-w", "-", "--json"], "-w - and --json both want standard output"),
     ],

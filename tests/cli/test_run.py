@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sevenm.host.capture.pcap import open_capture
 from sevenm.host.ring import Ring, RingReader
+from sevenm.host.ring.record import HEADER_SIZE, PACKET_SLOT, Flag
 
 Sevenm = Any
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +89,25 @@ def test_rings_deliver_every_match_to_another_process(sevenm: Sevenm, rules: Pat
                 Ring.unlink(name)
 
 
+@pytest.mark.needs("compiler")
+def test_packets_in_rings_are_cut_at_the_slot_as_the_readme_says(sevenm: Sevenm, rules: Path, office: Path) -> None:
+    prefix, room = f"cut{os.getpid()}", PACKET_SLOT - HEADER_SIZE
+    try:
+        report(sevenm, rules, office, "--engine", "host", "--ring", prefix)
+        with RingReader.attach(f"{prefix}.web") as reader:
+            records = np.concatenate([batch.copy() for batch in reader])
+    finally:
+        for name in Ring.names():
+            if name.startswith(prefix):
+                Ring.unlink(name)
+    long = records["wire_len"] > room
+    assert long.any() and not long.all()
+    assert np.array_equal(records["flags"] & Flag.CUT != 0, long)
+    assert np.array_equal(records["cap_len"], np.minimum(records["wire_len"], room))
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"A record holds the first {room} bytes of a packet, and its flag `CUT` says that there were more" in readme
+
+
 def test_rules_without_a_channel_have_nothing_to_deliver(sevenm: Sevenm, office: Path, tmp_path: Path) -> None:
     path = tmp_path / "none.7m"
     path.write_text("rules r on packet first {\n  rule a: udp => drop\n}\n")
@@ -110,5 +131,48 @@ def test_packets_are_refused_by_rules_on_records(sevenm: Sevenm, office: Path) -
     assert done.code == 3
     assert done.err == (
         f"sevenm: {office}: holds Ethernet frames, but the rules are on bare records; "
-        "say `over udp.dstport == PORT` in the block if the records come in UDP\n"
+        "say `over udp.dstport == PORT` in the block if the records come in UDP; "
+        "if it holds bare records, say --ingress records\n"
     )
+
+
+def orders(folder: Path, start: bytes) -> Path:
+    """Records of 64 bytes; the first one begins with ``start``."""
+    path = folder / "orders.bin"
+    path.write_bytes(start + b"A" * (640 - len(start)))
+    return path
+
+
+CAPTURE_HEADS = {
+    "pcap": bytes.fromhex("a1b2c3d4"),
+    "a whole header": bytes.fromhex("d4c3b2a1 02000400 00000000 00000000 00000400 01000000"),
+    "pcapng": bytes.fromhex("0a0d0d0a"),
+}
+
+
+@pytest.mark.parametrize("head", list(CAPTURE_HEADS))
+def test_records_that_begin_like_a_capture_can_be_said_to_be_records(sevenm: Sevenm, tmp_path: Path, head: str) -> None:
+    path = orders(tmp_path, CAPTURE_HEADS[head])
+    taken = sevenm("run", "examples/orders.7m", "-r", path, "--engine", "reference")
+    assert (taken.code, taken.out) == (3, "")
+    assert taken.err.startswith(f"sevenm: {path}: ")
+    assert taken.err.endswith("; if it holds bare records, say --ingress records\n")
+    said = sevenm("run", "examples/orders.7m", "-r", path, "--engine", "reference", "--ingress", "records", "--json")
+    assert (said.code, said.err) == (0, "")
+    assert json.loads(said.out)["events"] == 10
+
+
+def test_records_come_from_a_pipe_where_they_are_said_to_be_records(sevenm: Sevenm, tmp_path: Path) -> None:
+    data = orders(tmp_path, b"A").read_bytes()
+    args = ("run", "examples/orders.7m", "-r", "-", "--engine", "reference")
+    taken = sevenm(*args, stdin=data)
+    assert taken.code == 3
+    assert taken.err.endswith("; if it holds bare records, say --ingress records\n")
+    said = sevenm(*args, "--ingress", "records", "--json", stdin=data)
+    assert (said.code, said.err, json.loads(said.out)["events"]) == (0, "", 10)
+
+
+def test_rules_on_packets_do_not_read_records(sevenm: Sevenm, rules: Path, office: Path) -> None:
+    done = sevenm("run", rules, "-r", office, "--ingress", "records", "--engine", "reference")
+    assert done.code == 3
+    assert done.err == f"sevenm: {office}: cannot be read as bare records, because the rules are on packets\n"

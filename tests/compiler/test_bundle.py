@@ -32,6 +32,8 @@ def plan() -> Plan:
 def test_reader_finds_what_the_writer_wrote(plan: Plan, tmp_path: Path) -> None:
     bundle = Bundle.open(write_bundle(plan, tmp_path / "b", gateware=False))
     assert (bundle.name, bundle.digest, bundle.source, bundle.record_size) == ("orders", plan.digest, "record", 64)
+    assert (bundle.structure, bundle.manifest.content) == (plan.structure, plan.content)
+    assert bundle.rows == ()
     assert bundle.reach == plan.reach
     assert bundle.channels == plan.channels == ("adds", "dear")
     assert [(r.name, r.deliver, r.count, r.forward, r.drop, r.default, r.line) for r in bundle.rules] == [
@@ -39,7 +41,14 @@ def test_reader_finds_what_the_writer_wrote(plan: Plan, tmp_path: Path) -> None:
     ]
     assert [(b.name, b.mode, b.start, b.stop, b.layout) for b in bundle.blocks] == [("orders", "all", 0, 4, 0)]
     assert [(x.name, x.version, x.hash) for x in bundle.layouts] == [("Order", 3, plan.layouts[0].hash)]
-    assert sorted(bundle.files) == ["Order.h", "Order_dtype.py", "Order_layout.py", "engine.c", "plan.json"]
+    assert sorted(bundle.files) == [
+        "Order.h",
+        "Order_dtype.py",
+        "Order_layout.py",
+        "engine.c",
+        "plan.json",
+        "rows.json",
+    ]
     assert all(bundle.read(name) for name in bundle.files)
     assert bundle.core is None
     assert Plan.load(bundle.path("plan.json")) == plan
@@ -66,7 +75,7 @@ def test_older_bundle_is_replaced_whole(plan: Plan, tmp_path: Path) -> None:
     bundle = Bundle.open(write_bundle(other, tmp_path / "b", gateware=False))
     assert (bundle.name, sorted(p.name for p in bundle.folder.iterdir())) == (
         "other",
-        ["engine.c", "manifest.json", "plan.json"],
+        ["engine.c", "manifest.json", "plan.json", "rows.json"],
     )
     assert [p.name for p in tmp_path.iterdir()] == ["b"]
 

@@ -17,9 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from sevenm import boundary
 from sevenm.compiler import compile_filter, reference
 from sevenm.compiler.backends.c.emit import emit
-from sevenm.compiler.backends.c.guards import guards
+from sevenm.compiler.backends.c.guards import ALWAYS, guards
 from sevenm.compiler.plan import Block, Plan, Rule, actions, prune
 from sevenm.compiler.plan.graph import Graph, live
 from sevenm.compiler.plan.ops import RangeError
@@ -28,8 +29,10 @@ from sevenm.host.capture.pcap import open_capture
 
 pytestmark = pytest.mark.needs("compiler")
 
-EVENT = np.dtype([("offset", "<u8"), ("ts_ns", "<u8"), ("cap_len", "<u4"), ("wire_len", "<u4")])
-BATCH = 256
+EVENT, CHUNK, FIRED = (boundary.dtype(name) for name in ("sm_event", "sm_chunk", "sm_fired"))
+PORT = 5
+CONTEXT = np.array([0, 0, PORT], np.uint64)
+"""sm_context: no tables, no states."""
 BUILDS = {"portable": ["-DSM_PORTABLE"], "native": ["-march=native"]}
 
 
@@ -67,25 +70,54 @@ def build(plans: Sequence[Plan], folder: Path, flags: Sequence[str]) -> list[cty
 
 
 def match(library: ctypes.CDLL, plan: Plan, buffer: NDArray[np.uint8], events: NDArray[np.void]) -> NDArray[np.bool_]:
-    """(rules + 2, n): calls the engine batch by batch, into rows that hold rubbish before."""
-    out = np.zeros((len(plan.rules) + 2, len(events)), np.bool_)
-    for first in range(0, len(events), BATCH):
-        part = np.ascontiguousarray(events[first : first + BATCH])
-        rows = np.full((len(plan.rules) + 2, BATCH // 64), 0xA5A5A5A5A5A5A5A5, np.uint64)
-        library.sm_match(
-            buffer.ctypes.data_as(ctypes.c_void_p),
-            part.ctypes.data_as(ctypes.c_void_p),
-            ctypes.c_uint32(len(part)),
-            rows.ctypes.data_as(ctypes.c_void_p),
-        )
-        bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little").astype(np.bool_)
-        assert not bits[:, len(part) :].any(), "bits past the last event must be 0"
-        out[:, first : first + len(part)] = bits[:, : len(part)]
+    """(rules + 2, n): calls the engine as often as little room asks for, over memory that holds rubbish before."""
+    events, n = np.ascontiguousarray(events), len(events)
+    info = boundary_struct(library)
+    room = int(info["fired_max"]) * 2 + 1
+    out = np.zeros((len(plan.rules) + 2, n), np.bool_)
+    library.sm_match.restype = ctypes.c_uint64
+    first = 0
+    while first < n:
+        chunks = np.full((n - first + 63) // 64, 0xA5, np.uint8).repeat(CHUNK.itemsize).view(CHUNK)
+        fired = np.full(room + 1, 0xA5, np.uint8).repeat(FIRED.itemsize).view(FIRED)
+        pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in (buffer, events[first:], CONTEXT, chunks, fired)]
+        more = ctypes.c_uint64(n - first)
+        done = library.sm_match(*pointers[:2], more, *pointers[2:], ctypes.c_uint64(room), None)
+        assert done == n - first or (done and done % 64 == 0), "whole chunks, and at least one"
+        assert fired[room]["events"] == 0xA5A5A5A5A5A5A5A5, "an entry past the room was written"
+        spread_out(chunks, fired, min(done, n - first), out[:, first : first + done])
+        first += done
     return out
 
 
+def spread_out(chunks: NDArray[np.void], fired: NDArray[np.void], n: int, out: NDArray[np.bool_]) -> None:
+    """Sparse answers of one call to rows, checked on the way."""
+    at = 0
+    for chunk in range((n + 63) // 64):
+        columns = slice(chunk * 64, min(chunk * 64 + 64, n))
+        past = np.uint64(2**64 - 1) << np.uint64(columns.stop - columns.start) if n < chunk * 64 + 64 else np.uint64(0)
+        words = [(-2, chunks[chunk]["malformed"]), (-1, chunks[chunk]["truncated"])]
+        assert not chunks[chunk]["punt"] and not chunks[chunk]["reserved"]
+        entries = fired[at : at + int(chunks[chunk]["fired"])]
+        at += len(entries)
+        assert len(set(entries["rule"].tolist())) == len(entries), "a rule has at most one entry"
+        assert entries["events"].all() and not entries["reserved"].any(), "an entry says something"
+        words += [(int(entry["rule"]), entry["events"]) for entry in entries]
+        for row, word in words:
+            assert not word & past, "bits past the last event must be 0"
+            bits = np.unpackbits(np.array([word]).view(np.uint8), bitorder="little")
+            out[row, columns] = bits[: columns.stop - columns.start]
+
+
+def boundary_struct(library: ctypes.CDLL) -> NDArray[np.void]:
+    """The engine's sm_info."""
+    dtype = boundary.dtype("sm_info")
+    return np.frombuffer((ctypes.c_char * dtype.itemsize).in_dll(library, "sm_info"), dtype)[0]
+
+
 def expected(plan: Plan, buffer: NDArray[np.uint8], events: NDArray[np.void]) -> NDArray[np.bool_]:
-    said = reference.evaluate(plan, buffer, events["offset"], events["cap_len"], events["wire_len"])
+    columns = (events[name] for name in ("offset", "cap_len", "wire_len", "ts_ns"))
+    said = reference.evaluate(plan, buffer, *columns, port=PORT)
     return np.vstack([said.fired, said.malformed[None], said.truncated[None]])
 
 
@@ -96,16 +128,45 @@ def pack_events(
     events["cap_len"] = [len(p) for p in packets]
     events["offset"] = np.concatenate([[0], np.cumsum(events["cap_len"][:-1])])
     events["wire_len"] = wire if wire is not None else events["cap_len"]
+    events["ts_ns"] = np.arange(len(events), dtype=np.uint64) * np.uint64(0x0123456789ABCD)
     return np.frombuffer(b"".join(packets) or b"\0", np.uint8), events
 
 
 def boundary_events(seed: int, count: int = 300) -> tuple[NDArray[np.uint8], NDArray[np.void]]:
     """Lengths around every limit; bytes mostly 0x00, 0x01, 0x7f, 0x80, 0xff, so that comparisons meet their edges."""
     rng = random.Random(seed)
-    lengths = [0, 1, 2, 3, 13, 14, 15, 16, 17, 63, 64, 65, 127, 128, 129, 255, 256, 257, 319, 320, 321, 1514, 9000]
+    lengths = [
+        0,
+        1,
+        2,
+        3,
+        13,
+        14,
+        15,
+        16,
+        17,
+        63,
+        64,
+        65,
+        127,
+        128,
+        129,
+        255,
+        256,
+        257,
+        319,
+        320,
+        321,
+        1514,
+        9000,
+        65534,
+        65535,
+        65536,
+        70005,
+    ]
     packets = []
     for _ in range(count):
-        length = rng.choice(lengths) if rng.random() < 0.6 else rng.randrange(0, 300)
+        length = rng.choice(lengths) if rng.random() < 0.4 else rng.randrange(0, 300)
         edge = rng.random() < 0.7
         pool = bytes([0, 0, 0, 1, 2, 0x7F, 0x80, 0xFE, 0xFF]) if edge else bytes(range(256))
         packets.append(bytes(rng.choices(pool, k=length)))
@@ -117,6 +178,7 @@ def random_graph(seed: int, size: int = 70) -> tuple[Graph, list[int]]:
     rng = random.Random(seed)
     g = Graph()
     values = [g.captured(), g.size(), g.load(g.false, rng.randrange(4), 1), g.load(g.false, rng.randrange(8), 2)]
+    values += rng.sample([g.time(), g.port(), g.captured(257)], 2)
     conditions: list[int] = [g.lt(g.captured(), g.const(64)), g.eq(values[2], g.const(1))]
 
     def constant(ref: int) -> int:
@@ -133,7 +195,7 @@ def random_graph(seed: int, size: int = 70) -> tuple[Graph, list[int]]:
 
     def step() -> None:
         a, b, c = rng.choice(values), rng.choice(values), rng.choice(conditions)
-        match rng.randrange(20):
+        match rng.randrange(23):
             case 0 | 1 | 2:
                 bases = [v for v in values if g[v].lo >= 0 and g[v].lo < 100]
                 base = rng.choice(bases) if rng.random() < 0.7 else g.false
@@ -168,6 +230,15 @@ def random_graph(seed: int, size: int = 70) -> tuple[Graph, list[int]]:
             case 18:
                 conditions.append(g.invert(c))
                 values.append(c)
+            case 20:
+                if min(g[a].lo, g[b].lo) >= 0:
+                    values.append(rng.choice([g.quo, g.rem])(a, b if rng.random() < 0.7 else constant(b)))
+            case 21:
+                if g[a].lo >= 0:
+                    values.append(g.shr(a, g.bits(b, 0, rng.randint(1, 7))))
+            case 22:
+                if g[a].lo >= 0:
+                    values.append(g.shl(a, g.bits(b, 0, rng.randint(1, 4))))
             case 19:
                 conditions.extend(g.eq(a, constant(a)) for _ in range(rng.choice([0, 0, 10])))
                 conditions.append(g.any(g.bits(a, rng.randrange(g[a].width), 1), c))
@@ -278,7 +349,9 @@ def test_a_guard_says_where_a_value_is_needed() -> None:
     shared = g.lt(g.mux(c, g.add(x, z), g.const(7)), g.const(1000))
     roots = [only, g.all(e, shared)]
     order = live(g.nodes, roots)
-    found = guards(g.nodes, order, roots, lambda ref: g[ref].args, lambda ref: int(g[ref].op == "load"), 1)
+    found = guards(
+        g.nodes, order, dict.fromkeys(roots, ALWAYS), lambda ref: g[ref].args, lambda ref: int(g[ref].op == "load"), 1
+    )
     under = {name: sorted(sorted(part) for part in found[ref]) for name, ref in (("x", x), ("y", y), ("z", z))}
     assert under["y"] == [sorted([2 * c, 2 * d])], "what stands before it in the conjunction"
     assert under["z"] == sorted([[2 * c], [2 * e]]), "the arm, and the conjunction around the mux"
@@ -356,35 +429,57 @@ DRIVER = """
 #include <stdio.h>
 #include <stdlib.h>
 #include "engine.c"
-int main(void)
+#define EVENTS 65
+#define HEAD 80
+static sm_fired fired[2 * FIRED_MAX + 1];
+int main(int count, char **arguments)
 {
-    static uint64_t rows[SM_ROWS * SM_WORDS];
+    sm_context context = {0};
     uint64_t sum = 0;
-    for (uint32_t length = 0; length < 400; length++) {
+    const uint32_t step = count > 1 ? (uint32_t)atoi(arguments[1]) : 1;
+    for (uint32_t length = 0; length < 70010; length += length < 400 ? step : 6961) {
         uint8_t *buffer = malloc(length + !length); /* ends where the event ends */
         for (uint32_t i = 0; i < length; i++) buffer[i] = (uint8_t)(i * 37 + length * 101);
         if (length > 14) { buffer[12] = 8 * (length & 1); buffer[13] = 0; buffer[14] = (uint8_t)(0x40 | length % 16); }
-        sm_event events[65];
-        for (int i = 0; i < 65; i++) {
-            uint32_t at = i ? (uint32_t)i * 7 % (length + 1) : 0;
+        sm_event events[EVENTS];
+        for (uint32_t i = 0; i < EVENTS; i++) {
+            uint32_t at = length < 400 ? i * 7 % (length + 1) : i < 20 ? i : length - i;
             events[i] = (sm_event){at, 0, length - at, length};
         }
-        sm_match(buffer, events, 65, rows);
-        for (size_t i = 0; i < SM_ROWS * SM_WORDS; i++) sum = sum * 31 + rows[i];
+        sm_chunk chunks[2];
+        uint64_t done = sm_match(buffer, events, EVENTS, &context, chunks, fired, 2 * FIRED_MAX, NULL);
+        for (uint32_t i = 0, entries = 0; i < 2; i++) {
+            sum = sum * 31 + chunks[i].malformed * 7 + chunks[i].truncated + done;
+            for (uint32_t k = 0; k < chunks[i].fired; k++, entries++)
+                sum = sum * 31 + fired[entries].events * 3 + fired[entries].rule;
+        }
         free(buffer);
     }
-    sm_match((const uint8_t *)"", 0, 0, rows);
+    sum += sm_match((const uint8_t *)"", 0, 0, &context, 0, fired, 0, NULL);
     printf("%llu", (unsigned long long)sum);
     return 0;
 }
 """
 
 
+def far_conditions(g: Graph) -> list[int]:
+    """Loads past every bound of the engine's own: fixed and far, and behind a base that may be anywhere."""
+    far = g.load(g.load(g.false, 2, 2), 0, 4)
+    return [
+        g.eq(g.load(g.false, 300, 4), g.const(1)),
+        g.lt(g.load(g.false, 70000, 4), g.const(1 << 31)),
+        g.lt(g.load(g.load(g.false, 0, 4), 3, 16), g.const(1 << 100)),
+        g.lt(far, g.const(1 << 31)),
+        g.all(g.lt(g.const(9), g.load(g.false, 0, 1)), g.lt(g.load(g.load(g.false, 1, 1), 250, 3), g.const(1 << 20))),
+        g.lt(g.captured(), g.const(70000)),
+    ]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the sanitizers are used on Linux only")
 def test_no_byte_past_an_event_is_read_and_no_behaviour_is_undefined(tmp_path: Path) -> None:
-    """Events that end with their allocation, under ASan and UBSan; both builds give the same rows."""
+    """Events that end with their allocation, under ASan and UBSan; both builds give the same answers."""
     g = Graph()
-    conditions = header_conditions(g)
+    conditions = [*far_conditions(g), *header_conditions(g)]
     for seed in (5, 6, 7, 8):
         other, found = random_graph(seed, 80)
         conditions += transplant(other, found[-12:], g)
@@ -434,16 +529,27 @@ def test_rule_names_cannot_leave_their_comment(tmp_path: Path) -> None:
     check([plan], tmp_path, BUILDS["portable"], 9)
 
 
-def test_info_names_the_plan(tmp_path: Path) -> None:
+def test_info_names_the_structure(tmp_path: Path) -> None:
     g = Graph()
     plan = plan_of(g, header_conditions(g))
     (library,) = build([plan], tmp_path, [])
-    info = (ctypes.c_uint32 * 22).in_dll(library, "sm_info")
-    assert list(info[:4]) == [1, BATCH, len(plan.rules), 0]
-    assert bytes(info)[16:80].decode() == plan.digest
+    info = boundary_struct(library)
+    rules = len(plan.rules)
+    assert [int(info[name]) for name in ("abi", "rules", "fired_max", "flags")] == [boundary.ABI, rules, rules, 0]
+    assert info["structure"].decode() == plan.structure
 
 
 def test_a_plan_without_loads_or_rules_compiles(tmp_path: Path) -> None:
     g = Graph()
     plan = plan_of(g, [g.false, g.true])
     check([plan, plan_of(Graph(), [1, 0, 1, 0], "first")], tmp_path, BUILDS["portable"], 2)
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_far_loads_and_jumbo_events_match_the_reference(name: str, tmp_path: Path) -> None:
+    g, narrow = Graph(), Graph()
+    near = narrow.load(narrow.load(narrow.false, 0, 1), 40, 8)
+    conditions = [narrow.eq(narrow.bits(near, 0, 3), narrow.const(1)), narrow.lt(narrow.captured(), narrow.const(300))]
+    plans = [plan_of(g, far_conditions(g)), plan_of(narrow, conditions * 2)]
+    assert ["typedef u32 captured_t" in emit(plan) for plan in plans] == [True, False]
+    check(plans, tmp_path, BUILDS[name], 4)

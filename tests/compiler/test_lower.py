@@ -261,6 +261,20 @@ def test_inequality_over_a_field_that_can_be_absent_is_a_warning() -> None:
     assert [w.code for w in compile_text(nullable, "r").warnings] == ["absent-field"]
 
 
+def test_not_in_warns_like_inequality_unless_the_field_is_known_to_be_there() -> None:
+    (warning,) = compile_filter("tcp.dstport not in {80}").warnings
+    assert (warning.severity, warning.code) == ("warning", "absent-field")
+    for sure in (
+        "not tcp.dstport in {80}", "tcp and tcp.dstport not in {80}", "tcp.dstport and tcp.dstport not in {80}",
+        "tcp.dstport and udp and tcp.dstport != 80", "frame.len not in {64}", "tcp.flags.syn and tcp.srcport != 1",
+        "tcp.payload[0] != 1 and tcp.payload[0]",
+        "ip and prev(ip.ttl per ip.src) and ip.ttl != prev(ip.ttl per ip.src)",
+    ):  # fmt: skip
+        assert compile_filter(sure).warnings == (), sure
+    for unsure in ("udp and tcp.dstport not in {80}", "tcp or tcp.dstport != 80", "tcp and tcp.len != 0"):
+        assert [w.code for w in compile_filter(unsure).warnings] == ["absent-field"], unsure
+
+
 def test_first_stops_at_a_match_and_all_does_not() -> None:
     body = "{ rule a: ip => deliver x  rule b: tcp => deliver y, forward 2  default => drop }"
     data = raw(WEB) + raw(WHO)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenm.compiler.diagnostics import CompileError, Span
+from sevenm.compiler.diagnostics import CompileError, Span, render
 from sevenm.compiler.syntax import ast
 from sevenm.compiler.syntax.brackets import SOURCE_MAX
 from sevenm.compiler.syntax.parse import (
@@ -291,7 +291,7 @@ def rules(count: int) -> str:
 
 
 def test_bounds_are_kept_and_named() -> None:
-    assert first_error(rules(4097)) == ("too-many-rules", "4097 rules; at most 4096 are allowed")
+    assert first_error(rules(16385)) == ("too-many-rules", "16385 rules; at most 16384 are allowed")
     fields = "schema S v1 size 64 @endian(big) { " + "a: u8 " * 513 + "}"
     assert first_error(fields) == ("too-many-fields", "schema of 513 fields; at most 512 are allowed")
     many = "set s = { " + "1," * 65537 + " }"
@@ -348,6 +348,32 @@ def test_files_that_are_no_text_are_refused(tmp_path: Path, data: bytes, code: s
     (finding,) = raised.value.diagnostics
     assert (finding.code, finding.span.line) == (code, line)
     assert message in finding.message
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (
+            b'tcp.payload[0:1] == "\xe9"',
+            "byte 0xe9 is not UTF-8",
+            "write the text in UTF-8; a byte in quoted text is \\xe9",
+        ),
+        (b"tcp # \xff", "byte 0xff is not UTF-8", "write the text in UTF-8; a byte in quoted text is \\xff"),
+    ],
+)
+def test_a_byte_of_the_command_line_that_is_no_text_is_shown(text: bytes, message: str, hint: str) -> None:
+    source = text.decode("utf-8", "surrogateescape")
+    with pytest.raises(CompileError) as raised:
+        parse_expression(source)
+    (finding,) = raised.value.diagnostics
+    assert (finding.code, finding.message, finding.hint) == ("not-utf8", message, hint)
+    assert finding.span.start == source.index(min(c for c in source if c > "\x7f"))
+    render(finding, source, "filter").encode()
+
+
+def test_half_a_character_is_no_text() -> None:
+    with pytest.raises(CompileError, match="U\\+D83D alone is no character"):
+        parse('set a = { "\ud83d" }')
 
 
 def test_a_missing_file_and_a_folder_are_errors_in_words(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
-"""Every shell command in the documents runs, and prints what the document says it prints.
+"""Every shell command and every piece of Python in the documents runs, and prints what the document says it prints.
 
-A block fenced as ``sh`` is run with bash, the blocks of one document one after the other in one folder that has a copy
-of the examples. A block fenced as ``text`` is the output of the ``sh`` block before it. A block after
-``<!-- not run: reason -->`` is not run; each of its lines must then be a command that is known here, and its files
-and targets must be there. ``--update-golden`` writes the outputs anew.
+A block fenced as ``sh`` is run with bash, one fenced as ``python`` as a program of its own, the blocks of one document
+one after the other in one folder that has a copy of the examples. A block fenced as ``text`` is the output of the block
+before it. A block after ``<!-- not run: reason -->`` is not run; each of its lines must then be a command that is known
+here, and its files and targets must be there. ``--update-golden`` writes the outputs anew.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"(?:<!-- not run: (?P<why>[^\n]*?) -->\n)?^```(?P<kind>sh|text)\n(?P<body>.*?)^```$", re.M | re.S)
+BLOCK = re.compile(
+    r"(?:<!-- not run: (?P<why>[^\n]*?) -->\n)?^```(?P<kind>sh|python|text)\n(?P<body>.*?)^```$", re.M | re.S
+)
 SECONDS_MAX = 600
 VARIES = re.compile(r"\b([0-9a-f]{64}|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)\b")
 """Digests change with the compiler, and a time in whole seconds with the run; a document shows them as a dash."""
@@ -29,7 +31,7 @@ VARIES = re.compile(r"\b([0-9a-f]{64}|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)\b")
 
 @dataclass(frozen=True)
 class Block:
-    """``start`` and ``end`` of the body, in characters; ``why`` a shell block is not run."""
+    """``start`` and ``end`` of the body, in characters; ``why`` a block is not run."""
 
     kind: str
     body: str
@@ -42,7 +44,7 @@ def blocks(text: str) -> list[Block]:
     return [Block(m["kind"], m["body"], m["why"], m.start("body"), m.end("body")) for m in BLOCK.finditer(text)]
 
 
-RUNNABLE = [p for p in DOCUMENTS if any(b.kind == "sh" and b.why is None for b in blocks(p.read_text("utf-8")))]
+RUNNABLE = [p for p in DOCUMENTS if any(b.kind != "text" and b.why is None for b in blocks(p.read_text("utf-8")))]
 
 
 @pytest.mark.needs("compiler", "g++")
@@ -52,8 +54,8 @@ def test_commands_print_what_the_document_says(path: Path, tmp_path: Path, reque
     text = path.read_text(encoding="utf-8")
     printed, changes = "", []
     for block in blocks(text):
-        if block.kind == "sh" and block.why is None:
-            printed = run(block.body, tmp_path)
+        if block.kind != "text" and block.why is None:
+            printed = run(block, tmp_path)
         elif block.kind == "text":
             found = VARIES.sub("-", printed)
             changes.append((block, found))
@@ -70,18 +72,19 @@ def only_text(text: str) -> list[Block]:
     return [block for block in blocks(text) if block.kind == "text"]
 
 
-def run(script: str, folder: Path) -> str:
-    """What the script prints on either stream; it must succeed."""
+def run(block: Block, folder: Path) -> str:
+    """What the block prints on either stream; it must succeed."""
+    command = [sys.executable, "-c"] if block.kind == "python" else ["bash", "-euo", "pipefail", "-c"]
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "NO_COLOR": "1",
     }
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env=environment, stdout=subprocess.PIPE,
+        [*command, block.body], cwd=folder, env=environment, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, timeout=SECONDS_MAX, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, f"{script}\n{done.stdout}"
+    assert done.returncode == 0, f"{block.body}\n{done.stdout}"
     return done.stdout
 
 
@@ -111,8 +114,11 @@ def check(words: list[str]) -> None:
 
 def test_blocks_are_found_with_their_reasons() -> None:
     text = "a\n```sh\nx\n```\n```text\ny\n```\n<!-- not run: no network -->\n```sh\nz\n```\n```\nother\n```\n"
+    text += "```python\n1\n```\n"
     found = [(block.kind, block.body, block.why) for block in blocks(text)]
-    assert found == [("sh", "x\n", None), ("text", "y\n", None), ("sh", "z\n", "no network")]
+    assert found == [
+        ("sh", "x\n", None), ("text", "y\n", None), ("sh", "z\n", "no network"), ("python", "1\n", None)
+    ]  # fmt: skip
 
 
 def test_every_fenced_command_names_its_language() -> None:
@@ -120,6 +126,8 @@ def test_every_fenced_command_names_its_language() -> None:
     wrong = []
     for path in DOCUMENTS:
         for language, body in re.findall(r"^```(\w*)\n(.*?)^```$", path.read_text("utf-8"), flags=re.M | re.S):
-            if language not in ("sh", "text") and re.search(r"^(\$ |sevenm |make |pip |python )", body, flags=re.M):
+            if language not in ("sh", "python", "text") and re.search(
+                r"^(\$ |sevenm |make |pip |python )", body, flags=re.M
+            ):
                 wrong.append(f"{path.relative_to(ROOT)}: {body.splitlines()[0]}")
     assert wrong == []

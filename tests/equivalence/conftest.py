@@ -12,7 +12,7 @@ from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import Device
+from sevenm.host.devices.device import Device, start
 from sevenm.host.devices.host import HostDevice
 from sevenm.sim.packets import batch as generated
 from sevenm.sim.reference_device import ReferenceDevice
@@ -47,8 +47,7 @@ def agree(tmp_path: Path) -> Callable[[Plan, EventBatch], np.ndarray]:
         devices: list[Device] = [ReferenceDevice(), HostDevice(), RtlDevice()]
         for device in devices:
             with device:
-                device.load(bundle)
-                device.start()
+                start(device, bundle)
                 said[device.name] = device.process(events)
         model = said["reference"]
         for name, other in said.items():

@@ -46,7 +46,7 @@ def rule_sets(group: int) -> list[str]:
     @given(st.integers(0, 2**64 - 1))
     def draw(value: int) -> None:
         if len(texts) < SETS:
-            texts.append(RuleSets(Random(value)).block(f"b{len(texts)}"))
+            texts.append(RuleSets(Random(value)).block(f"b{len(texts)}").text)
 
     draw()
     return texts

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sevenm.compiler import compile_text
-from sevenm.compiler.reference import evaluate
+from sevenm.compiler.reference import Memories, evaluate
 from sevenm.host.capture.pcap import open_capture
 from sevenm.host.capture.records import open_records
 
@@ -22,13 +22,17 @@ Fired = dict[str, NDArray[np.bool_]]
 
 def run_example(name: str, path: Path) -> Fired:
     """For each rule of examples/NAME.7m, which events of the file it fires for. No finding is tolerated."""
-    compiled = compile_text((EXAMPLES / f"{name}.7m").read_text(), name)
+    compiled = compile_text((EXAMPLES / f"{name}.7m").read_text(), name, EXAMPLES)
     assert not compiled.warnings
     plan, parts = compiled.plan, []
+    memories = Memories(plan)
     with open_records(path, plan.layouts[0].size) if plan.source == "record" else open_capture(path) as reader:
         for batch in reader.batches():
             e = batch.events
-            parts.append(evaluate(plan, batch.buffer, e["offset"], e["cap_len"], e["wire_len"]).fired)
+            said = evaluate(
+                plan, batch.buffer, e["offset"], e["cap_len"], e["wire_len"], e["ts_ns"], memories=memories
+            )  # fmt: skip
+            parts.append(said.fired)
     rows = np.concatenate(parts, axis=1)
     return {rule.name: row for rule, row in zip(plan.rules, rows, strict=True)}
 

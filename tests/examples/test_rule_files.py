@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scapy.all import IP, TCP, PcapReader
 
 GUARDS = {"edge": {"malformed", "stray_tag"}, "alarms": {"unknown"}, "orders": {"unknown"}}
 """Rules that the input, being sound, does not meet."""
@@ -19,6 +21,27 @@ def test_edge_takes_from_the_capture_what_is_written_down(run: Run, office: Path
     found = {name: int(row.sum()) for name, row in run("edge", office).items()}
     assert found == {rule["name"]: rule["count"] for rule in expected}
     assert {name for name, count in found.items() if not count} == GUARDS["edge"]
+
+
+def test_routes_agree_with_prefixes_and_a_dictionary(run: Run, office: Path) -> None:
+    rows = [line.split(",") for line in (office.parents[1] / "routes.csv").read_text().splitlines() if "/" in line]
+    networks = [ip_network(network) for network, _ in rows]
+    expected: dict[str, list[int]] = {"shell": [], "web": [], "fwd": [], "lost": [], "nearer": []}
+    ttl: dict[str, int] = {}
+    for number, frame in enumerate(PcapReader(str(office))):
+        if IP not in frame:
+            continue
+        ip = frame[IP]
+        port = ip[TCP].dport if TCP in ip and not ip.frag and ip.dst == "203.0.113.10" else 0
+        routed = any(ip_address(ip.dst) in network for network in networks)
+        rule = {22: "shell", 80: "web", 443: "web", 444: "web"}.get(port, "fwd") if routed else "lost"
+        expected[rule].append(number)
+        if ip.ttl < ttl.get(ip.src, 0):
+            expected["nearer"].append(number)
+        ttl[ip.src] = ip.ttl
+    found = run("routes", office)
+    assert {name: np.flatnonzero(row).tolist() for name, row in found.items()} == expected
+    assert all(expected.values())
 
 
 def test_alarms_agree_with_the_same_rules_in_numpy(run: Run, generator: Callable[[str], Any], tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
-"""What the host's tests share: a small engine written by hand, bundles around it, and captures built by hand."""
+"""What the host's tests share: an engine written by hand, bundles around it, captures, C programs under sanitizers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
+import shutil
 import struct
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +54,19 @@ const struct sm_info sm_info = {{SM_ABI, N_RULES, N_RULES, 0, "DIGEST"}};
 """
 
 
+ROOT = Path(__file__).resolve().parents[2]
+CSRC = ROOT / "host" / "csrc"
+DRIVERS = ROOT / "tests" / "host" / "csrc"
+SANITIZERS = {"thread": "thread", "memory-and-undefined": "address,undefined"}
+OPTIONS = {
+    "TSAN_OPTIONS": "halt_on_error=1 exitcode=66",
+    "ASAN_OPTIONS": "halt_on_error=1 exitcode=66 detect_leaks=1",
+    "UBSAN_OPTIONS": "halt_on_error=1 print_stacktrace=1",
+}
+Driver = Callable[..., "subprocess.CompletedProcess[str]"]
+Build = Callable[..., Driver]
+
+
 @pytest.fixture(autouse=True)
 def engine_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the user's cache."""
@@ -68,18 +85,20 @@ def need_native() -> None:
 
 
 def rule(name: str, **actions: Any) -> dict[str, Any]:
-    base = {"block": 0, "deliver": [], "count": [], "forward": 0, "drop": False, "default": False, "line": 1}
-    return {"name": name, **base, **actions}
+    base = {"block": 0, "deliver": [], "count": [], "forward": 0, "computed": False, "drop": False, "default": False}
+    return {"name": name, **base, "line": 1, **actions}
 
 
 @pytest.fixture
 def manifest() -> dict[str, Any]:
     """A manifest that is right, to be changed."""
     return {
-        "format": 1,
+        "format": 2,
         "name": "edge",
-        "digest": "ab" * 32,
         "version": "0.1.0",
+        "structure": "ab" * 32,
+        "content": hashlib.sha256(b"[]").hexdigest(),
+        "digest": "cd" * 32,
         "source": "packet",
         "record_size": None,
         "reach": 64,
@@ -92,6 +111,8 @@ def manifest() -> dict[str, Any]:
         "channels": ["traffic", "names"],
         "counters": ["seen", "asked"],
         "layouts": [],
+        "tables": [],
+        "states": [],
         "files": {},
         "core": None,
     }
@@ -104,7 +125,7 @@ def make_bundle(tmp_path: Path) -> Callable[..., Bundle]:
     def make(manifest: dict[str, Any], source: str = ENGINE_C) -> Bundle:
         folder = tmp_path / f"bundle-{len(list(tmp_path.glob('bundle-*')))}"
         folder.mkdir()
-        text = source.replace("N_RULES", str(len(manifest["rules"]))).replace("DIGEST", manifest["digest"])
+        text = source.replace("N_RULES", str(len(manifest["rules"]))).replace("DIGEST", manifest["structure"])
         (folder / "engine.c").write_text(text)
         files = {"engine.c": hashlib.sha256(text.encode()).hexdigest()}
         (folder / "manifest.json").write_text(json.dumps({**manifest, "files": files}))
@@ -131,3 +152,51 @@ def make_pcap() -> Callable[..., bytes]:
         return b"".join(out)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def build_driver(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """``build_driver("ring_threads.c", "gcc", "thread")(arguments)`` runs a program over the C runtime, sanitized.
+
+    The sanitizer may be None. ``csrc``: another folder of its sources. ``parts``: those it needs. ``flags``: for
+    the compiler. Skips where the sanitizer is absent.
+    """
+
+    def build(
+        source: str,
+        compiler: str,
+        kind: str | None,
+        csrc: Path = CSRC,
+        flags: Sequence[str] = (),
+        parts: str = "ring*.c",
+    ) -> Driver:
+        if shutil.which(compiler) is None:
+            pytest.skip(f"{compiler} is not installed")
+        folder = tmp_path_factory.mktemp("driver")
+        boundary.write_header(folder)
+        command = [compiler, "-std=c11", "-O1", "-g", "-D_GNU_SOURCE", f"-I{csrc}", f"-I{folder}"]
+        if kind is not None:
+            command += [f"-fsanitize={SANITIZERS[kind]}", "-fno-sanitize-recover=all"]
+        (folder / "empty.c").write_text("int main(void) { return 0; }\n")
+        if subprocess.run(
+            [*command, "-o", "empty", "empty.c"], cwd=folder, capture_output=True, check=False
+        ).returncode:
+            pytest.skip(f"{compiler} has no runtime of its {kind} sanitizer (Debian: libclang-rt-dev)")
+        sources = [DRIVERS / source, *sorted(csrc.glob(parts))]
+        program = folder / "driver"
+        done = subprocess.run(
+            [*command, *flags, "-o", program, *sources, "-lpthread"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+        def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+            # The thread sanitizer of older compilers cannot place its shadow under this kernel's address randomisation.
+            fixed = ["setarch", platform.machine(), "-R"] if shutil.which("setarch") else []
+            return subprocess.run(
+                [*fixed, program, *map(str, arguments)], capture_output=True, text=True, timeout=300,
+                env=os.environ | OPTIONS, check=False,
+            )  # fmt: skip
+
+        return run
+
+    return build

@@ -1,6 +1,7 @@
 """Reading bundles: what is wrong is said, and nothing wrong gets through."""
 
 import copy
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from sevenm.boundary import RULES_MAX
 from sevenm.host.bundle import Bundle, BundleError
+from sevenm.manifest import read, write
 
 
 def test_a_right_manifest_is_read_whole(manifest: dict[str, Any], make_bundle: Callable[..., Bundle]) -> None:
@@ -46,7 +49,8 @@ def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ("[]", "expected an object, found list"),
-        ('{"format": 2}', "format is 2, expected 1; build the bundle again"),
+        ('{"format": 1}', "format is 1, expected 2; build the bundle again with this version"),
+        ("{}", "format is None, expected 2; build the bundle again with this version"),
         ("\xff", "not JSON"),
     ):
         (tmp_path / "manifest.json").write_bytes(text.encode("latin-1"))
@@ -59,32 +63,40 @@ def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
     [
         (["name"], 5, "name is 5, expected a text of at most 256 characters"),
         (["digest"], "AB" * 32, "digest is .*, expected 64 hexadecimal digits"),
+        (["structure"], "AB" * 32, "structure is .*, expected 64 hexadecimal digits"),
         (["source"], "frame", 'source is "frame", expected one of packet, record'),
-        (["record_size"], 64, "record_size is 64, expected one of"),
+        (["record_size"], 64, "record_size is 64, but the source is packets"),
+        (["record_size"], 65, "record_size is 65, expected one of 64, 128"),
         (["reach"], 262145, "reach is 262145, expected a number from 1 to 262144"),
         (["reach"], True, "reach is true, expected a number"),
-        (["channels"], ["a"] * 2, r'channels is \["a", "a"\], expected a list of at most 64 different names'),
-        (["channels"], [str(i) for i in range(65)], "expected a list of at most 64 different names"),
-        (
-            ["rules", 1, "deliver"],
-            [2],
-            r"rules\[1\].deliver is \[2\], expected a list of different numbers from 0 to 1",
-        ),
-        (["rules", 1, "deliver"], [-1], "expected a list of different numbers"),
-        (["rules", 1, "deliver"], [0, 0], "expected a list of different numbers"),
+        (["channels"], ["a"] * 2, r'channels is \["a", "a"\], expected a list of at most 64 different values'),
+        (["channels"], [str(i) for i in range(65)], "expected a list of at most 64 different values"),
+        (["rules", 1, "deliver"], [2], r"rules\[1\].deliver is \[2\], but there are 2"),
+        (["rules", 1, "count"], [0, 2], r"rules\[1\].count is \[0, 2\], but there are 2"),
+        (["rules", 1, "deliver"], [-1], r"rules\[1\].deliver\[0\] is -1, expected a number from 0 to 63"),
+        (["rules", 1, "deliver"], [0, 0], "expected a list of at most 64 different values"),
         (["rules", 0, "forward"], 65536, r"rules\[0\].forward is 65536, expected a number from 0 to 65535"),
         (["rules", 0, "drop"], 1, r"rules\[0\].drop is 1, expected true or false"),
         (["rules", 0, "block"], 1, r"rules\[0\].block is 1, expected 0"),
-        (["rules"], [{}] * 16385, "rules is .*, expected a list of at most 16384 objects"),
+        (["rules"], [{}] * (RULES_MAX + 1), f"rules is .*, expected a list of at most {RULES_MAX} values"),
         (["rules"], [{}], r"rules\[0\].name is missing"),
+        (["rules"], [5], r"rules\[0\] is 5, expected an object"),
         (["blocks", 0, "stop"], 2, "rules 2 to 3 stand in no block"),
         (["blocks", 0, "start"], 1, r"blocks\[0\] covers rules 1 to 3, expected 0 on"),
+        (["blocks", 0, "stop"], 4, r"blocks\[0\] covers rules 0 to 4, expected 0 on"),
         (["blocks", 0, "mode"], "some", r'blocks\[0\].mode is "some", expected one of first, all'),
-        (["blocks", 0, "layout"], 0, r"blocks\[0\].layout is 0, expected a number from 0 to -1"),
+        (["blocks", 0, "layout"], 0, r"blocks\[0\].layout is 0, but there are 0"),
         (["files"], {"../engine.c": "0" * 64}, "files.../engine.c is not the plain name of a file in the bundle"),
+        (["files"], {"manifest.json": "0" * 64}, "files.manifest.json is not the plain name of a file in the bundle"),
         (["files"], {"a": "0"}, "files.a is .*, expected 64 hexadecimal digits"),
         (["core"], {"top": "x", "latency_cycles": 0, "window_beats": 1}, "core.latency_cycles is 0, expected a number"),
-        (["layouts"], [{"size": 65}], r"layouts\[0\].size is 65, expected one of \(64, 128\)"),
+        (["layouts"], [{"name": "x", "version": 1, "size": 65}], r"layouts\[0\].size is 65, expected one of 64, 128"),
+        (
+            ["tables"],
+            [{"name": "t", "keys": [{"kind": "fuzzy"}]}],
+            r'tables\[0\].keys\[0\].kind is "fuzzy", expected one of',
+        ),
+        (["states"], [{"name": "s", "sets": 0}], r"states\[0\].sets is 0, expected a number from 1 to"),
     ],
 )
 def test_every_value_is_checked(
@@ -101,7 +113,67 @@ def test_every_value_is_checked(
 
 
 def test_every_key_has_to_be_there(manifest: dict[str, Any], tmp_path: Path) -> None:
-    for key in set(manifest) - {"core", "record_size"}:
+    for key in manifest:
         (tmp_path / "manifest.json").write_text(json.dumps({k: v for k, v in manifest.items() if k != key}))
         with pytest.raises(BundleError, match=key):
             Bundle.open(tmp_path)
+
+
+SHAPE = {
+    "name": "routes",
+    "keys": [{"kind": "lpm", "width": 32}],
+    "values": [{"name": "port", "lo": 0, "hi": 15}],
+    "most": 2,
+}
+
+
+def test_writing_is_the_inverse_of_reading(manifest: dict[str, Any]) -> None:
+    layout = {"name": "Order", "version": 3, "size": 64, "little": True, "hash": f"0x{7:016x}"}
+    state = {"name": "last", "sets": 256, "ways": 4, "ttl_ns": 0, "cells": ["seen"]}
+    full = {
+        **manifest,
+        "layouts": [layout],
+        "tables": [SHAPE],
+        "states": [state],
+        "source": "record",
+        "record_size": 64,
+    }
+    full["core"] = {"top": "sevenm_core", "latency_cycles": 12, "window_beats": 4}
+    assert write(read(full)) == full
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([[[[[10, 8]], [3]]]], None),
+        ([[[[[10, 8]], [16]]]], "table routes, row 0: port is 0 to 15, not 16"),
+        ([[[[[10, 8], [1, 1]], [3]]]], "table routes, row 0: expected 1 keys and 1 values"),
+        ([[[[[10, 8]], [3]]] * 3], "table routes holds at most 2 rows, not 3"),
+        ([], "has rows of 0 tables, expected 1"),
+        ([[5]], "no rows of tables"),
+    ],
+)
+def test_rows_have_the_shape_of_their_table(
+    manifest: dict[str, Any], tmp_path: Path, rows: Any, expected: str | None
+) -> None:
+    data = json.dumps(rows).encode()
+    (tmp_path / "rows.json").write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    changed = {**manifest, "tables": [SHAPE], "content": digest, "files": {"rows.json": digest}}
+    (tmp_path / "manifest.json").write_text(json.dumps(changed))
+    bundle = Bundle.open(tmp_path)
+    if expected is None:
+        assert bundle.rows == (((((10, 8),), (3,)),),)
+    else:
+        with pytest.raises(BundleError, match=expected):
+            bundle.rows  # noqa: B018 - reading them is what is tested
+
+
+def test_rows_of_another_content_are_refused(manifest: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_bytes(b"[]")
+    changed = {**manifest, "content": "0" * 64, "files": {"rows.json": hashlib.sha256(b"[]").hexdigest()}}
+    (tmp_path / "manifest.json").write_text(json.dumps(changed))
+    with pytest.raises(
+        BundleError, match=r"rows\.json: not the rows of the manifest's content; build the bundle again"
+    ):
+        Bundle.open(tmp_path).rows  # noqa: B018 - reading them is what is tested

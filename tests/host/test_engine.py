@@ -16,7 +16,7 @@ pytestmark = pytest.mark.needs("compiler")
 
 
 def load(bundle: Bundle) -> CompiledEngine:
-    return load_engine(bundle.read("engine.c"), bundle.digest, len(bundle.rules))
+    return load_engine(bundle.read("engine.c"), bundle.structure, len(bundle.rules))
 
 
 @pytest.mark.parametrize("room", [3, 4096])
@@ -94,7 +94,7 @@ def test_the_cache_is_bounded(
 ) -> None:
     monkeypatch.setattr(engine_module, "CACHE_MAX", 2)
     for digit in "123":
-        load(make_bundle({**manifest, "digest": digit * 64})).close()
+        load(make_bundle({**manifest, "structure": digit * 64})).close()
     assert len(list(engine_cache.glob("*.so"))) == 2
 
 
@@ -105,9 +105,9 @@ def test_another_plans_engine_is_refused(manifest: dict[str, Any], make_bundle: 
     ):
         load_engine(source, "cd" * 32, 3)
     with pytest.raises(EngineError, match=r"engine.c has number of rules 3, expected 4"):
-        load_engine(source, manifest["digest"], 4)
+        load_engine(source, manifest["structure"], 4)
     with pytest.raises(EngineError, match=r"engine.c has ABI 1, expected 2"):
-        load_engine(source.replace(b"{SM_ABI,", b"{1,"), manifest["digest"], 3)
+        load_engine(source.replace(b"{SM_ABI,", b"{1,"), manifest["structure"], 3)
 
 
 def test_what_the_compiler_says_is_shown(
@@ -196,7 +196,7 @@ def test_the_compiler_named_by_cc_is_used_with_its_arguments(
 
 def test_two_engines_can_be_loaded_at_once(manifest: dict[str, Any], make_bundle: Callable[..., Bundle]) -> None:
     one = load(make_bundle(manifest))
-    other = load(make_bundle({**manifest, "digest": "0" * 64, "rules": [], "blocks": []}))
+    other = load(make_bundle({**manifest, "structure": "0" * 64, "rules": [], "blocks": []}))
     batch = EventBatch.from_bytes([b"\x01"])
     rules = make_bundle(manifest).rules
     assert len(one.run(batch, rules).fired_entries) == 1

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import struct
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-
-from sevenm import boundary
-
-ROOT = Path(__file__).resolve().parents[2]
-CSRC = ROOT / "host" / "csrc"
-DRIVER = Path(__file__).with_name("csrc") / "ingress_deliver.c"
-PARTS = ("ingress.c", "deliver.c", "pcap_write.c", "ring.c", "ring_file.c", "ring_open.c")
 
 
 def pcap(count: int) -> bytes:
@@ -45,26 +38,15 @@ def pcapng(count: int) -> bytes:
 
 @pytest.mark.needs("compiler")
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_no_sanitizer_objects_to_damaged_captures(compiler: str, tmp_path: Path, soak: bool) -> None:
-    if shutil.which(compiler) is None:
-        pytest.skip(f"{compiler} is not installed")
-    program = tmp_path / "driver"
-    flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]
-    checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    parts = [str(DRIVER), *(str(CSRC / part) for part in PARTS)]
-    boundary.write_header(tmp_path)
-    built = subprocess.run(
-        [compiler, *flags, *checks, f"-I{CSRC}", f"-I{tmp_path}", "-o", str(program), *parts, "-lrt"],
-        capture_output=True,
-        text=True,
-    )
-    assert built.returncode == 0, built.stderr
+def test_no_sanitizer_objects_to_damaged_captures(
+    build_driver: Callable[..., Any], compiler: str, tmp_path: Path, soak: bool
+) -> None:
+    flags = ["-Wall", "-Wextra", "-Werror"]
+    run = build_driver("ingress_deliver.c", compiler, "memory-and-undefined", flags=flags, parts="*.c")
     (tmp_path / "a.pcap").write_bytes(pcap(400))
     (tmp_path / "b.pcapng").write_bytes(pcapng(400))
     ring = f"test-ingress-{os.getpid()}-{compiler}"
-    rounds = "20000" if soak else "150"
-    command = [str(program), ring, rounds, "88172645463325252", str(tmp_path / "a.pcap"), str(tmp_path / "b.pcapng")]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run(ring, 20000 if soak else 150, 88172645463325252, tmp_path / "a.pcap", tmp_path / "b.pcapng")
     Path(f"/dev/shm/sevenm.{ring}").unlink(missing_ok=True)
     assert (done.returncode, done.stderr) == (0, "")
     events, errors = (int(word) for word in done.stdout.replace(",", "").split() if word.isdigit())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -54,8 +54,8 @@ def test_cuts_give_the_row_that_counts(seed: int) -> None:
         assert (counts == 0) == (row is None)
         assert row is None or table.rows[counts - 1] == row
         assert any(lo <= x <= hi for lo, hi in ranges) == (row is not None)
-    assert all(a[1] != b[1] and a[0] < b[0] for a, b in pairwise(cuts))
-    assert all(a[1] + 1 < b[0] for a, b in pairwise(ranges))
+    assert all(a[1] != b[1] and a[0] < b[0] for a, b in itertools.pairwise(cuts))
+    assert all(a[1] + 1 < b[0] for a, b in itertools.pairwise(ranges))
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -7,7 +7,6 @@ import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,9 @@ from sevenm.host.bundle import Bundle
 from sevenm.host.capture.pcap import CaptureError, open_capture
 from sevenm.host.capture.records import open_records
 from sevenm.host.capture.writer import CaptureWriter
+from sevenm.host.devices.device import start
 from sevenm.host.devices.host import HostDevice
+from sevenm.host.devices.software import SoftwareDevice
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring import Ring, RingReader, RingWriter
 from sevenm.host.ring.record import Engine
@@ -31,22 +32,13 @@ MakeBundle = Callable[..., Bundle]
 EVENTS = [(1000, 4, b"\x01abc"), (2000, 90, b"\x03abc"), (3000, 4, b"\x04abc"), (4000, 0, b""), (5000, 2, b"\x00x")]
 
 
-class ByHand:
+class ByHandRules:
     """The engine of conftest.py, in Python: rule r fires on bit r of the first byte."""
-
-    engine = Engine.REFERENCE
-    name = "by hand"
-    generation = 7
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
 
-    def load(self, bundle: Bundle) -> None:
-        self.bundle = bundle
-
-    def start(self) -> None: ...
-
-    def process(self, batch: EventBatch) -> Decisions:
+    def run(self, batch: EventBatch) -> Decisions:
         first = np.array([(batch.data(i) + b"\0")[0] for i in range(len(batch))], np.uint8)
         lengths = batch.events["cap_len"]
         fired = np.array([first >> r & 1 for r in range(len(self.bundle.rules))], np.bool_)
@@ -57,17 +49,25 @@ class ByHand:
 
     def close(self) -> None: ...
 
-    def __enter__(self) -> ByHand:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+class ByHandDevice(SoftwareDevice[ByHandRules]):
+    engine = Engine.REFERENCE
+    name = "by hand"
+    kind = ByHandRules
+
+    def prepare(self, bundle: Bundle) -> ByHandRules:
+        return ByHandRules(bundle)
+
+
+def by_hand(bundle: Bundle) -> ByHandDevice:
+    device = ByHandDevice()
+    start(device, bundle, 7)
+    return device
 
 
 EXPECTED = {
     "bundle": "edge",
-    "digest": "ab" * 32,
+    "digest": "cd" * 32,
     "generation": 7,
     "engine": "reference",
     "events": 5,
@@ -89,7 +89,7 @@ EXPECTED = {
     ),
     "counters": {"seen": 2, "asked": 1},
     "written": None,
-    "device": {"looks": 1},
+    "device": {"batches": 3, "events": 5, "punted": 0, "looks": 1},
 }
 
 
@@ -101,7 +101,7 @@ def test_a_run_reports_exact_numbers(
         request.getfixturevalue("need_native")
     bundle = make_bundle(manifest)
     seen: list[int] = []
-    session = Session(ByHand(bundle), bundle, use_native=use_native)
+    session = Session(by_hand(bundle), bundle, use_native=use_native)
     report = session.run(open_capture(make_pcap(EVENTS), use_native), progress=seen.append, max_events=2)
     data = report.to_json()
     assert 0 <= data.pop("seconds_device") <= data.pop("seconds_total")
@@ -116,10 +116,9 @@ def test_the_compiled_engine_reports_the_same(
 ) -> None:
     bundle = make_bundle(manifest)
     with HostDevice() as device:
-        device.load(bundle)
-        device.start()
+        start(device, bundle)
         data = Session(device, bundle).run(open_capture(make_pcap(EVENTS))).to_json()
-    assert data["device"] == {"batches": 1, "events": 5, "cached": 0}
+    assert data["device"] == {"batches": 1, "events": 5, "punted": 0}
     assert data["engine"] == "host"
     for name in ("events", "bytes", "malformed", "truncated", "dropped", "passed", "forwarded", "rules", "channels"):
         assert data[name] == EXPECTED[name], name
@@ -133,7 +132,7 @@ def test_matches_reach_rings_and_the_written_capture(
     name = f"test-session-{os.getpid()}"
     path = tmp_path / "out.pcap"
     with RingWriter.create(name, slots=256) as ring, CaptureWriter(path) as writer:
-        session = Session(ByHand(bundle), bundle, {"names": ring}, writer)
+        session = Session(by_hand(bundle), bundle, {"names": ring}, writer)
         report = session.run(open_capture(make_pcap(EVENTS)), source=9)
         with RingReader.attach(name) as reader:
             (record,) = reader.read()
@@ -150,7 +149,7 @@ def test_matches_reach_rings_and_the_written_capture(
 def test_a_ring_for_no_channel_is_refused(manifest: dict[str, Any], make_bundle: MakeBundle) -> None:
     bundle = make_bundle(manifest)
     with pytest.raises(ValueError, match="the bundle has no channel other; its channels are: traffic, names"):
-        Session(ByHand(bundle), bundle, {"other": object()})  # type: ignore[dict-item] - wrong
+        Session(by_hand(bundle), bundle, {"other": object()})  # type: ignore[dict-item] - wrong
 
 
 def test_events_of_the_wrong_kind_are_refused(
@@ -158,20 +157,20 @@ def test_events_of_the_wrong_kind_are_refused(
 ) -> None:
     bundle = make_bundle(manifest)
     with pytest.raises(CaptureError) as caught:
-        Session(ByHand(bundle), bundle).run(open_records(bytes(64), 64))
+        Session(by_hand(bundle), bundle).run(open_records(bytes(64), 64))
     assert str(caught.value) == ("memory: link type 147 (USER0), but the rules of edge are about packets: 1 (Ethernet)")
     layout = {"name": "Tick", "version": 1, "size": 64, "little": True, "hash": "0x" + "0" * 16}
     on_records = make_bundle({**manifest, "source": "record", "record_size": 64, "layouts": [layout]})
     with pytest.raises(CaptureError, match=r"the rules of edge are about records: 147 \(USER0\)"):
-        Session(ByHand(on_records), on_records).run(open_capture(make_pcap(EVENTS)))
-    assert Session(ByHand(on_records), on_records).run(open_records(b"\1" * 65, 64)).events == 2
+        Session(by_hand(on_records), on_records).run(open_capture(make_pcap(EVENTS)))
+    assert Session(by_hand(on_records), on_records).run(open_records(b"\1" * 65, 64)).events == 2
 
 
 def test_damage_ends_the_run_and_what_was_read_is_in_the_report(
     manifest: dict[str, Any], make_bundle: MakeBundle, make_pcap: Callable[..., bytes]
 ) -> None:
     bundle = make_bundle(manifest)
-    session = Session(ByHand(bundle), bundle)
+    session = Session(by_hand(bundle), bundle)
     damaged = make_pcap(EVENTS) + struct.pack("<IIII", 0, 0, 2**31, 0)
     with pytest.raises(CaptureError, match="a record of 2147483648 captured bytes"):
         session.run(open_capture(damaged))
@@ -184,8 +183,7 @@ def test_a_built_bundle_decides_as_the_reference_model_on_real_captures(captures
     bundle = Bundle.open(write_bundle(plan, tmp_path / "bundle", gateware=False))
     matched = 0
     with HostDevice() as device:
-        device.load(bundle)
-        device.start()
+        start(device, bundle)
         for path in sorted(captures_dir.iterdir())[::5]:
             for batch in open_capture(path).batches(max_events=100):
                 events = batch.events

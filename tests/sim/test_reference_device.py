@@ -13,7 +13,7 @@ from sevenm.compiler.plan import Block, Plan, Rule, actions, prune
 from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.reference import evaluate
 from sevenm.host.bundle import Bundle, BundleError
-from sevenm.host.devices.device import Device, DeviceError
+from sevenm.host.devices.device import Device, DeviceError, start
 from sevenm.host.ring.record import Engine
 from sevenm.sim import packets, reference_device
 from sevenm.sim.reference_device import ReferenceDevice
@@ -40,13 +40,10 @@ def test_it_is_a_device_that_counts_its_events(bundle: Bundle) -> None:
     with ReferenceDevice() as device:
         assert isinstance(device, Device)
         assert (device.engine, device.name, device.generation) == (Engine.REFERENCE, "reference", 0)
-        device.load(bundle)
-        device.start()
+        start(device, bundle)
         device.process(packets.batch(1, 10))
         device.process(packets.batch(2, 5))
-        assert device.counters() == {"events": 15, "batches": 2}
-        device.load(bundle)
-        assert (device.generation, device.counters()) == (2, {"events": 0, "batches": 0})
+        assert device.counters() == {"batches": 2, "events": 15, "punted": 0}
 
 
 @pytest.mark.parametrize("chunk", [1, 64, 100, 4096])
@@ -58,8 +55,7 @@ def test_decisions_are_those_of_the_model_however_a_batch_is_cut(
     columns = (batch.events[name] for name in ("offset", "cap_len", "wire_len"))
     expected = evaluate(plan_of_tagged_frames(), batch.buffer, *columns)
     with ReferenceDevice() as device:
-        device.load(bundle)
-        device.start()
+        start(device, bundle)
         said = device.process(batch)
         assert len(device.process(batch.slice(0, 0))) == 0
     assert expected.fired.any(axis=1).all()
@@ -67,28 +63,15 @@ def test_decisions_are_those_of_the_model_however_a_batch_is_cut(
         assert np.array_equal(getattr(said, name), getattr(expected, name)), name
 
 
-def test_the_order_of_calls_is_checked(bundle: Bundle) -> None:
-    device = ReferenceDevice()
-    with pytest.raises(DeviceError, match="the reference device has no bundle; load one before start"):
-        device.start()
-    device.load(bundle)
-    with pytest.raises(DeviceError, match="the reference device is not started; load a bundle and start it"):
-        device.process(packets.batch(1, 1))
-    device.start()
-    device.close()
-    with pytest.raises(DeviceError, match="not started"):
-        device.process(packets.batch(1, 1))
-
-
 def test_a_plan_that_was_changed_is_refused(bundle: Bundle) -> None:
     path = bundle.folder / "plan.json"
     path.write_text(path.read_text().replace("tagged", "marked"))
     with pytest.raises(BundleError, match=r"plan\.json: not the file that was built"):
-        ReferenceDevice().load(bundle)
+        ReferenceDevice().prepare(bundle)
 
 
 def test_a_manifest_of_another_plan_is_refused(bundle: Bundle) -> None:
     path = bundle.folder / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "digest": "0" * 64}))
     with pytest.raises(DeviceError, match=r"plan\.json: not the Plan of the manifest; build the bundle again"):
-        ReferenceDevice().load(Bundle.open(bundle.folder))
+        ReferenceDevice().prepare(Bundle.open(bundle.folder))

@@ -13,7 +13,7 @@ from sevenm.compiler import compile_text
 from sevenm.compiler.bundle import write_bundle
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import Device, DeviceError
+from sevenm.host.devices.device import Device, DeviceError, start
 from sevenm.host.ring.record import Engine
 from sevenm.sim import packets
 from sevenm.sim.model import Drive, ModelMismatch
@@ -52,12 +52,13 @@ def toy_bundle(folder: Path, latency: int = 5, **changes: object) -> Bundle:
     source = TOY.read_bytes()
     (folder / "core.v").write_bytes(source)
     actions: dict[int, dict[str, object]] = {0: {"drop": True}, 1: {"forward": 3}, 2: {"deliver": [0]}}
-    plain = {"block": 0, "deliver": [], "count": [], "forward": 0, "drop": False, "default": False, "line": 0}
+    plain = {"block": 0, "deliver": [], "count": [], "forward": 0, "computed": False, "drop": False, "default": False}
+    rules = [{**plain, "line": 0, "name": f"r{number}", **actions.get(number, {})} for number in range(70)]
     manifest: dict[str, object] = {
-        "format": 1, "name": "toy", "digest": "0" * 64, "version": "0", "source": "packet", "record_size": None,
-        "reach": 64, "rules": [{**plain, "name": f"r{number}", **actions.get(number, {})} for number in range(70)],
+        "format": 2, "name": "toy", **dict.fromkeys(("structure", "content", "digest"), "0" * 64), "version": "0",
+        "source": "packet", "record_size": None, "reach": 64, "rules": rules,
         "blocks": [{"name": "toy", "mode": "all", "start": 0, "stop": 70, "layout": None}],
-        "channels": ["one", "two"], "counters": [], "layouts": [],
+        "channels": ["one", "two"], "counters": [], "layouts": [], "tables": [], "states": [],
         "files": {"core.v": hashlib.sha256(source).hexdigest()},
         "core": {"top": "sevenm_core", "latency_cycles": latency, "window_beats": 1},
     }  # fmt: skip
@@ -69,10 +70,9 @@ def test_it_is_a_device_that_says_what_the_reference_says(bundle: Bundle) -> Non
     batch = packets.batch(seed=9, n=2000)
     with RtlDevice(cache=CACHE) as device, ReferenceDevice() as reference:
         assert isinstance(device, Device)
-        assert (device.engine, device.name, device.generation, device.counters()) == (Engine.RTL, "rtl", 0, {})
+        assert (device.engine, device.name, device.generation) == (Engine.RTL, "rtl", 0)
         for each in (device, reference):
-            each.load(bundle)
-            each.start()
+            start(each, bundle)
         expected = reference.process(batch)
         said = device.process(batch)
         assert np.array_equal(said.rows, expected.rows)
@@ -81,7 +81,7 @@ def test_it_is_a_device_that_says_what_the_reference_says(bundle: Bundle) -> Non
         assert bundle.core is not None
         assert counted["latency_cycles"] == bundle.core.latency_cycles
         assert (counted["packets"], counted["stalls"]) == (2000, 0)
-        device.load(bundle)
+        start(device, bundle)
         assert (device.generation, device.counters()["packets"]) == (2, 0)
 
 
@@ -90,8 +90,7 @@ def test_gaps_and_back_pressure_change_no_decision(bundle: Bundle, valid: int, r
     batch = packets.batch(seed=10, n=400)
     with RtlDevice(drive=Drive(valid, ready, seed=5), cache=CACHE) as device, ReferenceDevice() as reference:
         for each in (device, reference):
-            each.load(bundle)
-            each.start()
+            start(each, bundle)
         assert np.array_equal(device.process(batch).rows, reference.process(batch).rows)
 
 
@@ -100,8 +99,7 @@ def test_packets_longer_than_the_window_leave_after_the_stated_latency(bundle: B
         bytes((at * 7 + length) & 0xFF for at in range(length)) for length in (0, 60, 9000, 1, 65536, 256 * 1024, 64)
     ]
     with RtlDevice(cache=CACHE) as device:
-        device.load(bundle)
-        device.start()
+        start(device, bundle)
         device.process(EventBatch.from_bytes(data))
         assert device.counters()["stalls"] == 0
 
@@ -110,8 +108,7 @@ def test_a_verdict_that_the_rules_do_not_explain_is_named(tmp_path: Path) -> Non
     data = [b"\x80" * 64, b"\x80" * 64, bytes([0x80, 1]) + b"\x80" * 62]
     faulty = EventBatch.from_bytes(data, [0, 8 << 56, 0])
     with RtlDevice(cache=CACHE) as device:
-        device.load(toy_bundle(tmp_path / "toy"))
-        device.start()
+        start(device, toy_bundle(tmp_path / "toy"))
         assert device.process(EventBatch.from_bytes(data)).forward.tolist() == [0, 0, 3]
         with pytest.raises(ModelMismatch) as error:
             device.process(faulty)
@@ -120,8 +117,7 @@ def test_a_verdict_that_the_rules_do_not_explain_is_named(tmp_path: Path) -> Non
 
 def test_a_latency_other_than_the_manifests_is_an_error(tmp_path: Path) -> None:
     with RtlDevice(cache=CACHE) as device:
-        device.load(toy_bundle(tmp_path / "toy", latency=6))
-        device.start()
+        start(device, toy_bundle(tmp_path / "toy", latency=6))
         with pytest.raises(ModelMismatch, match="the core takes 5 cycles, its manifest states a latency of 6"):
             device.process(EventBatch.from_bytes([b"x" * 64]))
 
@@ -129,24 +125,10 @@ def test_a_latency_other_than_the_manifests_is_an_error(tmp_path: Path) -> None:
 def test_bundles_without_a_core_that_fits_are_refused(tmp_path: Path) -> None:
     device = RtlDevice(cache=CACHE)
     with pytest.raises(DeviceError, match="the bundle has no gateware; build it again with gateware"):
-        device.load(toy_bundle(tmp_path / "none", core=None))
+        device.prepare(toy_bundle(tmp_path / "none", core=None))
     other = {"top": "other", "latency_cycles": 5, "window_beats": 1}
     with pytest.raises(DeviceError, match="the core's top module must be sevenm_core, not other"):
-        device.load(toy_bundle(tmp_path / "other", core=other))
+        device.prepare(toy_bundle(tmp_path / "other", core=other))
     with pytest.raises(DeviceError, match=r"the core has 70 rules and 2 channels, the manifest 70 and 3; build"):
-        device.load(toy_bundle(tmp_path / "three", channels=["one", "two", "three"]))
+        device.prepare(toy_bundle(tmp_path / "three", channels=["one", "two", "three"]))
     assert device.generation == 0
-
-
-def test_the_order_of_calls_is_checked(tmp_path: Path) -> None:
-    device = RtlDevice(cache=CACHE)
-    with pytest.raises(DeviceError, match="the rtl device has no bundle; load one before start"):
-        device.start()
-    device.load(toy_bundle(tmp_path / "toy"))
-    with pytest.raises(DeviceError, match="the rtl device is not started; load a bundle and start it"):
-        device.process(packets.batch(1, 1))
-    device.start()
-    device.close()
-    device.close()
-    with pytest.raises(DeviceError, match="not started"):
-        device.process(packets.batch(1, 1))

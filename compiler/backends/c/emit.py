@@ -15,16 +15,19 @@ from pathlib import Path
 import jinja2
 
 from sevenm import boundary
+from sevenm.compiler.backends.c.lookup import choices
 from sevenm.compiler.backends.c.naming import Names, fixed_names
 from sevenm.compiler.backends.c.resolve import comment_text, fired_max, resolved
 from sevenm.compiler.backends.c.states import recurrent
 from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, place
+from sevenm.compiler.passes.cost import AUTO, describe
 from sevenm.compiler.passes.visibility import explicit_visibility
 from sevenm.compiler.plan import Plan
 
 _HERE = Path(__file__).parent
 LANES = "engine_lanes.h"
 LOOKUPS = "engine_lookups.h"
+CLASSIFY = "classify.h"
 BOUNDARY = "sm_boundary.h"
 
 
@@ -32,17 +35,24 @@ class CannotEmit(ValueError):
     """The Plan asks for what this back end does not do; the message says what."""
 
 
-def emit(plan: Plan) -> str:
-    """The engine's C text, with everything it needs. Raises CannotEmit, and RangeError if the Plan was not checked and
-    a value leaves 128 bits."""
-    text = generated(plan)
-    for name, body in ((BOUNDARY, boundary.c_header()), *((name, _text(name)) for name in (LANES, LOOKUPS))):
+def emit(plan: Plan, classifier: str = AUTO) -> str:
+    """The engine's C text, with everything it needs. ``classifier``: how rules are looked up in every block, AUTO for
+    what costs least. Raises CannotEmit, ChoiceError if the classifier cannot be had, and RangeError if the Plan was not
+    checked and a value leaves 128 bits."""
+    text = generated(plan, classifier)
+    for name, body in ((BOUNDARY, boundary.c_header()), *((name, _text(name)) for name in (LANES, LOOKUPS, CLASSIFY))):
         text = text.replace(f'#include "{name}"\n', body)
     return text
 
 
-def generated(plan: Plan) -> str:
-    """The part that depends on the Plan; it includes BOUNDARY, LANES and, if it has tables or state, LOOKUPS."""
+def explain(plan: Plan, classifier: str = AUTO) -> str:
+    """For every block how its rules are looked up, what it costs, and what else there was to choose from."""
+    return "\n".join(describe(choice) for choice, _ in choices(plan, explicit_visibility(plan), classifier))
+
+
+def generated(plan: Plan, classifier: str = AUTO) -> str:
+    """The part that depends on the Plan; it includes BOUNDARY, LANES, LOOKUPS if it has tables or state, and CLASSIFY
+    where the rules of a block are classified."""
     again = recurrent(plan)
     if again is not None:
         raise CannotEmit(
@@ -51,8 +61,11 @@ def generated(plan: Plan) -> str:
         )
     template = (_HERE / "engine.c.j2").read_text()
     explicit = explicit_visibility(plan)
-    names = Names(plan, explicit, fixed_names(template, _text(LANES), _text(LOOKUPS), boundary.c_header()))
-    scheduler = resolved(plan, explicit, names)
+    fixed = (_text(name) for name in (LANES, LOOKUPS, CLASSIFY))
+    names = Names(plan, explicit, fixed_names(template, *fixed, boundary.c_header()))
+    found = enumerate(classified for _, classified in choices(plan, explicit, classifier))
+    classifiers = {number: classified for number, classified in found if classified is not None}
+    scheduler = resolved(plan, explicit, names, classifiers)
     program = scheduler.finish()
     layout = place(program, scheduler.nodes, names)
     slot = -(-max(scheduler.slot, scheduler.fixed_span) // 64) * 64
@@ -70,6 +83,8 @@ def generated(plan: Plan) -> str:
         functions=program.functions,
         lookups=bool(plan.tables),
         states=scheduler.states.sizes(),
+        classifiers=[one.made.text for one in classifiers.values()],
+        classified_modes={one.block.mode for one in classifiers.values()},
         leaves={node.op for node in explicit.graph.nodes} | ({"time"} if plan.states else set()),
         pools=[{"type": name, "count": count} for name, count in layout.pools.items()],
         words=layout.words,

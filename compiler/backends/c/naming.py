@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from sevenm.compiler.passes.visibility import Explicit
 from sevenm.compiler.plan import Plan
@@ -18,17 +17,18 @@ from sevenm.compiler.plan.ops import Node
 
 LENGTH_MAX = 40
 """Characters of a name; a longer one is cut."""
-KEYWORDS = (
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while asm typeof "
-    "bool true false linux unix main errno"
-).split()
+KEYWORDS = """
+auto break case char const continue default do double else enum extern float for goto if inline int long register
+restrict return short signed sizeof static struct switch typedef union unsigned void volatile while asm typeof bool
+true false linux unix main errno
+"""
+"""What C, its compilers and its headers have taken."""
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
 def fixed_names(*texts: str) -> set[str]:
     """Every word of the fixed parts of an engine, and of C."""
-    return {word for text in texts for word in _IDENTIFIER.findall(text)} | set(KEYWORDS)
+    return {word for text in (*texts, KEYWORDS) for word in _IDENTIFIER.findall(text)}
 
 
 class Names:

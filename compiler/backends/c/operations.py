@@ -1,7 +1,7 @@
 """Every operation of a Plan in C: a word of 64 condition bits, or what a lane of a column is.
 
-One idea: a table by operation, held against ``sevenm.compiler.plan.ops`` when it is imported. A boolean node is computed
-as a word where WORDS has a case for it, all others lane by lane.
+One idea: a table by operation, held against ``sevenm.compiler.plan.ops`` when it is imported. A boolean node is
+computed as a word where WORDS has a case for it, all others lane by lane.
 """
 
 from __future__ import annotations

@@ -9,7 +9,10 @@ what an engine writes does not grow with its rules.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+
 from sevenm.compiler.backends.c.guards import ALWAYS, Guard, meet
+from sevenm.compiler.backends.c.lookup import LookedUp
 from sevenm.compiler.backends.c.naming import Names
 from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.types import type_of
@@ -33,14 +36,15 @@ def fired_max(plan: Plan) -> int:
     return sum(min(size, CHUNK) if mode == "first" else size for size, mode in sizes)
 
 
-def resolved(plan: Plan, explicit: Explicit, names: Names) -> Scheduler:
-    """A scheduler that was told everything: what decides punts, then each block, then the rest of the chunk's words."""
-    return _Resolver(plan, explicit, names).run()
+def resolved(plan: Plan, explicit: Explicit, names: Names, lookups: Mapping[int, LookedUp]) -> Scheduler:
+    """A scheduler that was told everything: what decides punts, then each block, then the rest of the chunk's words.
+    ``lookups``: the blocks whose rules are looked up."""
+    return _Resolver(plan, explicit, names, lookups).run()
 
 
 class _Resolver:
-    def __init__(self, plan: Plan, explicit: Explicit, names: Names) -> None:
-        self.plan, self.node = plan, explicit.node
+    def __init__(self, plan: Plan, explicit: Explicit, names: Names, lookups: Mapping[int, LookedUp]) -> None:
+        self.plan, self.node, self.lookups = plan, explicit.node, lookups
         self.cuts: dict[int, int] = {}
         """Rules before which a cut stands, each with the node number of the cut."""
         self.guards: dict[int, Guard] = {}
@@ -48,9 +52,15 @@ class _Resolver:
         roots = dict.fromkeys((self.node[ref] for ref in (plan.punt, plan.malformed, plan.truncated)), ALWAYS)
         roots.update((self.node[ref], ALWAYS) for state in plan.states for ref in state.roots)
         needs: list[list[int]] = []
-        for block in plan.blocks:
+        for number, block in enumerate(plan.blocks):
             guard: Guard = ALWAYS
-            for row in range(block.start, block.stop):
+            tested = range(block.start, block.stop)
+            if number in lookups:
+                roots.update(dict.fromkeys(lookups[number].asks, ALWAYS))
+                tested = range(block.start + len(lookups[number].whens), block.stop)
+                asked = [ref for rule in plan.rules[block.start : tested.start] for ref in rule.operands]
+                roots.update(dict.fromkeys((self.node[ref] for ref in asked), ALWAYS))
+            for row in tested:
                 if block.mode == "first" and row > block.start and (row - block.start) % SEGMENT == 0:
                     self.cuts[row] = len(explicit.graph.nodes) + len(needs)
                     guard = frozenset([frozenset([2 * self.cuts[row] + 1])])
@@ -67,8 +77,8 @@ class _Resolver:
         self._flag("punt", self.plan.punt)
         if self.scheduler.graph.value(self.node[self.plan.punt]) is None:
             self.scheduler.say("c->live &= ~c->chunk->punt;")
-        for block in self.plan.blocks:
-            self._block(block)
+        for number, block in enumerate(self.plan.blocks):
+            self._block(block, self.lookups.get(number))
         self._flag("malformed", self.plan.malformed)
         self._flag("truncated", self.plan.truncated)
         for state in range(len(self.plan.states)):
@@ -79,13 +89,17 @@ class _Resolver:
         self.scheduler.demand(self.node[root])
         self.scheduler.say(f"c->chunk->{name} = {self.scheduler.word(self.node[root])} & c->live;")
 
-    def _block(self, block: Block) -> None:
+    def _block(self, block: Block, lookup: LookedUp | None) -> None:
         first = block.mode == "first"
         defaulted = block.stop > block.start and self.plan.rules[block.stop - 1].default
         self.scheduler.say(f"/* block {comment_text(block.name)}: {'first' if first else 'all'} */")
         if first or defaulted:
             self.scheduler.say("c->free = c->live;")
-        for row in range(block.start, block.stop):
+        start = block.start
+        if lookup is not None:
+            self._looked_up(block, lookup)
+            start += len(lookup.whens)
+        for row in range(start, block.stop):
             if row in self.cuts:
                 self.scheduler.say("~c->free", defines=self.cuts[row])
             rule = self.plan.rules[row]
@@ -99,6 +113,14 @@ class _Resolver:
                 lines += [f"c->free &= ~{when};"] * defaulted
             lines += self._aimed(fires, rule) if rule.operands else [f"{fires};"]
             self.scheduler.say("\n".join(lines), self.guards[row])
+
+    def _looked_up(self, block: Block, lookup: LookedUp) -> None:
+        for text in lookup.find(self.scheduler):
+            self.scheduler.say(text)
+        for at, rule in enumerate(self.plan.rules[block.start : block.start + len(lookup.whens)]):
+            if rule.operands:
+                self.scheduler.say("\n".join(self._aimed(lookup.fired(at), rule)))
+        self.scheduler.say(lookup.fire())
 
     def _aimed(self, fires: str, rule: Rule) -> list[str]:
         """Fires the rule, and adds the ports that its events ask for."""

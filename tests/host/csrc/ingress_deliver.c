@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "deliver.h"
-#include "ingress.h"
+#include "index.h"
 #include "pcap_write.h"
 
 #define CHECK(condition) \
@@ -33,62 +33,87 @@ static void *exactly(size_t size) {
     return memory;
 }
 
-/* count groups of random rules. */
-static sm_groups groups(uint32_t count) {
-    uint32_t *start = exactly((count + 1) * sizeof *start), *rules = exactly((size_t)count * RULES * sizeof *rules);
+/* For each rule a list of items below count. */
+static sm_lists lists(uint32_t count) {
+    uint32_t *start = exactly((RULES + 1) * sizeof *start), *items = exactly((size_t)count * RULES * sizeof *items);
     uint32_t n = 0;
-    for (uint32_t item = 0; item < count; item++) {
-        start[item] = n;
-        for (uint32_t rule = 0; rule < RULES; rule++)
-            if (below(3) == 0) rules[n++] = rule;
+    for (uint32_t rule = 0; rule < RULES; rule++) {
+        start[rule] = n;
+        for (uint32_t item = 0; item < count; item++)
+            if (below(3) == 0) items[n++] = item;
     }
-    start[count] = n;
-    return (sm_groups){start, rules};
+    start[RULES] = n;
+    return (sm_lists){start, items};
 }
 
-static void drop_groups(sm_groups g) {
-    free((void *)g.start);
-    free((void *)g.rules);
+static void drop_lists(sm_lists l) {
+    free((void *)l.start);
+    free((void *)l.items);
 }
+
+static uint64_t word(void) { return (uint64_t)below(UINT32_MAX) << 32 | below(UINT32_MAX); }
 
 static void deliver(const uint8_t *buffer, const sm_event *table, uint32_t n, sm_ring *ring) {
     const uint64_t words = (n + 63) / 64;
     sm_event *events = exactly(n * sizeof *events);
     memcpy(events, table, n * sizeof *events);
-    uint64_t *rows = exactly((RULES + 2) * words * sizeof *rows);
-    for (uint64_t i = 0; i < (RULES + 2) * words; i++)
-        rows[i] = ((uint64_t)below(UINT32_MAX) << 32 | below(UINT32_MAX)) & (i % words == words - 1 && n % 64
-                      ? (UINT64_C(1) << n % 64) - 1 : UINT64_MAX);
-    uint64_t *numbers = calloc(RULES + COUNTERS + CHANNELS * (2 + SM_CAUSES), sizeof *numbers);
+    sm_chunk *chunks = exactly(words * sizeof *chunks);
+    sm_fired *all = exactly(words * RULES * sizeof *all);
+    uint16_t *ports = below(2) ? exactly(n * sizeof *ports) : 0, forward[RULES];
+    uint8_t drop[RULES];
+    uint64_t *select = exactly(words * sizeof *select);
+    uint32_t count = 0;
+    for (uint64_t w = 0; w < words; w++) {
+        const uint64_t mask = w == words - 1 && n % 64 ? (UINT64_C(1) << n % 64) - 1 : UINT64_MAX;
+        chunks[w] = (sm_chunk){word() & mask, word() & mask, word() & mask, 0, 0};
+        select[w] = word() & mask;
+        for (uint32_t rule = RULES; rule-- > 0;) { /* any order will do */
+            const uint64_t fired = below(4) ? 0 : word() & mask;
+            if (fired) all[count++] = (sm_fired){fired, rule, 0};
+            chunks[w].fired += fired != 0;
+        }
+    }
+    sm_fired *entries = exactly(count * sizeof *entries);
+    memcpy(entries, all, count * sizeof *entries);
+    free(all);
+    for (uint32_t i = 0; ports && i < n; i++) ports[i] = (uint16_t)word();
+    for (uint32_t rule = 0; rule < RULES; rule++) {
+        forward[rule] = (uint16_t)word();
+        drop[rule] = below(9) == 0;
+    }
+    uint64_t *numbers = calloc(RULES + COUNTERS + CHANNELS * (3 + SM_CAUSES), sizeof *numbers);
     CHECK(numbers);
-    uint64_t *matched = numbers + RULES + COUNTERS, *delivered = matched + CHANNELS, *undelivered = delivered + CHANNELS;
+    uint64_t *matched = numbers + RULES + COUNTERS, *delivered = matched + CHANNELS, *waiting = delivered + CHANNELS;
     sm_accounts accounts = {.rules = numbers, .counters = numbers + RULES, .matched = matched, .delivered = delivered,
-                            .undelivered = undelivered};
-    const sm_actions actions = {RULES, CHANNELS, COUNTERS, 0, groups(CHANNELS), groups(COUNTERS), groups(SM_PORTS),
-                                groups(1)};
-    const sm_batch batch = {buffer, events, n, rows, 1, SM_ENGINE_HOST, 0};
-    sm_ring *rings[CHANNELS] = {0, ring, 0};
-    sm_cursor cursor = {0};
+                            .waiting = waiting, .undelivered = waiting + CHANNELS, .channels = CHANNELS};
+    const sm_actions actions = {RULES, CHANNELS, COUNTERS, 0, lists(CHANNELS), lists(COUNTERS), forward, drop};
+    const sm_batch batch = {buffer, events, n, chunks, entries, ports, 1, SM_ENGINE_HOST, 0};
+    sm_outlet outlet = {.ring = ring};
+    sm_outlet *outlets[CHANNELS] = {0, &outlet, 0};
+    sm_cursor *cursor = calloc(1, sizeof *cursor);
+    CHECK(cursor);
     const uint64_t before = ring->mine;
-    CHECK(sm_deliver(&actions, &batch, rings, &accounts, &cursor, 1000) == 1);
-    CHECK(accounts.events == n && delivered[1] == ring->mine - before);
+    CHECK(sm_deliver(&actions, &batch, outlets, &accounts, cursor, 1000) == 1);
+    CHECK(accounts.events == n && delivered[1] == ring->mine - before && sm_accounts_waiting(&accounts) == 0);
     for (uint32_t c = 0; c < CHANNELS; c++) {
         uint64_t sum = delivered[c];
-        for (uint32_t cause = 0; cause < SM_CAUSES; cause++) sum += undelivered[c * SM_CAUSES + cause];
+        for (uint32_t cause = 0; cause < SM_CAUSES; cause++) sum += accounts.undelivered[c * SM_CAUSES + cause];
         CHECK(sum == matched[c] && matched[c] <= n);
     }
     uint64_t size = 0;
     for (uint32_t i = 0; i < n; i++)
-        if (rows[i / 64] >> i % 64 & 1) size += 16 + events[i].cap_len;
+        if (select[i / 64] >> i % 64 & 1) size += 16 + events[i].cap_len;
     uint8_t *out = exactly(size);
-    CHECK(sm_pcap_write(buffer, events, n, rows, SM_CAPTURE_MAX, out) == size);
+    CHECK(sm_pcap_write(buffer, events, n, select, SM_CAPTURE_MAX, out) == size);
     free(out);
-    drop_groups(actions.channels);
-    drop_groups(actions.counters);
-    drop_groups(actions.ports);
-    drop_groups(actions.drop);
+    drop_lists(actions.deliver);
+    drop_lists(actions.count);
     free(numbers);
-    free(rows);
+    free(cursor);
+    free(select);
+    free(chunks);
+    free(entries);
+    free(ports);
     free(events);
 }
 

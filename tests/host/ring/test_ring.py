@@ -91,7 +91,7 @@ def test_full_ring_counts_the_newest(name: str) -> None:
         assert writer.write(records(writer, 5, 1000)) == 0
         stats = writer.stats()
         assert (stats.sent, stats.delivered, stats.consumed, stats.in_ring) == (1005, 256, 0, 256)
-        assert stats.undelivered == {"full": 749, "reader_gone": 0, "stopped": 0, "corrupt": 0}
+        assert stats.undelivered == {"full": 749, "reader_gone": 0, "stopped": 0, "corrupt": 0, "timeout": 0}
         assert len(reader.read()) == 256
         reader.release()
         assert writer.write(records(writer, 1, 2000)) == 1
@@ -321,7 +321,7 @@ def test_interrupted_block_counts_stopped(name: str) -> None:
                 writer.write(records(writer, 1000))
             stats = writer.stats()
             assert stats.delivered == 256
-            assert stats.undelivered == {"full": 0, "reader_gone": 0, "stopped": 744, "corrupt": 0}
+            assert stats.undelivered == {"full": 0, "reader_gone": 0, "stopped": 744, "corrupt": 0, "timeout": 0}
     finally:
         signal.signal(signal.SIGALRM, before)
 

@@ -196,7 +196,7 @@ def test_blocked_producer_outlives_its_reader(name: str) -> None:
             delivered = int(producer.line())
     stats = Ring.stats(name)
     assert stats.delivered == delivered == 1500 + 1024
-    assert stats.undelivered == {"full": 0, "reader_gone": 5000 - delivered, "stopped": 0, "corrupt": 0}
+    assert stats.undelivered == {"full": 0, "reader_gone": 5000 - delivered, "stopped": 0, "corrupt": 0, "timeout": 0}
     assert stats.sent == 5000
 
 

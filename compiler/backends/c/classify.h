@@ -1,0 +1,170 @@
+/* ---- Classes: which rows an event matches, as the AND of one bit vector per axis --------------------------------- */
+
+#define NO_RULE 0xffffu
+
+/* A column of values to a column of classes. Values are compared as unsigned after ``flip`` (the sign bit of a signed
+   type), so intervals of signed values ascend too. */
+#define CLASS_OF(T, U) \
+    static inline void direct8_##T(u16 *restrict out, const T *restrict x, const u8 *restrict table, U flip) \
+    { EACH out[i] = table[(U)((U)x[i] ^ flip)]; } \
+    static inline void direct16_##T(u16 *restrict out, const T *restrict x, const u16 *restrict table, U flip) \
+    { EACH out[i] = table[(U)((U)x[i] ^ flip)]; }
+CLASS_OF(u8, u8) CLASS_OF(s8, u8) CLASS_OF(u16, u16) CLASS_OF(s16, u16)
+
+/* ``top`` has the last interval that starts at or before each value of the upper bits; from there a search in steps of
+   ``half``, half of that, … finds the interval, the same steps in every lane. ``start`` is padded past its end. */
+#define SEARCH_OF(T, U) \
+    static inline void search_##T(u16 *restrict out, const T *restrict x, const u16 *restrict top, unsigned shift, \
+                                  const U *restrict start, const u16 *restrict class, unsigned half, U flip) \
+    { u32 at[LANES] ALIGNED; \
+      EACH at[i] = top[(size_t)((U)((U)x[i] ^ flip) >> shift)]; \
+      for (unsigned step = half; step; step >>= 1) \
+          EACH at[i] += start[at[i] + step] <= (U)((U)x[i] ^ flip) ? step : 0; \
+      EACH out[i] = class[at[i]]; }
+SEARCH_OF(u32, u32) SEARCH_OF(s32, u32) SEARCH_OF(u64, u64) SEARCH_OF(s64, u64) SEARCH_OF(u128, u128)
+SEARCH_OF(s128, u128)
+
+/* Up to eight words of conditions to one byte a lane, bit k of it from word k. */
+static inline void mask_of(u8 *restrict out, const u64 *restrict when, unsigned count)
+{
+#if SM_AVX512
+    __m512i mask = _mm512_setzero_si512();
+    for (unsigned k = 0; k < count; k++)
+        mask = _mm512_or_si512(mask, _mm512_maskz_set1_epi8(when[k], (char)(1u << k)));
+    _mm512_store_si512((void *)out, mask);
+#else
+    for (unsigned j = 0; j < 8; j++) { /* a matrix of 8 by 8 bits is transposed */
+        u64 x = 0, t;
+        for (unsigned k = 0; k < count; k++)
+            x |= (when[k] >> 8 * j & 0xff) << 8 * k;
+        t = (x ^ x >> 7) & UINT64_C(0x00aa00aa00aa00aa), x ^= t ^ t << 7;
+        t = (x ^ x >> 14) & UINT64_C(0x0000cccc0000cccc), x ^= t ^ t << 14;
+        t = (x ^ x >> 28) & UINT64_C(0x00000000f0f0f0f0), x ^= t ^ t << 28;
+        memcpy(out + 8 * j, &x, sizeof x);
+    }
+#endif
+}
+
+/* STEP words of a vector at once; ``some`` has a bit for each of them that is not 0. */
+#if SM_AVX512
+#define STEP 8u
+typedef __m512i row_bits;
+static inline row_bits bits_at(const u64 *p) { return _mm512_load_si512((const void *)p); }
+static inline row_bits both(row_bits a, row_bits b) { return _mm512_and_si512(a, b); }
+static inline u32 some(row_bits x) { return _mm512_test_epi64_mask(x, x); }
+#elif SM_AVX2
+#define STEP 4u
+typedef __m256i row_bits;
+static inline row_bits bits_at(const u64 *p) { return _mm256_load_si256((const __m256i *)(const void *)p); }
+static inline row_bits both(row_bits a, row_bits b) { return _mm256_and_si256(a, b); }
+static inline u32 some(row_bits x)
+{
+    __m256i none = _mm256_cmpeq_epi64(x, _mm256_setzero_si256());
+    return ~(u32)_mm256_movemask_pd(_mm256_castsi256_pd(none)) & 15;
+}
+#else
+#define STEP 1u
+typedef u64 row_bits;
+static inline row_bits bits_at(const u64 *p) { return *p; }
+static inline row_bits both(row_bits a, row_bits b) { return a & b; }
+static inline u32 some(row_bits x) { return x != 0; }
+#endif
+
+/* Lanes in ``word`` have rule ``number`` (unless an earlier one). */
+static inline __attribute__((unused)) void or_rule(u16 *restrict rule, u64 word, u16 number)
+{
+    for (; word; word &= word - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(word);
+        rule[i] = number < rule[i] ? number : rule[i];
+    }
+}
+
+static inline __attribute__((unused)) void add_rule(u64 *restrict events, u64 *restrict touched, u64 word, u16 number)
+{
+    events[number] |= word;
+    touched[number >> 6] |= (u64)(word != 0) << (number & 63);
+}
+
+/* Only lanes in ``word`` keep their rule. */
+static inline void only_rules(u16 *restrict rule, u64 word)
+{
+    u8 not[LANES] ALIGNED;
+    expand_u8(not, ~word);
+    EACH rule[i] |= (u16)-(u16)not[i];
+}
+
+/* Lanes with a rule, put together by rule, in no order: how many rules, their numbers in ``out`` and their lanes in
+   ``events``, which is all 0 before. */
+static inline __attribute__((unused)) u32 lanes_by_rule(u16 *restrict out, u64 *restrict events, const u16 *restrict rule, u64 live)
+{
+    u32 count = 0;
+    for (u64 lanes = live & ltk_u16(rule, NO_RULE); lanes; lanes &= lanes - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(lanes);
+        out[count] = rule[i];
+        count += !events[rule[i]];
+        events[rule[i]] |= UINT64_C(1) << i;
+    }
+    return count;
+}
+
+/* ---- Tables, filled once when the engine is loaded: what the file has is where something changes ----------------- */
+
+static inline __attribute__((unused)) void fill_direct8(u8 *table, u32 size, const u32 *start, const u16 *class, u32 count)
+{
+    for (u32 r = 0; r < count; r++)
+        for (u32 at = start[r], end = r + 1 < count ? start[r + 1] : size; at < end; at++)
+            table[at] = (u8)class[r];
+}
+
+static inline __attribute__((unused)) void fill_direct16(u16 *table, u32 size, const u32 *start, const u16 *class, u32 count)
+{
+    for (u32 r = 0; r < count; r++)
+        for (u32 at = start[r], end = r + 1 < count ? start[r + 1] : size; at < end; at++)
+            table[at] = class[r];
+}
+
+#define FILL_TOP(U) \
+    static inline __attribute__((unused)) void fill_top_##U(u16 *top, u32 size, unsigned shift, const U *start, u32 count) \
+    { u32 at = 0; \
+      for (u32 h = 0; h < size; h++) { \
+          while (at + 1 < count && start[at + 1] <= (U)h << shift) at++; \
+          top[h] = (u16)at; } }
+FILL_TOP(u32) FILL_TOP(u64) FILL_TOP(u128)
+
+/* Each class's vector is that of the class before it but for the rows listed up to its end. */
+static inline __attribute__((unused)) void fill_vectors(u64 *v, size_t words, u32 classes, const u32 *end, const u16 *row)
+{
+    u32 at = 0;
+    for (u32 c = 0; c < classes; c++, v += words) {
+        if (c)
+            memcpy(v, v - words, words * sizeof *v);
+        for (; at < end[c]; at++)
+            v[row[at] >> 6] ^= UINT64_C(1) << (row[at] & 63);
+    }
+}
+
+/* Class m: rows whose condition is a bit of m, and those of ``count`` or more, which another axis asks for. */
+static inline __attribute__((unused)) void fill_masks(u64 *v, size_t words, unsigned count, const u8 *condition, u32 rows)
+{
+    for (u32 r = 0; r < rows; r++)
+        for (u32 m = 0; m < 1u << count; m++)
+            if (condition[r] >= count || m >> condition[r] & 1)
+                v[m * words + (r >> 6)] |= UINT64_C(1) << (r & 63);
+}
+
+/* ANDs the vectors of a part into those of a folded axis; class c takes the part's class example[c]. */
+static inline __attribute__((unused)) void fill_fold(u64 *v, size_t words, u32 classes, const u64 *part, const u16 *example,
+                                                     int first)
+{
+    for (u32 c = 0; c < classes; c++)
+        for (size_t w = 0; w < words; w++)
+            v[c * words + w] = (first ? ALL : v[c * words + w]) & part[example[c] * words + w];
+}
+
+static inline __attribute__((unused)) void fill_summary(u64 *s, size_t summary, const u64 *v, size_t words, u32 classes)
+{
+    for (u32 c = 0; c < classes; c++)
+        for (size_t w = 0; w < words; w++)
+            if (v[c * words + w])
+                s[c * summary + (w >> 6)] |= UINT64_C(1) << (w & 63);
+}

@@ -1,0 +1,98 @@
+"""Blocks whose rules are looked up: what they ask of the scheduler, and the statements that find and fire their rules.
+
+One idea: a block's bit vectors need columns of their keys and words of their conditions, whatever the event is; rules
+of the residue are tested and join by their number. Then the lanes of each rule are put together and fired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sevenm.compiler.backends.c.classifiers import lookup
+from sevenm.compiler.backends.c.classify_text import Classifier, classifier
+from sevenm.compiler.backends.c.program import Scheduler
+from sevenm.compiler.backends.c.types import type_of
+from sevenm.compiler.passes.cost import AUTO, Choice
+from sevenm.compiler.passes.rows import Condition
+from sevenm.compiler.passes.visibility import Explicit
+from sevenm.compiler.plan import Block, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """``whens`` are the conditions of the block's rules, without the default of an ``all`` block."""
+
+    block: Block
+    choice: Choice
+    whens: tuple[int, ...]
+    made: Classifier
+
+    @property
+    def asks(self) -> Iterator[int]:
+        """Nodes that are needed whatever the event is."""
+        yield from self.made.keys
+        yield from (literal // 2 for condition in self.made.conditions for clause in condition for literal in clause)
+        yield from (self.whens[rule] for rule in self.choice.rows.residue)
+
+    def fired(self, rule: int) -> str:
+        """C expression: the events that a rule, counted from the start of the block, fires on."""
+        if self.block.mode == "first":
+            return f"eqk_u16(c->rule, {rule}) & c->live"
+        return f"{self.made.prefix}_events[{rule}]"
+
+    def find(self, scheduler: Scheduler) -> Iterator[str]:
+        """The statements that find the rules of 64 events."""
+        columns = []
+        for key in self.made.keys:
+            scheduler.demand(key)
+            columns.append(scheduler.column(key, type_of(scheduler.nodes[key])))
+        words = [_word(scheduler, condition) for condition in self.made.conditions]
+        first, events, touched = self.block.mode == "first", *(f"{self.made.prefix}_{n}" for n in ("events", "touched"))
+        yield self.made.call(columns, words, *(["c->rule"] if first else ["c->live", events, touched]))
+        for rule in self.choice.rows.residue:
+            scheduler.demand(self.whens[rule])
+            when = scheduler.word(self.whens[rule])
+            if first:
+                yield f"or_rule(c->rule, {when}, {rule});"
+            else:
+                yield f"add_rule({events}, {touched}, {when} & c->live, {rule});"
+
+    def fire(self) -> str:
+        """The statement that fires them."""
+        events = f"{self.made.prefix}_events"
+        if self.block.mode == "first":
+            return f"fire_found(c, {events}, {self.block.start});"
+        words = -(-len(self.whens) // 64)
+        return f"fire_touched(c, {events}, {self.made.prefix}_touched, {words}, {self.block.start});"
+
+
+def choices(plan: Plan, explicit: Explicit, wish: str = AUTO) -> list[tuple[Choice, LookedUp | None]]:
+    """For every block what was chosen, and what it takes if its rules are looked up. Raises ChoiceError."""
+    out: list[tuple[Choice, LookedUp | None]] = []
+    for number, block in enumerate(plan.blocks):
+        rules = plan.rules[block.start : block.stop]
+        last = block.mode == "all" and bool(rules) and rules[-1].default
+        whens = tuple(explicit.node[rule.when] for rule in (rules[:-1] if last else rules))
+        found = lookup(block.name, block.mode, explicit.graph.nodes, whens, wish)
+        looked_up = None
+        if found.vectors is not None:
+            keys = found.choice.rows.keys
+            made = classifier(
+                block.name, block.mode, f"lookup_{number}", explicit.graph.nodes, keys, found.vectors, len(whens)
+            )
+            looked_up = LookedUp(block, found.choice, whens, made)
+        out.append((found.choice, looked_up))
+    return out
+
+
+def _word(scheduler: Scheduler, condition: Condition) -> str:
+    """C expression of the events for which every clause holds."""
+    parts = []
+    for clause in condition:
+        literals = []
+        for literal in clause:
+            scheduler.demand(literal // 2)
+            literals.append(f"{'~' * (literal & 1)}{scheduler.word(literal // 2)}")
+        parts.append(literals[0] if len(literals) == 1 else f"({' | '.join(literals)})")
+    return " & ".join(parts) or "ALL"

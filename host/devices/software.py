@@ -1,0 +1,116 @@
+"""What devices that decide batches in this process have in common: generations, swaps, counters, attached events.
+
+One idea: one lock, held while a batch is decided and while anything is swapped. So a swap falls between two batches,
+and what is replaced is closed when nothing runs in it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from threading import Lock
+from types import TracebackType
+from typing import Generic, Protocol, Self, TypeVar
+
+import numpy as np
+
+from sevenm.host.batch import EventBatch
+from sevenm.host.bundle import Bundle
+from sevenm.host.devices.device import GENERATION_MAX, Capabilities, Decided, DeviceError, Prepared, TableEdit
+from sevenm.host.engine.decisions import Decisions
+from sevenm.host.ring.record import Engine
+
+
+class Runner(Prepared, Protocol):
+    """A prepared bundle that decides batches; ``counters`` are its own ones, from when it was prepared."""
+
+    def run(self, batch: EventBatch) -> Decisions: ...
+    def counters(self) -> dict[str, int]: ...
+
+
+R = TypeVar("R", bound=Runner)
+
+
+class SoftwareDevice(ABC, Generic[R]):
+    """A ``Device`` of the kind that ``_prepare`` makes runners for."""
+
+    engine: Engine
+    name: str
+    kind: type[R]
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self._lock = Lock()
+        self._runner: R | None = None
+        self._batches = self._events = self._punted = 0
+        self._source: Iterator[EventBatch] = iter(())
+
+    @abstractmethod
+    def prepare(self, bundle: Bundle) -> R:
+        """As ``Device.prepare``."""
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities()
+
+    def activate(self, prepared: Prepared, generation: int) -> None:
+        if not isinstance(prepared, self.kind):
+            raise DeviceError(f"the device {self.name} activates what its own prepare returned, not {prepared!r}")
+        with self._lock:
+            self._check(generation)
+            if prepared is self._runner:
+                raise DeviceError(f"the device {self.name} runs this already; prepare the bundle again")
+            old, self._runner = self._runner, prepared
+            self.generation = generation
+            self._batches = self._events = self._punted = 0
+            if old is not None:
+                old.close()
+
+    def update(self, edit: TableEdit, generation: int) -> None:
+        raise DeviceError(f"the device {self.name} cannot change rows while it runs; prepare and activate a new bundle")
+
+    def attach(self, batches: Iterator[EventBatch]) -> None:
+        self._source = batches
+
+    def process(self, batch: EventBatch) -> Decisions:
+        return self._decide(batch)[0]
+
+    def poll(self) -> Decided | None:
+        batch = next(self._source, None)
+        return None if batch is None else Decided(batch, *self._decide(batch))
+
+    def counters(self) -> dict[str, int]:
+        """``batches``, ``events`` and ``punted`` since the last ``activate``, then the runner's own."""
+        with self._lock:
+            own = {} if self._runner is None else self._runner.counters()
+            return {"batches": self._batches, "events": self._events, "punted": self._punted, **own}
+
+    def close(self) -> None:
+        with self._lock:
+            runner, self._runner = self._runner, None
+            if runner is not None:
+                runner.close()
+
+    def _decide(self, batch: EventBatch) -> tuple[Decisions, int]:
+        with self._lock:
+            if self._runner is None:
+                raise DeviceError(f"the device {self.name} has no rules; prepare a bundle and activate it")
+            decisions = self._runner.run(batch)
+            decisions.generation = self.generation
+            self._batches += 1
+            self._events += len(batch)
+            self._punted += int(np.count_nonzero(decisions.punt))
+            return decisions, self.generation
+
+    def _check(self, generation: int) -> None:
+        if not self.generation < generation <= GENERATION_MAX:
+            raise DeviceError(
+                f"generation must be {self.generation + 1} to {GENERATION_MAX}, later than the last, not {generation}"
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

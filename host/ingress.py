@@ -1,0 +1,59 @@
+"""Where events come from: the interface of an open ingress, and the kinds there are.
+
+One idea: whatever a source is, it gives batches of events in order. A kind knows how to open one from what a person
+writes after ``-r``; pcap files and files of bare records are kinds (``sevenm.host.capture.kinds``), and so is whatever
+another package registers under ``sevenm.ingress``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from sevenm.host.batch import EventBatch
+from sevenm.host.registry import Registry
+
+
+class Ingress(Protocol):
+    """An open source of events. ``link_type`` is 1 for Ethernet frames, 147 for bare records.
+
+    ``size`` and ``position`` are for progress, in units of the source (bytes of a file): how much there is, None if
+    that is not known, and how far it is. ``warnings`` says, after the last batch, which defects the source had."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def link_type(self) -> int: ...
+    @property
+    def size(self) -> int | None: ...
+    @property
+    def position(self) -> int: ...
+    def batches(self, max_events: int = ..., max_bytes: int = ..., source: int = ...) -> Iterator[EventBatch]: ...
+    def warnings(self) -> list[str]: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the rules are on: frames, or records of ``record_size`` bytes (None for frames)."""
+
+    record_size: int | None = None
+
+
+def _nothing() -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class IngressKind:
+    """``label``: one line for people. ``open`` gives the source that the text names; it raises CaptureError or OSError.
+    ``missing``: what has to be installed before it can be used, None if nothing is."""
+
+    label: str
+    open: Callable[[str, Wanted], Ingress]
+    missing: Callable[[], str | None] = _nothing
+
+
+INGRESS = Registry("sevenm.ingress", "ingress", IngressKind)
+"""Every kind of ingress that an installed package registers."""

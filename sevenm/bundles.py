@@ -1,0 +1,127 @@
+"""Bundles that are made on the way, kept in the user's cache, and bundles that come from elsewhere.
+
+One idea: engines run bundles, never Plans, and a bundle is native code. One in the cache is named by what it was made
+from: the Plan and the sources of the back ends, so that neither another rule file nor another version of sevenm meets
+it. Of one that comes from elsewhere only the Plan is believed, which is checked data: what runs has to be, byte for
+byte, what this version makes of that Plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from os import PathLike
+from pathlib import Path
+
+from sevenm.compiler.bundle import CORE_FILES, PLAN, BundleWriteError, generate, write_bundle
+from sevenm.compiler.plan import Plan, PlanError
+from sevenm.host.bundle import Bundle, BundleError
+from sevenm.host.engine.code_cache import usable
+
+BUNDLES_MAX = 128
+"""Bundles that are kept in the cache; the longest unused go first."""
+
+
+@contextmanager
+def bundle_for(plan: Plan, gateware: bool) -> Iterator[Bundle]:
+    """The Plan's bundle, from the cache or made now; in a temporary folder where no cache can be written."""
+    bundle: Bundle | None = None
+    own = usable()
+    if own is not None:
+        with suppress(OSError, BundleWriteError):
+            bundle = _cached(plan, gateware, own / "bundles")
+    if bundle is not None:
+        yield bundle
+        return
+    with tempfile.TemporaryDirectory(prefix="sevenm-") as temporary:
+        yield Bundle.open(write_bundle(plan, Path(temporary) / "bundle", gateware))
+
+
+def open_bundle(folder: str | PathLike[str], gateware: bool = False) -> Bundle:
+    """The bundle in a folder that `sevenm build` wrote, after its code was compared with what its Plan says it is.
+
+    engine.c is machine code of this process once it is loaded, so nothing but what this version of sevenm generates
+    from plan.json is let through. The core is compared if ``gateware`` is set, which takes seconds and needs Amaranth;
+    else the bundle that is returned has none. Raises BundleError, MissingExtra."""
+    bundle = Bundle.open(folder)
+    plan = plan_of(bundle)
+    gateware = gateware and bundle.core is not None
+    expected, _ = generate(plan, gateware, lambda step: None)
+    for name in (name for name in bundle.files if gateware or name not in CORE_FILES):
+        if name not in expected or bundle.read(name) != expected[name].encode():
+            raise BundleError(
+                f"{bundle.folder / name}: not what this version of sevenm makes of {PLAN}, and it would run as code; "
+                f"build the bundle again from its rules"
+            )
+    if gateware:
+        return bundle
+    kept = {name: digest for name, digest in bundle.files.items() if name not in CORE_FILES}
+    return replace(bundle, manifest=replace(bundle.manifest, files=kept, core=None))
+
+
+def plan_of(bundle: Bundle) -> Plan:
+    """The Plan that the bundle was made from. Raises BundleError if there is none, or it is not the manifest's."""
+    path = bundle.path(PLAN)
+    try:
+        plan = Plan.load(path)
+    except PlanError as error:
+        raise BundleError(str(error)) from error
+    if plan.digest != bundle.digest:
+        raise BundleError(f"{path}: not the Plan of the manifest; build the bundle again")
+    return plan
+
+
+def _cached(plan: Plan, gateware: bool, folder: Path) -> Bundle:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / _key(plan, gateware)
+    with suppress(BundleError):
+        bundle = Bundle.open(path)
+        for name in bundle.files:
+            bundle.read(name)
+        os.utime(path)
+        return bundle
+    if path.exists():
+        shutil.rmtree(path)
+    write_bundle(plan, path, gateware)
+    _prune(folder)
+    return Bundle.open(path)
+
+
+def _prune(folder: Path) -> None:
+    with suppress(OSError):
+        aged = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in aged[BUNDLES_MAX:]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _key(plan: Plan, gateware: bool) -> str:
+    text = json.dumps(plan.to_json(), sort_keys=True) + _generators()
+    return hashlib.sha256(text.encode()).hexdigest()[:40] + ("-gateware" if gateware else "")
+
+
+@cache
+def _generators() -> str:
+    """A digest of everything that turns a Plan into a bundle."""
+    digest = hashlib.sha256()
+    for package in ("sevenm.compiler", "sevenm.hdl"):
+        for name, data in sorted(_sources(files(package), "")):
+            digest.update(f"{name}\0{len(data)}\0".encode() + data)
+    return digest.hexdigest()
+
+
+def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for item in folder.iterdir():
+        if item.is_dir():
+            if item.name != "__pycache__":
+                yield from _sources(item, f"{prefix}{item.name}/")
+        elif not item.name.endswith((".pyc", ".so")):
+            yield prefix + item.name, item.read_bytes()

@@ -1,0 +1,108 @@
+"""Chooses among the devices and kinds of ingress that installed packages register, and says what each lacks here.
+
+One idea: a device is named by its entry and by nothing else, so that one from another package is chosen, listed and
+compared like those that come with sevenm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sevenm.compiler.bundle import CORE_FILES, gateware_missing
+from sevenm.host.bundle import Bundle
+from sevenm.host.devices.device import DEVICES, Device, DeviceKind, DeviceUnavailable, start
+from sevenm.host.ingress import INGRESS
+from sevenm.host.registry import Registry, RegistryError
+
+DEFINITION = "reference"
+"""The device that the others are compared with, and that needs nothing but Python."""
+DEFAULT = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One registered name. ``missing``: what to install, None if it can be used. ``error``: why it never can be."""
+
+    name: str
+    package: str
+    label: str = ""
+    missing: str | None = None
+    error: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        return self.missing is None and self.error is None
+
+
+def list_devices() -> list[Listed]:
+    """Every registered device, in order of names."""
+    return _listed(DEVICES)
+
+
+def list_ingress() -> list[Listed]:
+    """Every registered kind of ingress, in order of names."""
+    return _listed(INGRESS)
+
+
+def device_names() -> list[str]:
+    """The names to compare: the definition first, then the others in order."""
+    return sorted(DEVICES.names(), key=lambda name: (name != DEFINITION, name))
+
+
+def default_engine() -> tuple[str, str | None]:
+    """The device to use if none is named, and why it is not generated C, which is the fast one."""
+    why = missing(DEVICES.load(DEFAULT))
+    return (DEFAULT, None) if why is None else (DEFINITION, why)
+
+
+def needs_gateware(name: str) -> bool:
+    """Whether the device runs the core of a bundle. Raises RegistryError."""
+    return _runs_core(DEVICES.load(name))
+
+
+def make_device(name: str) -> Device:
+    """The device of that name, without rules. Raises RegistryError, or DeviceUnavailable that says what to install."""
+    kind = DEVICES.load(name)
+    why = missing(kind)
+    if why is not None:
+        raise DeviceUnavailable(f"the engine {name} is not available: {why}")
+    device = kind.make()
+    if not isinstance(device, Device):
+        raise RegistryError(f"{DEVICES.entries()[name][0]}: makes a {type(device).__name__}, which is no Device")
+    return device
+
+
+@contextmanager
+def running(name: str, bundle: Bundle) -> Iterator[Device]:
+    """The device of that name, with the bundle active as generation 1. Raises RegistryError or DeviceError."""
+    with make_device(name) as device:
+        start(device, bundle)
+        yield device
+
+
+def missing(kind: DeviceKind) -> str | None:
+    """What has to be installed before the device can be used, and how; None if nothing is."""
+    package = gateware_missing() if _runs_core(kind) else None
+    if package is not None:
+        return f"{package} is not installed: pip install 'sevenm[hdl]'"
+    return kind.missing()
+
+
+def _runs_core(kind: DeviceKind) -> bool:
+    return not set(CORE_FILES).isdisjoint(kind.needs)
+
+
+def _listed(registry: Registry[Any]) -> list[Listed]:
+    out = []
+    for name, entries in registry.entries().items():
+        package = ", ".join(sorted(entry.package for entry in entries))
+        try:
+            kind = registry.load(name)
+            lacks = missing(kind) if isinstance(kind, DeviceKind) else kind.missing()
+            out.append(Listed(name, package, kind.label, lacks))
+        except RegistryError as error:
+            out.append(Listed(name, package, error=str(error)))
+    return out

@@ -1,0 +1,143 @@
+"""Events from whatever holds them: bytes, arrays, records out of a ring, files, anything that gives batches.
+
+One idea: everything becomes batches that lie where the bytes already are; only what has no buffer of its own is copied.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sevenm.compiler.plan import Plan
+from sevenm.host.batch import EVENT, EventBatch
+from sevenm.host.capture.format import LINK_ETHERNET, CaptureError
+from sevenm.host.capture.pcap_classic import MAGIC as CLASSIC_MAGIC
+from sevenm.host.capture.pcapng import MAGIC as PCAPNG_MAGIC
+from sevenm.host.devices.device import DeviceUnavailable
+from sevenm.host.ingress import INGRESS, Ingress, Wanted
+
+CAPTURE, RECORDS = "capture", "records"
+MAGICS = (*CLASSIC_MAGIC, PCAPNG_MAGIC)
+TOGETHER = 4096
+"""Byte strings that are packed into one batch."""
+
+Events: TypeAlias = (
+    bytes | bytearray | memoryview | str | PathLike[str] | NDArray[Any] | EventBatch | Ingress | Iterable[bytes]
+)
+"""What can be matched. Bytes are one event. A text or a path is a file: a capture, or, for rules on records, bare
+records. An array is a run of records: those that a ring's reader gives, records of the rules' schema, or rows of bytes.
+Anything else gives byte strings, one an event."""
+
+
+class CaptureWarning(UserWarning):
+    """A file could be read, but something is wrong with it."""
+
+
+def open_events(source: str, plan: Plan, ingress: str | None = None) -> Ingress:
+    """The events that ``source`` names, through the registered ingress of that name; by default a capture, but for
+    rules on records bare records where the file does not begin like a capture. "-" is standard input.
+
+    Raises CaptureError for what cannot be read or is not what the rules are on, RegistryError, DeviceUnavailable."""
+    name = ingress or _guess(source, plan)
+    kind = INGRESS.load(name)
+    lacks = kind.missing()
+    if lacks is not None:
+        raise DeviceUnavailable(f"the ingress {name} is not available: {lacks}")
+    hint = "; if it holds bare records, say --ingress records" if ingress is None and plan.source == "record" else ""
+    try:
+        reader = kind.open(source, Wanted(plan.layouts[0].size if plan.source == "record" else None))
+    except CaptureError as error:
+        raise CaptureError(f"{error}{hint}") from error
+    try:
+        _check_link(reader, plan, hint)
+    except CaptureError:
+        reader.close()
+        raise
+    return reader
+
+
+def batches_of(events: Events, plan: Plan) -> Iterator[EventBatch]:
+    """The events in order, in batches; defects of a file are warnings. Raises what ``open_events`` does, ValueError for
+    an array that holds no events of these rules, TypeError for what holds no byte strings."""
+    if isinstance(events, EventBatch):
+        yield events
+    elif isinstance(events, bytes | bytearray | memoryview):
+        yield EventBatch.from_bytes([bytes(events)])
+    elif isinstance(events, np.ndarray):
+        yield batch_of_array(events, plan)
+    elif isinstance(events, str | PathLike):
+        reader = open_events(fspath(events), plan)
+        try:
+            yield from reader.batches()
+            for defect in reader.warnings():
+                warnings.warn(f"{reader.name}: {defect}", CaptureWarning, stacklevel=2)
+        finally:
+            reader.close()
+    elif isinstance(events, Iterable):
+        strings = iter(events)
+        while some := list(islice(strings, TOGETHER)):
+            yield EventBatch.from_bytes(some)
+    else:
+        _check_link(events, plan, "")
+        yield from events.batches()
+
+
+def batch_of_array(array: NDArray[Any], plan: Plan) -> EventBatch:
+    """The events of an array, in place where it is contiguous.
+
+    (n,) records of a ring: the data of each. (n,) of a structured dtype: each is the bytes of one. (n, size) uint8:
+    each row is one. Raises ValueError for another array, or records that are not as long as the rules' schema says."""
+    array = np.ascontiguousarray(array)
+    flat = array.view(np.uint8).reshape(-1) if array.size else np.zeros(0, np.uint8)
+    table = np.zeros(len(array) if array.ndim else 0, EVENT)
+    fields = array.dtype.fields
+    if array.ndim == 1 and fields is not None and {"data", "cap_len", "wire_len", "ts_ns"} <= fields.keys():
+        table["offset"] = np.arange(len(array)) * array.itemsize + fields["data"][1]
+        room = np.uint32(array.dtype["data"].itemsize)
+        table["cap_len"] = np.minimum(array["cap_len"], room)
+        for name in ("wire_len", "ts_ns"):
+            table[name] = array[name]
+        return EventBatch(flat, table)
+    if array.ndim == 1 and fields is not None:
+        size = array.itemsize
+    elif array.ndim == 2 and array.dtype == np.uint8:
+        size = array.shape[1]
+    else:
+        raise ValueError(
+            f"an array of events is (n,) of records or (n, size) of uint8, not {array.shape} of {array.dtype}"
+        )
+    if plan.source == "record" and size != plan.layouts[0].size:
+        raise ValueError(f"a record of {plan.layouts[0].name} has {plan.layouts[0].size} bytes, not {size}")
+    table["offset"] = np.arange(len(array), dtype=np.uint64) * np.uint64(size)
+    table["cap_len"] = table["wire_len"] = size
+    return EventBatch(flat, table)
+
+
+def _check_link(reader: Ingress, plan: Plan, hint: str) -> None:
+    if plan.source == "packet" and reader.link_type != LINK_ETHERNET:
+        raise CaptureError(f"{reader.name}: holds schema records, but the rules are on packets")
+    if plan.source == "record" and reader.link_type == LINK_ETHERNET:
+        raise CaptureError(
+            f"{reader.name}: holds Ethernet frames, but the rules are on bare records; "
+            f"say `over udp.dstport == PORT` in the block if the records come in UDP{hint}"
+        )
+
+
+def _guess(source: str, plan: Plan) -> str:
+    """A pipe, or what cannot be read, is taken for a capture."""
+    if plan.source == "packet" or source == "-":
+        return CAPTURE
+    try:
+        if not Path(source).is_file():
+            return CAPTURE
+        with Path(source).open("rb") as file:
+            return CAPTURE if file.read(4) in MAGICS else RECORDS
+    except OSError:
+        return CAPTURE
