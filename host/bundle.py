@@ -115,6 +115,11 @@ class Bundle:
         return self.manifest.files
 
     @property
+    def refused(self) -> dict[str, str]:
+        """Why a file that belongs to a bundle was not made of these rules."""
+        return self.manifest.refused
+
+    @property
     def core(self) -> Core | None:
         return self.manifest.core
 
@@ -142,6 +147,8 @@ class Bundle:
 
     def read(self, name: str) -> bytes:
         """The bytes of a file of the bundle, compared with its digest. Raises BundleError."""
+        if name in self.refused:
+            raise BundleError(f"{self.folder}: there is no {name}, because {self.refused[name]}")
         if name not in self.files:
             raise BundleError(f"{self.folder / form.NAME}: the bundle has no file {name}; build it again")
         path = self.folder / name

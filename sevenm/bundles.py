@@ -55,7 +55,7 @@ def open_bundle(folder: str | PathLike[str], gateware: bool = False) -> Bundle:
     bundle = Bundle.open(folder)
     plan = plan_of(bundle)
     gateware = gateware and bundle.core is not None
-    expected, _ = generate(plan, gateware, lambda step: None)
+    expected = generate(plan, gateware, lambda step: None).files
     for name in (name for name in bundle.files if gateware or name not in CORE_FILES):
         if name not in expected or bundle.read(name) != expected[name].encode():
             raise BundleError(

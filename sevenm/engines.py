@@ -6,8 +6,6 @@ compared like those that come with sevenm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,9 +50,10 @@ def device_names() -> list[str]:
     return sorted(DEVICES.names(), key=lambda name: (name != DEFINITION, name))
 
 
-def default_engine() -> tuple[str, str | None]:
+def default_engine(bundle: Bundle) -> tuple[str, str | None]:
     """The device to use if none is named, and why it is not generated C, which is the fast one."""
-    why = missing(DEVICES.load(DEFAULT))
+    kind = DEVICES.load(DEFAULT)
+    why = missing(kind) or _refusal(kind, bundle)
     return (DEFAULT, None) if why is None else (DEFINITION, why)
 
 
@@ -75,12 +74,21 @@ def make_device(name: str) -> Device:
     return device
 
 
-@contextmanager
-def running(name: str, bundle: Bundle) -> Iterator[Device]:
-    """The device of that name, with the bundle active as generation 1. Raises RegistryError or DeviceError."""
-    with make_device(name) as device:
+def open_running(name: str, bundle: Bundle) -> Device:
+    """The device of that name, with the bundle active as generation 1; to be closed by the caller.
+
+    Raises RegistryError, DeviceUnavailable for a device that lacks something here or cannot run these rules, and
+    DeviceError for one that should and fails."""
+    device = make_device(name)
+    try:
+        why = _refusal(DEVICES.load(name), bundle)
+        if why is not None:
+            raise DeviceUnavailable(f"the engine {name} cannot run {bundle.name}: {why}")
         start(device, bundle)
-        yield device
+    except BaseException:
+        device.close()
+        raise
+    return device
 
 
 def missing(kind: DeviceKind) -> str | None:
@@ -89,6 +97,11 @@ def missing(kind: DeviceKind) -> str | None:
     if package is not None:
         return f"{package} is not installed: pip install 'sevenm[hdl]'"
     return kind.missing()
+
+
+def _refusal(kind: DeviceKind, bundle: Bundle) -> str | None:
+    """Why a file that the device needs could not be made of these rules."""
+    return next((bundle.refused[name] for name in kind.needs if name in bundle.refused), None)
 
 
 def _runs_core(kind: DeviceKind) -> bool:

@@ -19,6 +19,8 @@ FORMAT = 2
 NAME = "manifest.json"
 NAME_MAX = 256
 """Characters in a name of a rule, channel, counter, block, table or layout."""
+REASON_MAX = 1000
+"""Characters of the reason why a file is not there."""
 TABLES_MAX, STATES_MAX, KEYS_MAX, COLUMNS_MAX, CELLS_MAX = 1024, 256, 8, 8, 16
 ROWS_MAX = 1 << 20
 KEY_KINDS = ("exact", "lpm", "ternary", "range")
@@ -57,10 +59,15 @@ class Plain:
 @dataclass(frozen=True, slots=True)
 class Text(Plain):
     pattern: re.Pattern[str] | None = None
-    expected: str = f"a text of at most {NAME_MAX} characters"
+    form: str = ""
+    most: int = NAME_MAX
+
+    @property
+    def expected(self) -> str:
+        return self.form or f"a text of at most {self.most} characters"
 
     def read(self, value: Any, at: str) -> str:
-        fits = isinstance(value, str) and len(value) <= NAME_MAX
+        fits = isinstance(value, str) and len(value) <= self.most
         if not fits or (self.pattern is not None and not self.pattern.fullmatch(value)):
             raise _wrong(at, value, self.expected)
         return str(value)
@@ -183,8 +190,10 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Digests(Plain):
-    """Names of files to their SHA-256."""
+class OfFiles(Plain):
+    """Names of files to what ``kind`` allows."""
+
+    kind: Kind
 
     expected: str = "an object"
 
@@ -194,7 +203,7 @@ class Digests(Plain):
         for name in value:
             if not PLAIN_NAME.fullmatch(name) or name == NAME:
                 raise ManifestError(f"{at}.{name[:SHOWN_MAX]} is not the plain name of a file in the bundle")
-        return {name: SHA256.read(digest, f"{at}.{name}") for name, digest in value.items()}
+        return {name: self.kind.read(one, f"{at}.{name}") for name, one in value.items()}
 
 
 SHA256 = Text(re.compile(r"[0-9a-f]{64}"), "64 hexadecimal digits")
@@ -290,7 +299,8 @@ class Core:
 class Manifest:
     """``structure`` and ``content`` are the Plan's two digests and ``digest`` is over both: engines and bitstreams
     belong to a structure, rows are content. ``source`` is "packet" or "record"; ``record_size`` is 64, 128 or None.
-    ``reach``: bytes at the start of an event that can matter. ``files`` gives SHA-256 by name."""
+    ``reach``: bytes at the start of an event that can matter. ``files`` gives SHA-256 by name, ``refused`` for a file
+    that is not there why its back end made none."""
 
     format: Annotated[int, OneOf((FORMAT,))]
     name: Annotated[str, LABEL]
@@ -308,7 +318,8 @@ class Manifest:
     rules: Annotated[tuple[Rule, ...], Many(Entry(Rule), RULES_MAX)]
     tables: Annotated[tuple[Table, ...], Many(Entry(Table), TABLES_MAX)]
     states: Annotated[tuple[State, ...], Many(Entry(State), STATES_MAX)]
-    files: Annotated[dict[str, str], Digests()]
+    files: Annotated[dict[str, str], OfFiles(SHA256)]
+    refused: Annotated[dict[str, str], OfFiles(Text(most=REASON_MAX))]
     core: Annotated[Core | None, Optional(Entry(Core))]
 
     def check(self) -> None:

@@ -18,10 +18,10 @@ from sevenm.compiler import Compiled, Diagnostic, compile_filter, compile_text
 from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.syntax.parse import read_source
-from sevenm.engines import default_engine, make_device, needs_gateware
+from sevenm.engines import default_engine, needs_gateware, open_running
 from sevenm.events import Events, batches_of
 from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import Device, start
+from sevenm.host.devices.device import Device
 from sevenm.matches import Matches, rule_names
 
 SUFFIX = ".7m"
@@ -80,21 +80,14 @@ class Rules:
     @property
     def engine(self) -> str:
         """The device that ``match`` runs on: "host", or "reference" where there is no C compiler."""
-        return default_engine()[0]
+        return self._ready().name
 
     def open_device(self, name: str | None = None) -> Device:
         """A device of its own with these rules active, to be closed by the caller: "host", "reference", "rtl" or
         another that ``sevenm.list_devices()`` lists. Raises RegistryError, or DeviceError that says what to install."""
-        name = name or default_engine()[0]
-        device = make_device(name)
-        try:
-            # A device has read what it needs of its bundle when it is active.
-            with bundle_for(self.plan, needs_gateware(name)) as bundle:
-                start(device, bundle)
-        except BaseException:
-            device.close()
-            raise
-        return device
+        # A device has read what it needs of its bundle when it is active.
+        with bundle_for(self.plan, name is not None and needs_gateware(name)) as bundle:
+            return open_running(name or default_engine(bundle)[0], bundle)
 
     def build(self, folder: str | PathLike[str], gateware: bool = True) -> Bundle:
         """Writes everything that is made from the rules into a folder: C, Verilog, headers, dtypes (`sevenm build`).

@@ -6,13 +6,17 @@ Verilator, and so that every other device has something to be compared with.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from sevenm.compiler.plan import Plan, PlanError
+from sevenm.compiler.plan.table import KINDS, ROWS_MAX, TableError
+from sevenm.compiler.plan.table import Row as TableRow
 from sevenm.compiler.reference import Memories, evaluate
 from sevenm.host.batch import EventBatch
-from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import DeviceError, DeviceKind
+from sevenm.host.bundle import Bundle, Row
+from sevenm.host.devices.device import Capabilities, DeviceError, DeviceKind
 from sevenm.host.devices.software import SoftwareDevice
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring.record import Engine
@@ -46,6 +50,15 @@ class ReferenceRules:
     def counters(self) -> dict[str, int]:
         return {}
 
+    def edit(self, rows: Mapping[int, tuple[Row, ...]]) -> None:
+        tables = list(self.plan.tables)
+        try:
+            for number, table in rows.items():
+                tables[number] = tables[number].with_rows(TableRow(keys, values) for keys, values in table)
+        except TableError as error:
+            raise DeviceError(str(error)) from error
+        self.plan = self.memories.plan = self.plan.with_rows(tables)
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -56,6 +69,9 @@ class ReferenceDevice(SoftwareDevice[ReferenceRules]):
     engine = Engine.REFERENCE
     name = "reference"
     kind = ReferenceRules
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(tables=dict.fromkeys(KINDS, ROWS_MAX), state=True, live_update=True)
 
     def prepare(self, bundle: Bundle) -> ReferenceRules:
         """Reads the bundle's Plan. Raises BundleError for one that is not the one that was built, DeviceError for one

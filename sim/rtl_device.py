@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import DeviceError, DeviceKind
-from sevenm.host.devices.software import SoftwareDevice
+from sevenm.host.devices.software import NoEdit, SoftwareDevice
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring.record import Engine
 
@@ -26,7 +26,7 @@ from .verilate import QUICK, TOP, Effort, ModelUnavailable, Toolchain, open_mode
 CORE = "core.v"
 
 
-class RtlRules:
+class RtlRules(NoEdit):
     """A bundle's core, built and out of reset."""
 
     def __init__(self, bundle: Bundle, model: Model, drive: Drive) -> None:

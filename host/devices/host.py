@@ -6,16 +6,17 @@ event. A loop in C that matches by itself (``sevenm.host.engine.loop``) takes th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sevenm.host.batch import EventBatch
-from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import DeviceError, DeviceKind
+from sevenm.host.bundle import Bundle, Row
+from sevenm.host.devices.device import Capabilities, DeviceError, DeviceKind
 from sevenm.host.devices.software import SoftwareDevice
 from sevenm.host.engine.compiled import CompiledEngine, Context, NoCompiler, find_compiler, load_engine
 from sevenm.host.engine.context import Contents, Memory
 from sevenm.host.engine.decisions import Decisions
-from sevenm.host.engine.rows import Column, Key, TableShape
+from sevenm.host.engine.rows import KINDS, ROWS_MAX, Column, Key, RowsError, TableShape
 from sevenm.host.ring.record import Engine
 
 ENGINE_C = "engine.c"
@@ -44,6 +45,13 @@ class HostRules:
             return {}
         return {"evicted": sum(c.evicted for c in counts), "backwards": max(c.backwards for c in counts)}
 
+    def edit(self, rows: Mapping[int, tuple[Row, ...]]) -> None:
+        """Other rows, beside those that somebody may still hold; the state stays."""
+        try:
+            self.contents = self.contents.with_rows(rows)
+        except RowsError as error:
+            raise DeviceError(str(error)) from error
+
     def close(self) -> None:
         """The code is unmapped when nobody holds it."""
         self.engine.close()
@@ -62,22 +70,19 @@ def contents_of(bundle: Bundle, engine: CompiledEngine) -> Contents:
     ]
     names = [state.name for state in bundle.states]
     memory = Memory(names, [engine.state_bytes(number) for number in range(len(names))])
-    return Contents.of(shapes, bundle.rows, memory)
+    return Contents.of(shapes, bundle.rows if shapes else (), memory)
 
 
 class Held(NamedTuple):
-    """One generation of rules; its engine is held by whoever has this, who calls ``engine.release``."""
+    """One generation of rules, with its rows; the engine is held by whoever has this, who calls ``engine.release``."""
 
     rules: HostRules
     generation: int
+    context: Context
 
     @property
     def engine(self) -> CompiledEngine:
         return self.rules.engine
-
-    @property
-    def context(self) -> Context:
-        return self.rules.context
 
 
 class HostDevice(SoftwareDevice[HostRules]):
@@ -87,6 +92,9 @@ class HostDevice(SoftwareDevice[HostRules]):
     name = "host"
     kind = HostRules
 
+    def capabilities(self) -> Capabilities:
+        return Capabilities(tables=dict.fromkeys(KINDS, ROWS_MAX), state=True, live_update=True)
+
     def prepare(self, bundle: Bundle) -> HostRules:
         """Compiles the bundle's engine, or takes it from the cache. Raises NoCompiler or EngineError."""
         engine = load_engine(bundle.read(ENGINE_C), bundle.structure, len(bundle.rules))
@@ -95,10 +103,9 @@ class HostDevice(SoftwareDevice[HostRules]):
     def hold(self) -> Held:
         """The rules of now, for a loop in C. Raises DeviceError where none are active."""
         with self._lock:
-            if self._runner is None:
-                raise DeviceError(f"the device {self.name} has no rules; prepare a bundle and activate it")
-            self._runner.engine.hold()
-            return Held(self._runner, self.generation)
+            rules = self._active()
+            rules.engine.hold()
+            return Held(rules, self.generation, rules.context)
 
     def count(self, held: Held, batches: int, events: int, punted: int = 0) -> None:
         """Adds to the counters what was decided elsewhere with these rules, unless their epoch is over."""

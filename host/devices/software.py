@@ -7,7 +7,7 @@ and what is replaced is closed when nothing runs in it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from threading import Lock
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
@@ -15,20 +15,42 @@ from typing import Generic, Protocol, Self, TypeVar
 import numpy as np
 
 from sevenm.host.batch import EventBatch
-from sevenm.host.bundle import Bundle
+from sevenm.host.bundle import Bundle, BundleError, Row, check_rows
 from sevenm.host.devices.device import GENERATION_MAX, Capabilities, Decided, DeviceError, Prepared, TableEdit
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring.record import Engine
 
 
 class Runner(Prepared, Protocol):
-    """A prepared bundle that decides batches; ``counters`` are its own ones, from when it was prepared."""
+    """A prepared bundle that decides batches; ``counters`` are its own, from when it was prepared. ``edit`` changes
+    rows of tables, all or none, and is called only where the device has ``live_update``."""
 
     def run(self, batch: EventBatch) -> Decisions: ...
     def counters(self) -> dict[str, int]: ...
+    def edit(self, rows: Mapping[int, tuple[Row, ...]]) -> None: ...
 
 
 R = TypeVar("R", bound=Runner)
+
+
+class NoEdit:
+    """For runners whose rows are built in."""
+
+    def edit(self, rows: Mapping[int, tuple[Row, ...]]) -> None:
+        raise DeviceError("these rules cannot change their rows")
+
+
+def check_edit(bundle: Bundle, edit: TableEdit) -> None:
+    """Raises DeviceError if the edit is for other rules, or its rows do not have the shape of their tables."""
+    if edit.structure != bundle.structure:
+        raise DeviceError(f"the edit is for rules of structure {edit.structure}, these are of {bundle.structure}")
+    for number, rows in edit.rows.items():
+        if not 0 <= number < len(bundle.tables):
+            raise DeviceError(f"there is no table {number}; {bundle.name} has {len(bundle.tables)}")
+        try:
+            check_rows(bundle.tables[number], rows)
+        except BundleError as error:
+            raise DeviceError(str(error)) from error
 
 
 class SoftwareDevice(ABC, Generic[R]):
@@ -66,7 +88,14 @@ class SoftwareDevice(ABC, Generic[R]):
                 old.close()
 
     def update(self, edit: TableEdit, generation: int) -> None:
-        raise DeviceError(f"the device {self.name} cannot change rows while it runs; prepare and activate a new bundle")
+        if not self.capabilities().live_update:
+            raise DeviceError(f"the device {self.name} cannot change rows; prepare and activate a bundle that has them")
+        with self._lock:
+            runner = self._active()
+            self._check(generation)
+            check_edit(runner.bundle, edit)
+            runner.edit(edit.rows)
+            self.generation = generation
 
     def attach(self, batches: Iterator[EventBatch]) -> None:
         self._source = batches
@@ -92,14 +121,18 @@ class SoftwareDevice(ABC, Generic[R]):
 
     def _decide(self, batch: EventBatch) -> tuple[Decisions, int]:
         with self._lock:
-            if self._runner is None:
-                raise DeviceError(f"the device {self.name} has no rules; prepare a bundle and activate it")
-            decisions = self._runner.run(batch)
+            decisions = self._active().run(batch)
             decisions.generation = self.generation
             self._batches += 1
             self._events += len(batch)
             self._punted += int(np.count_nonzero(decisions.punt))
             return decisions, self.generation
+
+    def _active(self) -> R:
+        """The active rules; the lock is held."""
+        if self._runner is None:
+            raise DeviceError(f"the device {self.name} has no rules; prepare a bundle and activate it")
+        return self._runner
 
     def _check(self, generation: int) -> None:
         if not self.generation < generation <= GENERATION_MAX:

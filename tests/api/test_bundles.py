@@ -11,6 +11,7 @@ import pytest
 
 import sevenm
 from sevenm.cli.main import main
+from sevenm.compiler.refusal import Refused
 
 WEB = "rules web on packet first { rule dns: udp.dstport == 53 => deliver names  default => drop }"
 OFFICE = Path(__file__).resolve().parents[2] / "examples" / "capture" / "office.pcap"
@@ -86,3 +87,36 @@ def test_the_command_runs_a_bundle_and_refuses_a_forged_one(folder: Path, capfd:
     out, err = capfd.readouterr()
     assert out == ""
     assert "engine.c: not what this version of sevenm makes of plan.json" in err
+
+
+def test_a_core_that_the_plan_does_not_explain_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("amaranth", reason="amaranth is not installed")
+    folder = sevenm.compile(WEB).build(tmp_path / "web.bundle").folder
+    assert sevenm.open_bundle(folder, gateware=True).core is not None
+    assert sevenm.open_bundle(folder).core is None, "what was not compared is not handed out"
+    forge(folder, "core.v", "endmodule", "endmodule ")
+    with pytest.raises(sevenm.BundleError, match=r"core\.v: not what this version of sevenm makes of plan\.json"):
+        sevenm.open_bundle(folder, gateware=True)
+    assert sevenm.open_bundle(folder).core is None
+
+
+def test_what_a_back_end_refuses_is_not_there_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(plan: object) -> str:
+        raise Refused("the host engine has no such thing; rule dns asks for it")
+
+    monkeypatch.setattr("sevenm.compiler.bundle.emit", refuse)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    rules = sevenm.compile(WEB)
+    bundle = rules.build(tmp_path / "web.bundle", gateware=False)
+    with pytest.raises(sevenm.BundleError, match=r"there is no engine\.c, because the host engine has no such thing"):
+        bundle.read("engine.c")
+    with pytest.raises(sevenm.DeviceError, match="the engine host cannot run rules: the host engine has no such thing"):
+        rules.open_device("host")
+    assert rules.engine == "reference"
+    (tmp_path / "web.7m").write_text(WEB)
+    assert main(["run", str(tmp_path / "web.7m"), "-r", str(OFFICE), "--json"]) == 0
+    out, err = capfd.readouterr()
+    assert json.loads(out)["engine"] == "reference"
+    assert "using the slower NumPy reference model: the host engine has no such thing" in err

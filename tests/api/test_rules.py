@@ -261,3 +261,21 @@ def test_closed_rules_open_again(web: sevenm.Rules, frames: list[bytes]) -> None
     with web:
         before = web.match(frames).counts()
     assert web.match(frames).counts() == before
+
+
+def test_rows_of_a_table_are_read_beside_the_rules(tmp_path: Path, frames: list[bytes]) -> None:
+    (tmp_path / "routes.csv").write_text("198.51.100.0/24, 3\n")
+    (tmp_path / "routes.7m").write_text(
+        'table routes : ip4 lpm -> port from "routes.csv"\n'
+        "rules r on packet first { rule out: routes[ip.src] == 3 => forward routes[ip.src] }\n"
+    )
+    found = sevenm.compile(tmp_path / "routes.7m").match(frames)
+    assert found.numbers.tolist() == sevenm.filter("ip.src in 198.51.100.0/24").match(frames).numbers.tolist()
+    assert len(found) > 0
+
+
+def test_each_match_begins_without_what_earlier_events_left(frames: list[bytes]) -> None:
+    rules = sevenm.compile("rules r on packet all { rule again: ip.src == prev(ip.src per ip.src) => count again }")
+    first = rules.match(frames).numbers.tolist()
+    assert rules.match(frames).numbers.tolist() == first
+    assert [n for part in rules.stream(frames) for n in part.numbers.tolist()] == first

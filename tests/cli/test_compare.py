@@ -51,7 +51,7 @@ def test_an_engine_that_differs_is_found_and_named(
         rows = said.rows.copy()
         if self.counters()["batches"] == 1:
             rows[2, 1] ^= np.uint64(1 << 3)  # event 68, counted from 1, of the third rule
-        return Decisions(rows, len(batch), said.rules)
+        return Decisions.from_rows(rows, len(batch), said.rules)
 
     monkeypatch.setattr(HostDevice, "process", lying)
     monkeypatch.setattr(command, "device_names", lambda: ["reference", "host"])
@@ -67,4 +67,4 @@ def test_absent_engines_are_named_and_fewer_than_two_are_an_error(sevenm: Sevenm
     done = sevenm("compare", rules, "-r", office, env=env)
     assert (done.code, done.out) == (4, "")
     assert "host: the engine host is not available: CC='no-such-compiler'" in done.err
-    assert "rtl: the rtl engine needs a C++ compiler" in done.err
+    assert "rtl: the engine rtl is not available: the rtl engine needs a C++ compiler" in done.err

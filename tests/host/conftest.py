@@ -114,6 +114,7 @@ def manifest() -> dict[str, Any]:
         "tables": [],
         "states": [],
         "files": {},
+        "refused": {},
         "core": None,
     }
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sevenm.compiler import compile_filter
+from sevenm.compiler import compile_filter, compile_text
 from sevenm.compiler.bundle import write_bundle
+from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import GENERATION_MAX, Device, DeviceError, TableEdit, start
 from sevenm.host.devices.host import HostDevice
@@ -125,12 +126,66 @@ def test_what_another_device_prepared_is_refused(device: Device, bundles: list[B
     prepared.close()
 
 
-def test_an_update_of_another_structure_is_refused(device: Device, bundles: list[Bundle]) -> None:
-    start(device, bundles[0])
-    with pytest.raises(DeviceError):
-        device.update(TableEdit("0" * 64, {0: ()}), 2)
+ROUTES = """
+table routes : ip4 lpm -> port max 4 { 10.0.0.0/8: 1 }
+rules r on packet first { rule known: routes[ip.dst] == 1 => forward routes[ip.dst]  rule other: ip => count other }
+"""
+NEW = ((((10 << 24, 8),), (2,)), (((10 << 24 | 1 << 16, 16),), (1,)))
+
+
+def to(address: str) -> bytes:
+    """An IPv4 frame to that address."""
+    packed = bytes(int(part) for part in address.split("."))
+    return bytes(12) + b"\x08\x00\x45\x00\x00\x14" + bytes(4) + b"\x40\x3b\x00\x00" + bytes(4) + packed
+
+
+@pytest.fixture
+def editing(tmp_path: Path) -> Iterator[tuple[Device, Bundle]]:
+    """A device that changes rows while it runs, with rules that have a table."""
+    bundle = Bundle.open(write_bundle(compile_text(ROUTES, "routes").plan, tmp_path / "routes", gateware=False))
+    with ReferenceDevice() as device:
+        start(device, bundle)
+        yield device, bundle
+
+
+def test_an_update_changes_rows_and_nothing_else(editing: tuple[Device, Bundle]) -> None:
+    device, bundle = editing
+    assert device.capabilities().live_update
+    batch = EventBatch.from_bytes([to("10.0.0.1"), to("10.1.0.1"), to("11.0.0.1")])
+    first = device.process(batch)
+    assert (first.fired[0].tolist(), first.generation) == ([True, True, False], 1)
+    device.update(TableEdit(bundle.structure, {0: NEW}), 5)
+    after = device.process(batch)
+    assert (after.fired[0].tolist(), after.generation) == ([False, True, False], 5)
+    assert common(device) == (2, 6, 0), "an update begins no epoch"
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda own: TableEdit("0" * 64, {0: NEW}), "the edit is for rules of structure 000"),
+        (lambda own: TableEdit(own, {1: NEW}), "there is no table 1; routes has 1"),
+        (lambda own: TableEdit(own, {0: NEW * 3}), "table routes holds at most 4 rows, not 6"),
+        (lambda own: TableEdit(own, {0: ((((1, 40),), (2,)),)}), r"\(1, 40\) is no match of an lpm key of 32 bits"),
+        (lambda own: TableEdit(own, {0: ((((0, 0),), (99,)),)}), "value is 0 to 15, not 99"),
+    ],
+)
+def test_an_edit_that_does_not_fit_changes_nothing(
+    editing: tuple[Device, Bundle], edit: Callable[[str], TableEdit], message: str
+) -> None:
+    device, bundle = editing
+    with pytest.raises(DeviceError, match=message):
+        device.update(edit(bundle.structure), 2)
     assert device.generation == 1
-    assert len(device.process(packets.batch(1, 5))) == 5
+    assert device.process(EventBatch.from_bytes([to("10.0.0.1")])).fired[0].tolist() == [True]
+
+
+def test_a_device_that_cannot_update_says_what_to_do(device: Device, bundles: list[Bundle]) -> None:
+    start(device, bundles[0])
+    if not device.capabilities().live_update:
+        with pytest.raises(DeviceError, match="cannot change rows; prepare and activate a bundle that has them"):
+            device.update(TableEdit(bundles[0].structure, {}), 2)
+    assert device.generation == 1
 
 
 def test_rules_are_swapped_while_another_thread_matches(device: Device, bundles: list[Bundle]) -> None:

@@ -23,6 +23,7 @@ from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, place
 from sevenm.compiler.passes.cost import AUTO, describe
 from sevenm.compiler.passes.visibility import explicit_visibility
 from sevenm.compiler.plan import Plan
+from sevenm.compiler.refusal import Refused
 
 _HERE = Path(__file__).parent
 LANES = "engine_lanes.h"
@@ -31,7 +32,7 @@ CLASSIFY = "classify.h"
 BOUNDARY = "sm_boundary.h"
 
 
-class CannotEmit(ValueError):
+class CannotEmit(Refused):
     """The Plan asks for what this back end does not do; the message says what."""
 
 
