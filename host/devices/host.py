@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import Capabilities, DeviceKind
+from sevenm.host.devices.device import Capabilities, DeviceError, DeviceKind
 from sevenm.host.devices.software import SoftwareDevice
 from sevenm.host.engine.compiled import CompiledEngine, Context, NoCompiler, find_compiler, load_engine
 from sevenm.host.engine.context import Contents, Memory
 from sevenm.host.engine.decisions import Decisions
-from sevenm.host.engine.rows import KINDS, ROWS_MAX, Row
+from sevenm.host.engine.rows import KINDS, ROWS_MAX, Row, RowsError
 from sevenm.host.ring.record import Engine
 
 ENGINE_C = "engine.c"
@@ -46,8 +46,11 @@ class HostRules:
         return {"evicted": sum(c.evicted for c in counts), "backwards": max(c.backwards for c in counts)}
 
     def edit(self, rows: Mapping[int, tuple[Row, ...]]) -> None:
-        """Makes a context beside the one in use; whoever holds that one goes on with it."""
-        self.contents = self.contents.with_rows(rows)
+        """Makes a context beside the one in use; whoever holds that one goes on with it. The state stays."""
+        try:
+            self.contents = self.contents.with_rows(rows)
+        except RowsError as error:
+            raise DeviceError(str(error)) from error
 
     def close(self) -> None:
         """The code is unmapped when nobody holds it."""
@@ -58,22 +61,19 @@ def contents_of(bundle: Bundle, engine: CompiledEngine) -> Contents:
     """The rows of the bundle, and empty memory for its states. Raises BundleError, RowsError or ContextError."""
     names = [state.name for state in bundle.states]
     memory = Memory(names, [engine.state_bytes(number) for number in range(len(names))])
-    return Contents.of(bundle.shapes, bundle.rows, memory)
+    return Contents.of(bundle.shapes, bundle.rows if bundle.shapes else (), memory)
 
 
 class Held(NamedTuple):
-    """One generation of rules; its engine is held by whoever has this, who calls ``engine.release``."""
+    """One generation of rules, with its rows; the engine is held by whoever has this, who calls ``engine.release``."""
 
     rules: HostRules
     generation: int
+    context: Context
 
     @property
     def engine(self) -> CompiledEngine:
         return self.rules.engine
-
-    @property
-    def context(self) -> Context:
-        return self.rules.context
 
 
 class HostDevice(SoftwareDevice[HostRules]):
@@ -96,7 +96,7 @@ class HostDevice(SoftwareDevice[HostRules]):
         with self._lock:
             rules = self._active()
             rules.engine.hold()
-            return Held(rules, self.generation)
+            return Held(rules, self.generation, rules.context)
 
     def count(self, held: Held, batches: int, events: int, punted: int = 0) -> None:
         """Adds to the counters what was decided elsewhere with these rules, unless their epoch is over."""
