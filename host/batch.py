@@ -1,7 +1,7 @@
 """A batch of events: one buffer of bytes and a table that says where in it each event lies.
 
 One idea: an event is never copied to be matched. Whatever the source (a capture, records, memory), its bytes stay
-where they were read and every engine gets the same 24-byte descriptors, ``sm_event`` of ``csrc/event.h``.
+where they were read and every engine gets the same 24-byte descriptors, ``sm_event`` of ``sevenm.boundary``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-EVENT = np.dtype([("offset", "<u8"), ("ts_ns", "<u8"), ("cap_len", "<u4"), ("wire_len", "<u4")])
+from sevenm import boundary
+from sevenm.boundary import PORTS
+
+EVENT = boundary.dtype("sm_event")
 """``offset`` in bytes from the start of the buffer; ``ts_ns`` nanoseconds since 1970, 0 if unknown; ``cap_len`` bytes
 that are there; ``wire_len`` bytes the event had on the wire."""
-assert EVENT.itemsize == 24
-
-PORTS = 16
-"""Ports of a device, 0 to 15: where events come in, and where rules forward them to."""
 
 
 class EventBatch:

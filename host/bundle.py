@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from sevenm.host.batch import PORTS
+from sevenm.boundary import PORTS
 
 FORMAT = 1
 """Version of the manifest; another one is refused."""

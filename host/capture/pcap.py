@@ -20,7 +20,8 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sevenm.host.batch import EVENT, PORTS, EventBatch
+from sevenm.boundary import PORTS
+from sevenm.host.batch import EVENT, EventBatch
 from sevenm.host.capture.format import (
     LINK_ETHERNET,
     CaptureError,

@@ -3,13 +3,9 @@
 #ifndef SM_DELIVER_H
 #define SM_DELIVER_H
 
-#include "event.h"
-#include "record.h"
 #include "ring.h"
 
-#define SM_PORTS 16
-#define SM_CAUSE_NO_RING SM_RING_CAUSES     /* the channel has no ring here */
-#define SM_CAUSES (SM_RING_CAUSES + 1)
+static_assert(SM_CAUSE_NO_RING == SM_RING_CAUSES, "the causes of the ring come first");
 
 /* Rules by what they act on: those of item i are rules[start[i]] to rules[start[i + 1]], ascending. */
 typedef struct {

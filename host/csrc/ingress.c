@@ -61,7 +61,7 @@ void sm_index_pcap(const uint8_t *buffer, uint64_t start, uint64_t end, uint32_t
         const uint8_t *head = buffer + at;
         __builtin_prefetch((const void *)((uintptr_t)head + AHEAD));
         const uint32_t cap_len = u4(head + 8, big);
-        if (cap_len > SM_CAP_MAX) {
+        if (cap_len > SM_CAPTURE_MAX) {
             found = cap_len;
             status = SM_STEP_TOO_LONG;
             break;
@@ -161,7 +161,7 @@ void sm_index_pcapng(const uint8_t *buffer, uint64_t start, uint64_t end, uint32
             cap_len = u4(block + 20, big);
             ts_ns = nanoseconds((uint64_t)u4(block + 12, big) << 32 | u4(block + 16, big), interface);
         }
-        if (cap_len > SM_CAP_MAX) {
+        if (cap_len > SM_CAPTURE_MAX) {
             found = cap_len;
             status = SM_STEP_TOO_LONG;
             break;

@@ -2,9 +2,8 @@
 #ifndef SM_INGRESS_H
 #define SM_INGRESS_H
 
-#include "event.h"
+#include "sm_boundary.h"
 
-#define SM_CAP_MAX 262144u         /* most bytes of one event */
 #define SM_BLOCK_MAX (16u << 20)   /* most bytes of one pcapng block */
 
 /* Why indexing stopped. Values from SM_STEP_TOO_LONG on are errors at sm_step.position. */
@@ -12,7 +11,7 @@ enum {
     SM_STEP_FULL = 0,      /* the table is full */
     SM_STEP_MORE = 1,      /* the record at position needs `need` bytes, fewer are there */
     SM_STEP_CONTROL = 2,   /* a section header or an interface description is at position */
-    SM_STEP_TOO_LONG = 3,  /* found: captured length, past SM_CAP_MAX */
+    SM_STEP_TOO_LONG = 3,  /* found: captured length, past SM_CAPTURE_MAX */
     SM_STEP_BLOCK = 4,     /* found: a block length that no block has */
     SM_STEP_TRAILER = 5,   /* found: the length at the end of the block, which differs from the one at its start */
     SM_STEP_OUTSIDE = 6,   /* found: captured length, past the end of the block */

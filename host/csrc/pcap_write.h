@@ -2,7 +2,7 @@
 #ifndef SM_PCAP_WRITE_H
 #define SM_PCAP_WRITE_H
 
-#include "event.h"
+#include "sm_boundary.h"
 
 /* The events whose bit is set in select ((n + 63) / 64 words), one after the other into out, each cut to cap_max bytes.
  * Returns the bytes written: 16 and the captured ones for each event. */

@@ -12,8 +12,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "event.h"
-#include "record.h"
+#include "sm_boundary.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "sevenm's records are little endian; this machine is not"
+#endif
 
 #define SM_RING_MAGIC UINT64_C(0x31474e524d374553) /* "SE7MRNG1" in memory */
 #define SM_RING_ABI 1
@@ -42,7 +45,6 @@ enum {
 enum { SM_RING_PRODUCER = 0, SM_RING_READER = 1, SM_RING_OBSERVER = 2 };  /* also the locked byte, for the first two */
 enum { SM_RING_DROP = 0, SM_RING_BLOCK = 1 };                            /* policies */
 enum { SM_RING_STATE_OPEN = 1, SM_RING_STATE_CLOSED = 2 };
-enum { SM_CAUSE_FULL = 0, SM_CAUSE_READER_GONE = 1, SM_CAUSE_STOPPED = 2, SM_CAUSE_CORRUPT = 3 };
 enum { SM_WAIT_READY = 0, SM_WAIT_TIME = 1, SM_WAIT_SIGNAL = 2, SM_WAIT_GONE = 3, SM_WAIT_CLOSED = 4, SM_WAIT_FAULT = 5 };
 
 /* The first page of the shared memory. 128 bytes between what different sides write: two lines, because the

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sevenm.host.batch import PORTS, EventBatch
+from sevenm.boundary import PORTS
+from sevenm.host.batch import EventBatch
 from sevenm.host.engine.decisions import Actions, Bits, Decisions
 from sevenm.host.native import native
 

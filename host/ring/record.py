@@ -1,60 +1,36 @@
 """The delivered record as NumPy sees it: a 32-byte header, then the slot's data.
 
-One idea: the header is ``sm_record`` of ``csrc/record.h``, field for field (a test compares the offsets); what follows
-is raw bytes for packets, or the dtype that a schema's layout gives. Little endian; meanings follow Napatech's Dyn4.
+One idea: the header is ``sm_record`` of ``sevenm.boundary``; what follows is raw bytes for packets, or the dtype that a
+schema's layout gives. Little endian; meanings follow Napatech's Dyn4.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
 from typing import Any
 
 import numpy as np
 
-HEADER_SIZE = 32
+from sevenm import boundary
+from sevenm.boundary import Engine, Flag
+
+# fmt: off
+__all__ = [
+    "HEADER_SIZE", "PACKET_SLOT", "RECORD", "SLOT_MAX", "SLOT_MIN", "SLOT_STEP", "Engine", "Flag", "record_dtype",
+    "slot_size_for",
+]
+# fmt: on
+
+HEADER_SIZE = boundary.RECORD_HEADER
 SLOT_MIN, SLOT_MAX, SLOT_STEP = 64, 2048, 32
 """Bounds of a slot, in bytes, and what it is a multiple of."""
 PACKET_SLOT = 128
 """Default slot for packets: the header and the first 96 bytes."""
 
 
-class Engine(IntEnum):
-    """What made the decision."""
-
-    REFERENCE = 1
-    HOST = 2
-    RTL = 3
-    NIC = 4
-
-
-class Flag(IntFlag):
-    """Bits of a record's ``flags``."""
-
-    CUT = 1
-    """The data is longer than the slot."""
-    MALFORMED = 2
-    """A header of the packet contradicts itself."""
-    TRUNCATED = 4
-    """The capture is shorter than a header that was read."""
-
-
-_HEADER: list[tuple[str, str]] = [
-    ("ts_ns", "<u8"),
-    ("seq", "<u8"),
-    ("rule", "<u4"),
-    ("generation", "<u4"),
-    ("cap_len", "<u2"),
-    ("wire_len", "<u2"),
-    ("engine", "u1"),
-    ("flags", "u1"),
-    ("source", "u1"),
-    ("reserved", "u1"),
-]
-RECORD = np.dtype(_HEADER)
+RECORD = boundary.dtype("sm_record")
 """``ts_ns`` nanoseconds since 1970; ``seq`` per ring, from 0; ``rule`` index in the Plan; ``generation`` of the rules;
 ``cap_len`` bytes of data in the slot; ``wire_len`` bytes on the wire, at most 65535; ``engine``; ``flags``;
 ``source`` ingress port."""
-assert RECORD.itemsize == HEADER_SIZE
 
 
 def slot_size_for(data_size: int) -> int:
@@ -89,9 +65,9 @@ def record_dtype(slot_size: int = PACKET_SLOT, data: np.dtype[Any] | None = None
         raise ValueError(f"data must be plain bytes and numbers, not {data}")
     return np.dtype(
         {
-            "names": [*(name for name, _ in _HEADER), "data"],
-            "formats": [*(kind for _, kind in _HEADER), data],
-            "offsets": [*(RECORD.fields[name][1] for name, _ in _HEADER), HEADER_SIZE],
+            "names": [*RECORD.fields, "data"],
+            "formats": [*(kind for kind, *_ in RECORD.fields.values()), data],
+            "offsets": [*(entry[1] for entry in RECORD.fields.values()), HEADER_SIZE],
             "itemsize": slot_size,
         }
     )

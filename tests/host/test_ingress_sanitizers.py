@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sevenm import boundary
+
 ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "host" / "csrc"
 DRIVER = Path(__file__).with_name("csrc") / "ingress_deliver.c"
@@ -50,8 +52,11 @@ def test_no_sanitizer_objects_to_damaged_captures(compiler: str, tmp_path: Path,
     flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]
     checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     parts = [str(DRIVER), *(str(CSRC / part) for part in PARTS)]
+    boundary.write_header(tmp_path)
     built = subprocess.run(
-        [compiler, *flags, *checks, f"-I{CSRC}", "-o", str(program), *parts, "-lrt"], capture_output=True, text=True
+        [compiler, *flags, *checks, f"-I{CSRC}", f"-I{tmp_path}", "-o", str(program), *parts, "-lrt"],
+        capture_output=True,
+        text=True,
     )
     assert built.returncode == 0, built.stderr
     (tmp_path / "a.pcap").write_bytes(pcap(400))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sevenm import boundary
+
 ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "host" / "csrc"
 DRIVER = Path(__file__).with_name("csrc") / "ring_threads.c"
@@ -24,9 +26,12 @@ OPTIONS = {
 def build(folder: Path, compiler: str, kind: str, csrc: Path = CSRC) -> Path:
     program = folder / f"driver-{compiler}"
     command = [compiler, "-std=c11", "-O1", "-g", "-D_GNU_SOURCE", f"-fsanitize={kind}", "-fno-sanitize-recover=all"]
+    boundary.write_header(folder)
     parts = [str(DRIVER), *map(str, sorted(csrc.glob("ring*.c")))]
     done = subprocess.run(
-        [*command, f"-I{csrc}", "-o", str(program), *parts, "-lpthread", "-lrt"], capture_output=True, text=True
+        [*command, f"-I{csrc}", f"-I{folder}", "-o", str(program), *parts, "-lpthread", "-lrt"],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return program

@@ -81,7 +81,7 @@ static void deliver(const uint8_t *buffer, const sm_event *table, uint32_t n, sm
     for (uint32_t i = 0; i < n; i++)
         if (rows[i / 64] >> i % 64 & 1) size += 16 + events[i].cap_len;
     uint8_t *out = exactly(size);
-    CHECK(sm_pcap_write(buffer, events, n, rows, SM_CAP_MAX, out) == size);
+    CHECK(sm_pcap_write(buffer, events, n, rows, SM_CAPTURE_MAX, out) == size);
     free(out);
     drop_groups(actions.channels);
     drop_groups(actions.counters);
