@@ -1,0 +1,268 @@
+"""Nodes of a Plan as Python expressions in the words of ``sevenm.hdl.pipeline``.
+
+One idea: a person who wrote this by hand would give a name to what has one, and to what is used twice, and would write
+the rest where it is used. So does this.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sevenm.compiler.plan import Plan
+from sevenm.compiler.plan.ops import Node, complete
+from sevenm.hdl import pipeline
+
+LINE = 118
+"""Characters of a line."""
+INLINE = 64
+"""Characters of the longest expression that is written within another one, if it has no name."""
+ATOM, UNARY, PRODUCT, SUM, SHIFT, AND, XOR, OR, COMPARISON = range(9)
+"""How tightly an expression binds, as Python has it."""
+_RESERVED = {*keyword.kwlist, *pipeline.__all__, *dir(pipeline.Description), "PacketCore", "Match", "Core", "range"}
+_INFIX = {"add": ("+", SUM), "sub": ("-", SUM), "mul": ("*", PRODUCT), "band": ("&", AND), "bor": ("|", OR),
+          "bxor": ("^", XOR), "shl": ("<<", SHIFT), "shr": (">>", SHIFT), "all": ("&", AND), "any": ("|", OR)}  # fmt: skip
+_LEAVES = ("captured", "size", "time", "port")
+_INVERSE = {"==": "!=", "<": ">=", ">": "<="}
+MANY = 12
+"""Operands of a condition from which on it is all_of or any_of."""
+
+
+class NotInGateware(ValueError):
+    """The Plan asks for what gateware does not do; the message says what, and which rule wants it."""
+
+
+REFUSED = {
+    "old": "reads state",
+    "known": "asks for state",
+    "quo": "divides by a value that the event brings",
+    "rem": "divides by a value that the event brings",
+}
+"""Operations that gateware has not, and what a rule with one does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An expression and how tightly it binds."""
+
+    text: str
+    binds: int = ATOM
+
+    def within(self, binds: int) -> str:
+        """As an operand of something that binds so tightly."""
+        return self.text if self.binds < binds or self.binds == ATOM else f"({self.text})"
+
+
+class Words:
+    """The text of a Plan's nodes. ``lines`` are the definitions, in order; ``use(node)`` is a node as an operand."""
+
+    def __init__(self, plan: Plan, captured_max: int) -> None:
+        self.nodes = plan.nodes
+        self.names = _names(plan)
+        self._captured_max = captured_max
+        self._uses = _uses(plan)
+        self._label = _labels(plan, self.names)
+        self._taken = set(self.names.values())
+        self._inline: dict[int, Text] = {}
+        self._counts: dict[str, int] = {}
+        self.lines: list[str] = []
+        for ref, node in enumerate(self.nodes):
+            self._define(ref, node)
+
+    def use(self, ref: int) -> str:
+        return self._text(ref).text
+
+    def _text(self, ref: int) -> Text:
+        return self._inline[ref] if ref in self._inline else Text(self.names[ref])
+
+    def _define(self, ref: int, node: Node) -> None:
+        text = CASES[node.op](self, node)
+        once = self._uses[ref] <= 1 and len(text.text) <= INLINE
+        if ref not in self.names and (once or self._is_plain(node)):
+            self._inline[ref] = text
+            return
+        if ref not in self.names:
+            self.names[ref] = self._new_name(ref, node)
+        self.lines += wrapped(f"{self.names[ref]} = ", text.text)
+
+    def _is_plain(self, node: Node) -> bool:
+        """Shorter than a name for it would be."""
+        args = [self.nodes[a] for a in node.args]
+        if node.op in ("const", *_LEAVES):
+            return True
+        if node.op == "not":
+            return node.args[0] not in self._inline or self._is_plain(args[0])
+        if node.op in ("add", "eq", "lt", "bits"):
+            return all(a in self.names or self.nodes[a].op in ("const", *_LEAVES) for a in node.args)
+        return False
+
+    def _new_name(self, ref: int, node: Node) -> str:
+        if node.op == "load":
+            base, (at, count, _) = self.nodes[node.args[0]], node.attrs
+            start = self.names.get(node.args[0], "") if base.op != "const" else "frame"
+            if start:
+                return self._free(f"{start}_{at}" if count == 1 else f"{start}_{at}_{at + count}")
+        label = self._label[ref] or "x"
+        self._counts[label] = self._counts.get(label, 0) + 1
+        return self._free(f"{label}_{self._counts[label]}")
+
+    def _free(self, name: str) -> str:
+        while name in self._taken:
+            name += "_"
+        self._taken.add(name)
+        return name
+
+    # Operations
+
+    def _const(self, node: Node) -> Text:
+        return Text(number(node.attrs[0]), ATOM if node.attrs[0] >= 0 else UNARY)
+
+    def _leaf(self, node: Node) -> Text:
+        if node.op == "captured" and node.attrs[0] < self._captured_max:
+            most = node.attrs[0]
+            return Text(f"mux(captured < {most}, captured, {most})")
+        return Text(node.op)
+
+    def _load(self, node: Node) -> Text:
+        at, count, little = node.attrs
+        base = [] if self.nodes[node.args[0]].op == "const" else [self.use(node.args[0])]
+        parts = [*base, *([f"at={at}"] if at or not base else []), f"bytes={count}"]
+        return Text(f"field({', '.join(parts)}{', little=True' if little else ''})")
+
+    def _bits(self, node: Node) -> Text:
+        lsb, width = node.attrs
+        return Text(f"{self._text(node.args[0]).within(UNARY)}[{lsb}:{lsb + width}]")
+
+    def _signed(self, node: Node) -> Text:
+        return Text(f"{self._text(node.args[0]).within(UNARY)}.as_signed({node.attrs[0]})")
+
+    def _by_constant(self, node: Node) -> Text:
+        sign = "//" if node.op == "div" else "%"
+        return Text(f"{self._text(node.args[0]).within(PRODUCT + 1)} {sign} {node.attrs[0]}", PRODUCT)
+
+    def _infix(self, node: Node) -> Text:
+        sign, binds = _INFIX[node.op]
+        left, right = (self._text(a) for a in node.args)
+        value = self._constant(node.args[1])
+        if value is not None and value < 0 and node.op == "add":
+            return Text(f"{left.within(SUM + 1)} - {number(-value)}", SUM)
+        return Text(f"{left.within(binds + 1)} {sign} {right.within(binds)}", binds)
+
+    def _compare(self, node: Node, inverse: bool = False) -> Text:
+        """With the constant on the right, as people write it."""
+        a, b = node.args
+        sign = "==" if node.op == "eq" else "<"
+        if node.op == "lt" and self._constant(a) is not None:
+            a, b, sign = b, a, ">"
+        value = self._constant(b)
+        right = self._text(b).within(COMPARISON) if value is None else number(value, self._is_hexadecimal(a))
+        return Text(f"{self._text(a).within(COMPARISON)} {_INVERSE[sign] if inverse else sign} {right}", COMPARISON)
+
+    def _constant(self, ref: int) -> int | None:
+        node = self.nodes[ref]
+        return node.attrs[0] if node.op == "const" else None
+
+    def _is_hexadecimal(self, ref: int) -> bool:
+        """Types and wide values are read in hexadecimal digits."""
+        return self.names.get(ref, "").endswith("type") or self.nodes[ref].hi >= 1 << 24
+
+    def _junction(self, node: Node) -> Text:
+        sign, binds = _INFIX[node.op]
+        if len(node.args) > MANY:
+            return Text(f"{node.op}_of({', '.join(self.use(a) for a in node.args)})")
+        return Text(f" {sign} ".join(self._text(a).within(binds + 1) for a in node.args), binds)
+
+    def _not(self, node: Node) -> Text:
+        (arg,) = node.args
+        if arg in self._inline and self.nodes[arg].op in ("eq", "lt"):
+            return self._compare(self.nodes[arg], inverse=True)
+        return Text(f"~{self._text(arg).within(UNARY + 1)}", UNARY)
+
+    def _mux(self, node: Node) -> Text:
+        return Text(f"mux({', '.join(self.use(a) for a in node.args)})")
+
+    def _member(self, node: Node) -> Text:
+        (x,) = node.args
+        pairs = zip(node.attrs[0::2], node.attrs[1::2], strict=True)
+        digits = self._is_hexadecimal(x)
+        items = [
+            number(lo, digits) if lo == hi else f"range({number(lo, digits)}, {number(hi + 1, digits)})" for lo, hi in pairs
+        ]
+        return Text(f"one_of({self.use(x)}, {', '.join(items)})")
+
+
+CASES: Mapping[str, Callable[[Words, Node], Text]] = {
+    "const": Words._const, "captured": Words._leaf, "size": Words._leaf, "time": Words._leaf, "port": Words._leaf,
+    "load": Words._load, "bits": Words._bits, "signed": Words._signed, "div": Words._by_constant,
+    "mod": Words._by_constant, "add": Words._infix, "sub": Words._infix, "mul": Words._infix, "band": Words._infix,
+    "bor": Words._infix, "bxor": Words._infix, "shl": Words._infix, "shr": Words._infix, "eq": Words._compare,
+    "lt": Words._compare, "all": Words._junction, "any": Words._junction, "not": Words._not, "mux": Words._mux,
+    "member": Words._member,
+}  # fmt: skip
+complete(CASES, "gateware", refuses=(*REFUSED, "hit", "value"))
+
+
+def number(value: int, hexadecimal: bool = False) -> str:
+    """An integer as people write it."""
+    return f"{value:#x}" if value >= 1 << 24 or (hexadecimal and value > 9) else str(value)
+
+
+def wrapped(start: str, text: str, indent: str = "") -> Iterator[str]:
+    """``start`` and the expression, in lines of at most LINE characters where it has spaces to break at."""
+    if len(start) + len(text) <= LINE - 4:
+        yield f"{indent}{start}{text}"
+        return
+    yield f"{indent}{start}("
+    line = ""
+    for word in text.split(" "):
+        if line and len(indent) + len(line) + len(word) > LINE - 10:
+            yield f"{indent}    {line}"
+            line = ""
+        line += f"{' ' if line else ''}{word}"
+    yield f"{indent}    {line}"
+    yield f"{indent})"
+
+
+def _names(plan: Plan) -> dict[int, str]:
+    """Identifiers of the nodes that have a name of their own, each once."""
+    out: dict[int, str] = {}
+    taken = set(_RESERVED)
+    for ref, node in enumerate(plan.nodes):
+        found = plan.names.of.get(ref, ())
+        if not found or node.op in ("const", *_LEAVES):
+            continue
+        name = f"rule_{found[0].text}" if found[0].kind == "rule" else found[0].identifier
+        out[ref] = unique(name, taken)
+    return out
+
+
+def unique(name: str, taken: set[str]) -> str:
+    """The name as an identifier that is not taken, and takes it."""
+    plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in name).strip("_") or "x"
+    plain = f"x{plain}" if plain[0].isdigit() else plain
+    while plain in taken:
+        plain += "_"
+    taken.add(plain)
+    return plain
+
+
+def _roots(plan: Plan) -> Iterable[int]:
+    return (*plan.conditions, *(node for rule in plan.rules for node in rule.operands))
+
+
+def _uses(plan: Plan) -> Sequence[int]:
+    """How often each node is written down."""
+    uses = [0] * len(plan.nodes)
+    for ref in (*_roots(plan), *(a for node in plan.nodes for a in node.args)):
+        uses[ref] += 1
+    return uses
+
+
+def _labels(plan: Plan, names: Mapping[int, str]) -> Sequence[str]:
+    """The name of what each node is a part of: that of the first node with a name that uses it."""
+    labels = [names.get(ref, "") for ref in range(len(plan.nodes))]
+    for ref in range(len(plan.nodes) - 1, -1, -1):
+        for arg in plan.nodes[ref].args:
+            labels[arg] = names.get(arg) or labels[ref] or labels[arg]
+    return labels

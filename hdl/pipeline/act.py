@@ -1,0 +1,64 @@
+"""What the actions of all rules that fired add up to: the verdict's bits.
+
+One idea: an action is a question to each block ("did a rule fire that drops?"), and the answers are ORed; channels and
+ports are unions, and a dropped packet is forwarded nowhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..verdict import PORTS
+from .description import Program
+from .lower import Lowering
+from .resolve import Resolved, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Net numbers of the verdict's bits, index 0 first."""
+
+    blocks: tuple[int, ...]
+    channels: tuple[int, ...]
+    forward: tuple[int, ...]
+    drop: int
+    malformed: int
+    truncated: int
+    punt: int
+
+    @property
+    def roots(self) -> tuple[int, ...]:
+        return (*self.blocks, *self.channels, *self.forward, self.drop, self.malformed, self.truncated, self.punt)
+
+
+def lower_verdict(program: Program, lowering: Lowering) -> Verdict:
+    """The nets of the verdict, for a lowering that ran."""
+    nets = lowering.nets
+    resolved: list[Resolved] = []
+    for block in program.blocks:
+        nets.owner = block.name
+        resolved.append(resolve(nets, block, [lowering.net(when) for when in block.when]))
+    nets.owner = "drop"
+    drop = nets.any(r.chosen(lambda action: action.drop) for r in resolved)
+    channels = []
+    for number, name in enumerate(program.channels):
+        nets.owner = f"channel{number}"
+        channels.append(nets.any(r.chosen(lambda action, c=number: c in action.deliver) for r in resolved))
+    nets.owner = "forward"
+    targets = sorted({node for b in program.blocks for a in b.actions for node in a.forward_to})
+    asked = {t: nets.any(r.chosen(lambda action, t=t: t in action.forward_to) for r in resolved) for t in targets}
+    forward = []
+    for port in range(PORTS):
+        terms = [r.chosen(lambda action, p=port: bool(action.forward >> p & 1)) for r in resolved]
+        terms += [nets.all((asked[t], lowering.equals(t, port))) for t in targets]
+        forward.append(nets.all((nets.any(terms), nets.invert(drop))))
+    nets.owner = "punt"
+    return Verdict(
+        blocks=tuple(bit for r in resolved for bit in r.bits),
+        channels=tuple(channels),
+        forward=tuple(forward),
+        drop=drop,
+        malformed=lowering.net(program.malformed),
+        truncated=lowering.net(program.truncated),
+        punt=nets.any((lowering.net(program.punt), *(r.punt for r in resolved))),
+    )
