@@ -34,6 +34,7 @@ from sevenm.compiler.plan.ops import RangeError
 from sevenm.compiler.protocols.fields import Field
 from sevenm.compiler.protocols.packet import Packet
 from sevenm.compiler.protocols.packet_fields import packet_fields
+from sevenm.compiler.protocols.packet_names import parser_names
 from sevenm.compiler.protocols.record_fields import record_fields
 from sevenm.compiler.syntax import ast
 
@@ -67,7 +68,7 @@ def lower_filter(expr: ast.Expr, warnings: Iterable[Diagnostic] = ()) -> Compile
     never = new[graph.false]
     rule = Rule("filter", 0, new[when], (Action("deliver", 0),), line=1)
     blocks = (Block("filter", "first", 0, 1),)
-    names = Names.collect(context.names).renumbered(new)
+    names = Names.collect([*context.names, *parser_names(graph)]).renumbered(new)
     plan = Plan("filter", "packet", nodes, (rule,), blocks, never, never, never, (FILTER_CHANNEL,), names=names)
     plan.check()
     return Compiled(plan, (*found, *context.warnings))
@@ -103,6 +104,8 @@ class _Program:
             truncated = packet.truncated
         malformed, punt = self.graph.any(*self.malformed), self.graph.false
         self.names += [(rule.when, named("rule", rule.name, rule.line)) for rule in self.rules]
+        if source == "packet":
+            self.names += parser_names(self.graph)
         nodes, new = prune(self.graph.nodes, [*(r.when for r in self.rules), malformed, truncated, punt])
         rules = tuple(replace(rule, when=new[rule.when]) for rule in self.rules)
         plan = Plan(

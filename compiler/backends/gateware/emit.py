@@ -83,16 +83,16 @@ class _Writer:
 
     def text(self, latency: int, decision_latency: int, levels: int, beats: int, window_bytes: int) -> str:
         plan = self.plan
-        lines = [*self.words.lines]
+        lines, doubts = self.words.lines, self.words.doubts
         program = list(self._program())
-        used = set(re.findall(r"\w+", "\n".join([*lines, *program])))
+        used = set(re.findall(r"\w+", "\n".join([*lines, *doubts, *program])))
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True,
             keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False,
         )  # fmt: skip
         return environment.get_template("core.py.j2").render(
             name=plain(plan.name), digest=self.digest, rules=plan.rules, latency=latency, beats=beats,
-            window_bytes=window_bytes, window=self.window, lines=lines, program=program, levels=levels,
+            window_bytes=window_bytes, window=self.window, lines=lines, doubts=doubts, program=program, levels=levels,
             decision_latency=decision_latency,
             imports=[n for n in pipeline.__all__ if n in used or n in ("Description", "Pipeline")],
         )  # fmt: skip
@@ -102,9 +102,13 @@ class _Writer:
         taken = set(words.names.values())
         for block in plan.blocks:
             name = unique(f"block_{block.name}", taken)
-            yield f"{name} = {'First' if block.mode == 'first' else 'All'}("
-            for rule in plan.rules[block.start : block.stop]:
-                yield f"    {self._rule(rule)},"
+            mode = "First" if block.mode == "first" else "All"
+            rules = [self._rule(rule) for rule in plan.rules[block.start : block.stop]]
+            if len(rules) < 2:
+                yield f"{name} = {mode}({''.join(rules)})"
+                continue
+            yield f"{name} = {mode}("
+            yield from (f"    {rule}," for rule in rules)
             yield ")"
         yield from wrapped("channels = ", f"({''.join(f'{quoted(c)}, ' for c in plan.channels).rstrip()})")
         for name in ("malformed", "truncated", "punt"):

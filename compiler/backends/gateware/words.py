@@ -7,6 +7,7 @@ the rest where it is used. So does this.
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from sevenm.hdl import pipeline
 
 LINE = 118
 """Characters of a line."""
-INLINE = 64
+INLINE = 80
 """Characters of the longest expression that is written within another one, if it has no name."""
 ATOM, UNARY, PRODUCT, SUM, SHIFT, AND, XOR, OR, COMPARISON = range(9)
 """How tightly an expression binds, as Python has it."""
@@ -61,14 +62,21 @@ class Words:
         self.nodes = plan.nodes
         self.names = _names(plan)
         self._captured_max = captured_max
-        self._uses = _uses(plan)
+        self.args = _factored(plan, self.names)
+        self._uses = _uses(plan, self.args)
         self._label = _labels(plan, self.names)
         self._taken = set(self.names.values())
         self._inline: dict[int, Text] = {}
         self._counts: dict[str, int] = {}
         self.lines: list[str] = []
+        self.doubts: list[str] = []
+        """The lines that only ``punt`` needs."""
+        self._decides = _needed(self.args, (*plan.conditions[:-1], *plan.operands))
         for ref, node in enumerate(self.nodes):
-            self._define(ref, node)
+            if not self._uses[ref]:
+                continue
+            lines = self._define(ref, Node(node.op, self.args[ref], node.attrs, node.lo, node.hi))
+            (self.lines if ref in self._decides else self.doubts).extend(lines)
 
     def use(self, ref: int) -> str:
         return self._text(ref).text
@@ -76,15 +84,18 @@ class Words:
     def _text(self, ref: int) -> Text:
         return self._inline[ref] if ref in self._inline else Text(self.names[ref])
 
-    def _define(self, ref: int, node: Node) -> None:
+    def _define(self, ref: int, node: Node) -> list[str]:
+        """The lines that give a node its name; none if it is written where it is used."""
         text = CASES[node.op](self, node)
-        once = self._uses[ref] <= 1 and len(text.text) <= INLINE
-        if ref not in self.names and (once or self._is_plain(node)):
+        is_doubt = ref not in self._decides
+        plain = self._is_plain(node) or (self._uses[ref] <= 1 and (len(text.text) <= INLINE or is_doubt))
+        # What only ``punt`` needs is of no interest by itself.
+        if plain and (is_doubt or ref not in self.names):
             self._inline[ref] = text
-            return
+            return []
         if ref not in self.names:
             self.names[ref] = self._new_name(ref, node)
-        self.lines += wrapped(f"{self.names[ref]} = ", text.text)
+        return list(wrapped(f"{self.names[ref]} = ", text.text))
 
     def _is_plain(self, node: Node) -> bool:
         """Shorter than a name for it would be."""
@@ -93,8 +104,10 @@ class Words:
             return True
         if node.op == "not":
             return node.args[0] not in self._inline or self._is_plain(args[0])
-        if node.op in ("add", "eq", "lt", "bits"):
-            return all(a in self.names or self.nodes[a].op in ("const", *_LEAVES) for a in node.args)
+        if node.op in ("eq", "lt"):
+            return all(a not in self._inline or self._is_plain(self.nodes[a]) for a in node.args)
+        if node.op in ("add", "bits"):
+            return all(a not in self._inline or self.nodes[a].op in ("const", *_LEAVES) for a in node.args)
         return False
 
     def _new_name(self, ref: int, node: Node) -> str:
@@ -103,7 +116,7 @@ class Words:
             start = self.names.get(node.args[0], "") if base.op != "const" else "frame"
             if start:
                 return self._free(f"{start}_{at}" if count == 1 else f"{start}_{at}_{at + count}")
-        label = self._label[ref] or "x"
+        label = self._label[ref] or "punt"
         self._counts[label] = self._counts.get(label, 0) + 1
         return self._free(f"{label}_{self._counts[label]}")
 
@@ -165,7 +178,7 @@ class Words:
 
     def _is_hexadecimal(self, ref: int) -> bool:
         """Types and wide values are read in hexadecimal digits."""
-        return self.names.get(ref, "").endswith("type") or self.nodes[ref].hi >= 1 << 24
+        return bool(re.search(r"type(_[0-9]+)?$", self.names.get(ref, ""))) or self.nodes[ref].hi >= 1 << 24
 
     def _junction(self, node: Node) -> Text:
         sign, binds = _INFIX[node.op]
@@ -208,20 +221,32 @@ def number(value: int, hexadecimal: bool = False) -> str:
     return f"{value:#x}" if value >= 1 << 24 or (hexadecimal and value > 9) else str(value)
 
 
-def wrapped(start: str, text: str, indent: str = "") -> Iterator[str]:
+def wrapped(start: str, text: str) -> Iterator[str]:
     """``start`` and the expression, in lines of at most LINE characters where it has spaces to break at."""
     if len(start) + len(text) <= LINE - 4:
-        yield f"{indent}{start}{text}"
+        yield f"{start}{text}"
         return
-    yield f"{indent}{start}("
-    line = ""
-    for word in text.split(" "):
-        if line and len(indent) + len(line) + len(word) > LINE - 10:
-            yield f"{indent}    {line}"
-            line = ""
-        line += f"{' ' if line else ''}{word}"
-    yield f"{indent}    {line}"
-    yield f"{indent})"
+    line, room, indent = f"{start}(", LINE - 6, " " * (len(start) + 1)
+    for part in _parts(text):
+        words = [part] if len(indent) + len(part) <= room else part.split(" ")
+        for word in words:
+            if len(line) + len(word) > room:
+                yield line.rstrip()
+                line = indent
+            line += f"{word} "
+    yield f"{line.rstrip()})"
+
+
+def _parts(text: str) -> list[str]:
+    """The terms of a disjunction, or else of a conjunction, each but the first with its operator."""
+    depth = 0
+    cuts: dict[str, list[int]] = {"|": [0], "&": [0]}
+    for at, char in enumerate(text):
+        depth += (char in "([") - (char in ")]")
+        if char in cuts and depth == 0:
+            cuts[char].append(at)
+    places = cuts["|"] if len(cuts["|"]) > 1 else cuts["&"]
+    return [text[a:b].strip() for a, b in zip(places, [*places[1:], len(text)], strict=True)]
 
 
 def _names(plan: Plan) -> dict[int, str]:
@@ -234,6 +259,9 @@ def _names(plan: Plan) -> dict[int, str]:
             continue
         name = f"rule_{found[0].text}" if found[0].kind == "rule" else found[0].identifier
         out[ref] = unique(name, taken)
+    for rule in plan.rules:
+        if rule.when not in out and plan.nodes[rule.when].op not in ("const", *_LEAVES):
+            out[rule.when] = unique(f"rule_{rule.name}", taken)
     return out
 
 
@@ -247,14 +275,39 @@ def unique(name: str, taken: set[str]) -> str:
     return plain
 
 
-def _roots(plan: Plan) -> Iterable[int]:
-    return (*plan.conditions, *(node for rule in plan.rules for node in rule.operands))
+def _factored(plan: Plan, names: Mapping[int, str]) -> Sequence[tuple[int, ...]]:
+    """Operands of every node; a condition that holds all terms of one with a name is written with that name."""
+    rules = {rule.when for rule in plan.rules}
+    known: dict[str, list[tuple[int, frozenset[int]]]] = {"all": [], "any": []}
+    out = []
+    for ref, node in enumerate(plan.nodes):
+        args = node.args
+        if node.op in known:
+            left = set(args)
+            for part, terms in sorted(known[node.op], key=lambda k: (-len(k[1]), k[0])):
+                if terms <= left:
+                    left = left - terms | {part}
+            args = tuple(sorted(left))
+            if ref in names and ref not in rules:
+                known[node.op].append((ref, frozenset(node.args)))
+        out.append(args)
+    return out
 
 
-def _uses(plan: Plan) -> Sequence[int]:
-    """How often each node is written down."""
-    uses = [0] * len(plan.nodes)
-    for ref in (*_roots(plan), *(a for node in plan.nodes for a in node.args)):
+def _needed(args: Sequence[Sequence[int]], roots: Iterable[int]) -> set[int]:
+    needed = set(roots)
+    for ref in range(len(args) - 1, -1, -1):
+        if ref in needed:
+            needed.update(args[ref])
+    return needed
+
+
+def _uses(plan: Plan, args: Sequence[Sequence[int]]) -> Sequence[int]:
+    """How often each node that is needed is written down."""
+    uses = [0] * len(args)
+    roots = [*plan.conditions, *(node for rule in plan.rules for node in rule.operands)]
+    needed = _needed(args, roots)
+    for ref in (*roots, *(a for user in sorted(needed) for a in args[user])):
         uses[ref] += 1
     return uses
 
