@@ -13,7 +13,7 @@ forward        16                        ports the packet is forwarded to, 0 if 
 drop           1                         a rule that fired drops it
 malformed      1                         the packet contradicts itself
 truncated      1                         a header was announced that could not be seen
-punt           1                         not the core's to decide; nothing else is said of the packet
+punt           1                         not the core's to decide; all else is 0
 =============  ========================  ===============================================================================
 """
 

@@ -6,6 +6,7 @@ ports are unions, and a dropped packet is forwarded nowhere.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..verdict import PORTS
@@ -53,12 +54,19 @@ def lower_verdict(program: Program, lowering: Lowering) -> Verdict:
         terms += [nets.all((asked[t], lowering.equals(t, port))) for t in targets]
         forward.append(nets.all((nets.any(terms), nets.invert(drop))))
     nets.owner = "punt"
+    punt = nets.any((lowering.net(program.punt), *(r.punt for r in resolved)))
+    decided = nets.invert(punt)
+
+    def said(bits: Iterable[int]) -> tuple[int, ...]:
+        """Nothing is said of a packet that is not the core's to decide."""
+        return tuple(nets.all((bit, decided)) for bit in bits)
+
     return Verdict(
-        blocks=tuple(bit for r in resolved for bit in r.bits),
-        channels=tuple(channels),
-        forward=tuple(forward),
-        drop=drop,
-        malformed=lowering.net(program.malformed),
-        truncated=lowering.net(program.truncated),
-        punt=nets.any((lowering.net(program.punt), *(r.punt for r in resolved))),
+        blocks=said(bit for r in resolved for bit in r.bits),
+        channels=said(channels),
+        forward=said(forward),
+        drop=said((drop,))[0],
+        malformed=said((lowering.net(program.malformed),))[0],
+        truncated=said((lowering.net(program.truncated),))[0],
+        punt=punt,
     )
