@@ -15,8 +15,8 @@ from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.capture.writer import CaptureWriter
+from sevenm.host.engine.actions import Words, unpack
 from sevenm.host.engine.compiled import NoCompiler
-from sevenm.host.engine.decisions import Bits, unpack
 from sevenm.host.session import Session
 from sevenm.sim.verilate import ModelUnavailable
 
@@ -110,7 +110,7 @@ def _process(result: Comparison, reader: Reader, writer: CaptureWriter | None) -
     return largest
 
 
-def _note(lane: Lane, wrong: Bits, before: int, n: int) -> None:
+def _note(lane: Lane, wrong: Words, before: int, n: int) -> None:
     """Counts the events that differ, per row, and keeps the first of each."""
     flags = unpack(wrong, n)
     lane.differs += flags.sum(axis=1)

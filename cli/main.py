@@ -19,6 +19,7 @@ from .compare import compare
 from .errors import EXIT_HELP, Exit, Failure, explain
 from .filter import filter_
 from .layout import layout
+from .ring import ring
 from .run import run
 
 EPILOG = f"""\b
@@ -31,6 +32,7 @@ Examples:
   sevenm compare edge.7m -r in.pcap                         the same in C, NumPy and the simulated core
   sevenm build edge.7m -o edge.bundle                       C, Verilog, headers and dtypes in a folder
   sevenm layout packet                                      every packet field and what it means
+  sevenm ring list                                          rings in shared memory; ring rm removes them
 
 {EXIT_HELP}
 
@@ -68,7 +70,7 @@ def cli() -> None:
     """
 
 
-for command in (filter_, check, run, compare, build, layout):
+for command in (filter_, check, run, compare, build, layout, ring):
     cli.add_command(command)
 
 

@@ -52,6 +52,11 @@ def show(item: RenderableType) -> None:
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
+def clean(text: str) -> str:
+    """The text without what would move a terminal's cursor or cannot be encoded."""
+    return _CONTROL.sub("?", text).encode("utf-8", "replace").decode("utf-8")
+
+
 def say(message: str) -> None:
     """One remark for the person, on standard error."""
     click.echo(_CONTROL.sub("?", message), err=True)

@@ -1,7 +1,8 @@
 """One run: events from an ingress through a device, into accounts, rings and a capture.
 
-One idea: the session owns the order of things and nothing else. It pulls a batch, lets the device decide, counts and
-delivers, and goes on; what it returns is a Report whose numbers add up.
+One idea: the session owns the order of things and nothing else. Where the device's rules are C code of this machine and
+nothing has to be written, the loop in C does it all, and Python only reads the next piece. Otherwise it pulls a batch,
+lets the device decide, counts and delivers, and goes on. What it returns is a Report whose numbers add up.
 """
 
 from __future__ import annotations
@@ -9,17 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any, Protocol, runtime_checkable
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.capture.format import LINK_ETHERNET, LINK_USER0, CaptureError, link_name
 from sevenm.host.capture.writer import CaptureWriter
 from sevenm.host.devices.device import Device
-from sevenm.host.engine.accounts import CAUSES, Accounts, Delivery
+from sevenm.host.devices.host import HostDevice
+from sevenm.host.engine.accounts import CAUSES, Accounts
 from sevenm.host.engine.decisions import Decisions
+from sevenm.host.engine.delivery import BLOCK_TIMEOUT, Delivery
+from sevenm.host.engine.ingress import LoopIngress
+from sevenm.host.engine.loop import Loop, Program
 from sevenm.host.native import available
 
 
@@ -31,6 +34,13 @@ class Ingress(Protocol):
     @property
     def link_type(self) -> int: ...
     def batches(self, max_events: int = ..., max_bytes: int = ..., source: int = ...) -> Iterator[EventBatch]: ...
+
+
+@runtime_checkable
+class PieceIngress(Protocol):
+    """An ingress that a loop in C can read by itself, piece by piece."""
+
+    def pieces(self, max_bytes: int = ..., source: int = ...) -> Iterator[LoopIngress]: ...
 
 
 class ChannelRing(Protocol):
@@ -72,6 +82,7 @@ class Report:
     bytes: int
     malformed: int
     truncated: int
+    punted: int
     dropped: int
     passed: int
     forwarded: dict[int, int]
@@ -91,7 +102,8 @@ class Report:
 
 
 class Session:
-    """``device`` has the bundle loaded and is started. ``rings``: by channel name. Raises ValueError for a channel
+    """``device`` has the bundle loaded and is started. ``rings``: by channel name. ``block_timeout``: seconds that a
+    `block` ring is waited for while its reader makes no room, 0: as long as it lives. Raises ValueError for a channel
     that the bundle does not have, NativeMissing if there are rings but no C runtime."""
 
     def __init__(
@@ -101,6 +113,7 @@ class Session:
         rings: Mapping[str, ChannelRing] | None = None,
         writer: CaptureWriter | None = None,
         use_native: bool | None = None,
+        block_timeout: float = BLOCK_TIMEOUT,
     ) -> None:
         self._device = device
         self._bundle = bundle
@@ -111,10 +124,14 @@ class Session:
                 known = ", ".join(bundle.channels) or "none"
                 raise ValueError(f"the bundle has no channel {name}; its channels are: {known}")
         self.accounts = Accounts(bundle.rules, len(bundle.channels), len(bundle.counters))
+        self._timeout = block_timeout
         self._delivery: Delivery | None = None
-        if self._rings or (available() if use_native is None else use_native):
-            rings_in_order = [self._rings.get(name) for name in bundle.channels]
-            self._delivery = Delivery(self.accounts, [None if r is None else r.handle for r in rings_in_order])
+        self._handles: list[Any] = [
+            self._rings[name].handle if name in self._rings else None for name in bundle.channels
+        ]
+        self._native = bool(self._rings) or (available() if use_native is None else use_native)
+        if self._native:
+            self._delivery = Delivery(self.accounts, self._handles, block_timeout)
         self._wanted = [row for row, rule in enumerate(bundle.rules) if rule.deliver]
         self._device_ns = self._total_ns = 0
 
@@ -126,11 +143,10 @@ class Session:
         if self._delivery is None:
             self.accounts.add(batch, decisions)
         else:
-            self._delivery.add(batch, decisions, self._device.generation, int(self._device.engine))
+            generation = decisions.generation or self._device.generation
+            self._delivery.add(batch, decisions, generation, int(self._device.engine))
         if self._writer is not None and self._wanted:
-            row = decisions.union(self._wanted)
-            mask = np.unpackbits(row.view(np.uint8), bitorder="little")[: len(batch)].astype(np.bool_)
-            self._writer.write(batch, mask)
+            self._writer.write(batch, decisions.matched(self._wanted))
         self._total_ns += time.perf_counter_ns() - start
         return decisions
 
@@ -142,8 +158,9 @@ class Session:
         max_bytes: int = 1 << 20,
         source: int = 0,
     ) -> Report:
-        """All events of the ingress. ``progress`` is called after each batch with the number of events so far.
+        """All events of the ingress. ``progress`` is called after each batch or piece with the number of events so far.
 
+        Where the loop in C runs them, the rules that the device has when the run begins count for all of it.
         Raises CaptureError if the events are not what the rules are about, or the capture is damaged; what was read
         before is counted, and in ``report()``."""
         expected = LINK_ETHERNET if self._bundle.source == "packet" else LINK_USER0
@@ -152,6 +169,10 @@ class Session:
                 f"{ingress.name}: link type {link_name(ingress.link_type)}, but the rules of {self._bundle.name} are "
                 f"about {self._bundle.source}s: {link_name(expected)}"
             )
+        writes = self._writer is not None and bool(self._wanted)
+        if self._native and not writes and isinstance(self._device, HostDevice) and isinstance(ingress, PieceIngress):
+            self._run_loop(self._device, ingress.pieces(max_bytes, source), progress)
+            return self.report()
         batches = ingress.batches(max_events=max_events, max_bytes=max_bytes, source=source)
         while True:
             start = time.perf_counter_ns()
@@ -162,6 +183,30 @@ class Session:
             self.feed(batch)
             if progress is not None:
                 progress(self.accounts.total("events"))
+
+    def _run_loop(
+        self, device: HostDevice, pieces: Iterator[LoopIngress], progress: Callable[[int], object] | None
+    ) -> None:
+        """Every piece through the loop in C, with the rules that the device has now."""
+        start = time.perf_counter_ns()
+        before = self.accounts.total("events")
+        loaded, done = device.hold(), 0
+        try:
+            with Loop() as loop:
+                outlets = [None if h is None else loop.outlet(h, timeout=self._timeout) for h in self._handles]
+                loop.publish(Program(loaded.engine, self.accounts, outlets, loaded.generation, loaded.context))
+                for piece in pieces:
+                    began = time.perf_counter_ns()
+                    loop.run(piece)
+                    self._device_ns += time.perf_counter_ns() - began
+                    done += 1
+                    if progress is not None:
+                        progress(self.accounts.total("events"))
+                loop.flush()
+        finally:
+            loaded.engine.release()
+            device.count(done, self.accounts.total("events") - before)
+            self._total_ns += time.perf_counter_ns() - start
 
     def report(self) -> Report:
         """The numbers so far."""
@@ -179,6 +224,7 @@ class Session:
             bytes=accounts.total("bytes"),
             malformed=accounts.total("malformed"),
             truncated=accounts.total("truncated"),
+            punted=accounts.total("punted"),
             dropped=accounts.total("dropped"),
             passed=accounts.total("passed"),
             forwarded={port: int(n) for port, n in enumerate(accounts.forwarded) if n},

@@ -256,7 +256,9 @@ into what is left of `room`; returns how many events were decided: a multiple of
 chunks: one per 64 events. fired: the chunks' entries one after the other; entries of one chunk come in any order, and a
 rule has at most one. ports: null, or one mask of the ports of SM_INFO_DYNAMIC_PORTS per event."""
 ENGINE_INTERFACE = f"extern const struct sm_info sm_info;\nuint64_t sm_match({MATCH_ARGUMENTS});\n"
-"""What the shared object of an engine exports, as C and as cdef."""
+"""What the shared object of an engine exports."""
+ENGINE_CDEF = ENGINE_INTERFACE.replace("const struct", "struct")
+"""The same for cffi, which takes a constant for one that is known when it compiles."""
 
 
 def struct(name: str) -> Struct:

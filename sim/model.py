@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.devices.device import DeviceError
-from sevenm.host.engine.decisions import words
+from sevenm.host.engine.actions import words
 
 ABI = 1
 WATCHDOG_CYCLES = 65536

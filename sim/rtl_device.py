@@ -75,7 +75,7 @@ class RtlDevice:
         if not self._started or self._model is None or self._bundle is None:
             raise DeviceError("the rtl device is not started; load a bundle and start it")
         verdicts = self._model.process(batch, self._drive)
-        decisions = Decisions(verdicts.rows, len(batch), self._bundle.rules)
+        decisions = Decisions.from_rows(verdicts.rows, len(batch), self._bundle.rules)
         self._compare(verdicts, decisions)
         self._compare_latency(self._bundle)
         return decisions

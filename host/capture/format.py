@@ -13,9 +13,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sevenm import boundary
+from sevenm.host.engine.ingress import CaptureIngress
 from sevenm.host.native import native
 
-CAP_MAX = 262144
+CAP_MAX = boundary.CAPTURE_MAX
 """Most bytes of one event; libpcap's largest snapshot length."""
 BLOCK_MAX = 16 << 20
 """Most bytes of one pcapng block."""
@@ -41,7 +43,7 @@ class CaptureError(ValueError):
 
 
 class Status(IntEnum):
-    """Why a step stopped; the same values as SM_STEP_… in csrc/ingress.h. From TOO_LONG on they are errors."""
+    """Why a step stopped; the same values as SM_STEP_… in csrc/index.h. From TOO_LONG on they are errors."""
 
     FULL = 0
     MORE = 1
@@ -125,6 +127,10 @@ class Format(Protocol):
         """Indexes bytes [start, end), which start at a record, into the table."""
         ...
 
+    def describe(self, ingress: CaptureIngress) -> None:
+        """Tells an indexer in C what the capture said so far."""
+        ...
+
     def control(self, buffer: NDArray[np.uint8], start: int, end: int) -> Step:
         """Reads what a step stopped at with CONTROL. Raises FormatError."""
         ...
@@ -167,13 +173,18 @@ def too_long(found: int) -> str:
 def c_step(
     function: str, buffer: NDArray[np.uint8], start: int, end: int, *middle: Any, events: NDArray[np.void]
 ) -> Step:
-    """Calls an indexer of csrc/ingress.c."""
+    """Calls an indexer of csrc/index.c."""
     ffi, lib = native()
     step = ffi.new("sm_step *")
     table = ffi.from_buffer("sm_event[]", events, require_writable=True)
     data = ffi.from_buffer("uint8_t[]", buffer)
     getattr(lib, function)(data, start, end, *middle, table, len(events), step)
-    return Step(step.position, step.need, step.found, step.clamped, step.count, Status(step.status))
+    return from_c(step, step.count)
+
+
+def from_c(step: Any, events: int) -> Step:
+    """An ``sm_step`` that found so many events."""
+    return Step(step.position, step.need, step.found, step.clamped, events, Status(step.status))
 
 
 FIRST_BYTES = (

@@ -29,12 +29,15 @@ from sevenm.host.capture.format import (
     Format,
     FormatError,
     Status,
+    Step,
+    from_c,
     name_first_bytes,
 )
 from sevenm.host.capture.pcap_classic import HEADER, Classic
 from sevenm.host.capture.pcap_classic import MAGIC as CLASSIC_MAGIC
 from sevenm.host.capture.pcapng import MAGIC as PCAPNG_MAGIC
 from sevenm.host.capture.pcapng import Pcapng
+from sevenm.host.engine.ingress import CaptureIngress, LoopIngress
 from sevenm.host.native import available
 
 __all__ = ["CaptureError", "CaptureReader", "Facts", "open_capture"]
@@ -123,6 +126,8 @@ class CaptureReader:
         self._end = len(self._buffer)  # first byte not there
         self._base = 0  # offset in the capture of the buffer's first byte
         self._piece = OPEN_PIECE
+        self._reuse = False  # nobody looks at an old buffer any more
+        self._spare: NDArray[np.uint8] = np.empty(0, np.uint8)
         self._format = self._recognise(use_native)
 
     @property
@@ -166,17 +171,37 @@ class CaptureReader:
             table = np.empty(min(max_events, (self._end - self._start) // 16 + 1), EVENT)
             step = self._format.index(self._buffer, self._start, self._end, table)
             self._start = step.position
-            self.facts.clamped += step.clamped
             if step.events:
                 yield EventBatch.trusted(self._buffer, table[: step.events], source)
-            if step.status is Status.CONTROL:
-                if not self._control():
-                    return
-            elif step.status is Status.MORE:
-                if not self._more(step.need):
-                    return
-            elif step.status is not Status.FULL:
-                raise self._error(self._format.explain(step), self._start)
+            if not self._after(step):
+                return
+
+    def pieces(self, max_bytes: int = 1 << 20, source: int = 0) -> Iterator[LoopIngress]:
+        """The same events, for a loop in C: each ingress has to be run to its end before the next one is asked for. It
+        lies in memory that is used again for the one after. Raises what ``batches`` raises, and NativeMissing."""
+        if not PIECE_MIN <= max_bytes <= PIECE_MAX:
+            raise ValueError(f"max_bytes must be from {PIECE_MIN} to {PIECE_MAX}, not {max_bytes}")
+        self._piece, self._reuse = max_bytes, True
+        ingress = CaptureIngress(port=source)
+        while True:
+            self._format.describe(ingress)
+            ingress.load(self._buffer, self._start, self._end)
+            yield ingress
+            step = from_c(ingress.struct.step, ingress.struct.events)
+            self._start = step.position
+            if not self._after(step):
+                return
+
+    def _after(self, step: Step) -> bool:
+        """Does what a step asks for; False at the end of the capture."""
+        self.facts.clamped += step.clamped
+        if step.status is Status.CONTROL:
+            return self._control()
+        if step.status is Status.MORE:
+            return self._more(step.need)
+        if step.status is not Status.FULL:
+            raise self._error(self._format.explain(step), self._start)
+        return True
 
     def close(self) -> None:
         self._source.close()
@@ -258,8 +283,12 @@ class CaptureReader:
             return False
         left = self._end - self._start
         if len(self._buffer) - self._start < need or len(self._buffer) - self._end < self._piece // 4:
-            # Batches that were handed out still look at the old buffer, so it is replaced, never reused.
-            fresh = np.empty(max(self._piece, need), np.uint8)
+            # Batches that were handed out still look at the old buffer, so it is replaced, not reused.
+            fresh = self._spare if self._reuse and len(self._spare) >= max(self._piece, need) else None
+            if fresh is None:
+                fresh = np.empty(max(self._piece, need), np.uint8)
+            if self._reuse:
+                self._spare = self._buffer
             fresh[:left] = self._buffer[self._start : self._end]
             self._base += self._start
             self._buffer, self._start, self._end = fresh, 0, left

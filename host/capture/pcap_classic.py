@@ -23,6 +23,7 @@ from sevenm.host.capture.format import (
     check_link,
     too_long,
 )
+from sevenm.host.engine.ingress import CaptureIngress
 
 HEADER = 24
 MAGIC = {
@@ -63,6 +64,9 @@ class Classic:
         if self.use_native:
             return c_step("sm_index_pcap", buffer, start, end, self.big, self.nano, events=events)
         return self._index(buffer.data, start, end, events)
+
+    def describe(self, ingress: CaptureIngress) -> None:
+        ingress.describe(self.big, nano=self.nano)
 
     def _index(self, data: memoryview, at: int, end: int, events: NDArray[np.void]) -> Step:
         head = struct.Struct(">IIII" if self.big else "<IIII")

@@ -26,6 +26,7 @@ from sevenm.host.capture.format import (
     link_name,
     too_long,
 )
+from sevenm.host.engine.ingress import CaptureIngress
 from sevenm.host.native import native
 
 MAGIC = b"\x0a\x0d\x0d\x0a"
@@ -35,7 +36,7 @@ INTERFACES_MAX = 1024
 FACTS_MAX = 4096
 """Interfaces that the facts list, over all sections."""
 TABLE = np.dtype([("offset_s", "<i8"), ("link", "<u4"), ("snaplen", "<u4"), ("exponent", "<u4"), ("binary", "<u4")])
-"""sm_interface of csrc/ingress.h."""
+"""sm_interface of csrc/index.h."""
 OPTION_TSRESOL, OPTION_TSOFFSET = 9, 14
 
 
@@ -60,6 +61,10 @@ class Pcapng:
             table = native().ffi.from_buffer("sm_interface[]", self.interfaces)
             return c_step("sm_index_pcapng", buffer, start, end, self.big, table, self.count, link, events=events)
         return self._index(buffer.data, start, end, link, events)
+
+    def describe(self, ingress: CaptureIngress) -> None:
+        table = native().ffi.from_buffer("sm_interface[]", self.interfaces)
+        ingress.describe(self.big, link=self.link or 0, interfaces=table, count=self.count)
 
     def _index(self, data: memoryview, at: int, end: int, link: int, events: NDArray[np.void]) -> Step:
         order = ">" if self.big else "<"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sevenm.host.batch import EVENT, EventBatch
 from sevenm.host.capture.format import LINK_USER0, Facts
 from sevenm.host.capture.pcap import ByteSource, Source
+from sevenm.host.engine.ingress import LoopIngress, RecordsIngress
 
 __all__ = ["RecordReader", "open_records"]
 
@@ -73,6 +74,12 @@ class RecordReader:
         if held:
             self._position += held
             yield self._batch(buffer[:held], source)
+
+    def pieces(self, max_bytes: int = 1 << 20, source: int = 0) -> Iterator[LoopIngress]:
+        """The same records, for a loop in C: each ingress has to be run to its end before the next one is asked for."""
+        most = max(max_bytes // self._record, 1)
+        for batch in self.batches(most, most * self._record, source):
+            yield RecordsIngress(batch.buffer, self._record, port=source)
 
     def _batch(self, piece: NDArray[np.uint8], source: int) -> EventBatch:
         count = -(-len(piece) // self._record)

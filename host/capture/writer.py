@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.capture.format import CAP_MAX, LINK_ETHERNET, LINK_USER0, CaptureError
-from sevenm.host.engine.decisions import pack
+from sevenm.host.engine.actions import pack
 from sevenm.host.native import available, native
 
 HEADER = struct.Struct("<IHHiIII")

@@ -1,43 +1,78 @@
-/* Finds the events in a piece of a capture: one table of sm_event over bytes that stay where they were read. */
+/* Where the loop's events come from: operations behind one table of functions. A kind of ingress is a file of its own,
+ * with a struct that begins with an sm_ingress and a function that fills it. */
 #ifndef SM_INGRESS_H
 #define SM_INGRESS_H
 
-#include "sm_boundary.h"
+#include "index.h"
 
-#define SM_BLOCK_MAX (16u << 20)   /* most bytes of one pcapng block */
-
-/* Why indexing stopped. Values from SM_STEP_TOO_LONG on are errors at sm_step.position. */
 enum {
-    SM_STEP_FULL = 0,      /* the table is full */
-    SM_STEP_MORE = 1,      /* the record at position needs `need` bytes, fewer are there */
-    SM_STEP_CONTROL = 2,   /* a section header or an interface description is at position */
-    SM_STEP_TOO_LONG = 3,  /* found: captured length, past SM_CAPTURE_MAX */
-    SM_STEP_BLOCK = 4,     /* found: a block length that no block has */
-    SM_STEP_TRAILER = 5,   /* found: the length at the end of the block, which differs from the one at its start */
-    SM_STEP_OUTSIDE = 6,   /* found: captured length, past the end of the block */
-    SM_STEP_INTERFACE = 7, /* found: number of an interface that was not described */
-    SM_STEP_LINK = 8       /* found: number of an interface with another link type */
+    SM_INGRESS_READY = 0, /* there is a burst */
+    SM_INGRESS_IDLE = 1,  /* none now, maybe later */
+    SM_INGRESS_END = 2,   /* none any more */
+    SM_INGRESS_FAULT = 3  /* it cannot go on; the kind's own struct says why */
 };
 
+/* Events that lie in one buffer and came in by one port; at least one. */
 typedef struct {
-    int64_t offset_s;            /* if_tsoffset */
-    uint32_t link, snaplen;      /* link type; 0: no limit */
-    uint32_t exponent, binary;   /* a tick is 10^-exponent s, or 2^-exponent s if binary */
-} sm_interface;
+    const uint8_t *buffer;
+    const sm_event *events;
+    uint64_t n;
+    uint32_t port, reserved;
+} sm_burst;
 
+typedef struct sm_ingress sm_ingress;
+
+/* None of these allocates, and next and release make no system call where the kind can do without. A burst is the loop's
+ * until it is released; bursts are released in the order in which they came, before the next one is asked for. */
 typedef struct {
-    uint64_t position; /* first byte that was not consumed */
-    uint64_t need, found;
-    uint64_t clamped;  /* events whose length on the wire was below the captured one, and was raised to it */
-    uint32_t count;    /* events written */
-    uint32_t status;   /* SM_STEP_… */
-} sm_step;
+    const char *name;
+    int (*next)(sm_ingress *ingress, sm_burst *burst); /* SM_INGRESS_… */
+    void (*release)(sm_ingress *ingress, const sm_burst *burst);
+    void (*close)(sm_ingress *ingress);
+} sm_ingress_ops;
 
-/* Indexes bytes [start, end) of buffer, from the start of a record, into at most max events.
- * big: the numbers in the file are big endian. Never reads outside of [start, end). */
-void sm_index_pcap(const uint8_t *buffer, uint64_t start, uint64_t end, uint32_t big, uint32_t nano, sm_event *events,
-                   uint32_t max, sm_step *step);
-void sm_index_pcapng(const uint8_t *buffer, uint64_t start, uint64_t end, uint32_t big, const sm_interface *interfaces,
-                     uint32_t n_interfaces, uint32_t link, sm_event *events, uint32_t max, sm_step *step);
+struct sm_ingress {
+    const sm_ingress_ops *ops;
+};
+
+/* A table of events in memory, in bursts of at most `burst`, `passes` times over. */
+typedef struct {
+    sm_ingress base;
+    const uint8_t *buffer;
+    const sm_event *events;
+    uint64_t n, at, passes;
+    uint32_t burst, port;
+} sm_memory_ingress;
+
+void sm_memory_ingress_open(sm_memory_ingress *ingress, const uint8_t *buffer, const sm_event *events, uint64_t n,
+                            uint32_t burst, uint64_t passes, uint32_t port);
+
+/* Records of one size that lie one after the other, in bursts of at most `burst`; a last one may be shorter. */
+typedef struct {
+    sm_ingress base;
+    const uint8_t *buffer;
+    sm_event *table; /* `burst` of them */
+    uint64_t size, at;
+    uint32_t record, burst, port, reserved;
+} sm_records_ingress;
+
+void sm_records_ingress_open(sm_records_ingress *ingress, const uint8_t *buffer, uint64_t size, uint32_t record,
+                             sm_event *table, uint32_t burst, uint32_t port);
+
+/* A piece of a pcap or pcapng. It ends where indexing has to stop, and `step` says where and why; its count and clamped
+ * are sums over the piece. */
+typedef struct {
+    sm_ingress base;
+    const uint8_t *buffer;
+    sm_event *table; /* `burst` of them */
+    const sm_interface *interfaces; /* null: a pcap */
+    uint64_t end, events;
+    uint32_t n_interfaces, link, big, nano, burst, port;
+    sm_step step;
+} sm_capture_ingress;
+
+/* Bytes [start, end) of buffer, from the start of a record; the other numbers are those of sm_index_…. */
+void sm_capture_ingress_open(sm_capture_ingress *ingress, const uint8_t *buffer, uint64_t start, uint64_t end,
+                             sm_event *table, uint32_t burst, uint32_t port);
 
 #endif

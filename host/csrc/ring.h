@@ -29,7 +29,7 @@
 #define SM_RING_DIGEST 64      /* hexadecimal digits of a bundle's digest */
 #define SM_RING_ERROR 512      /* bytes of an error text, with its 0 */
 
-/* Results. Each has an exception of its own in host/ring/ring.py. */
+/* Results. Each has an exception of its own in host/ring/control.py. */
 enum {
     SM_RING_OK = 0,
     SM_RING_BAD = 1,       /* an argument is out of bounds */
@@ -40,6 +40,7 @@ enum {
     SM_RING_CORRUPT = 6,   /* what shared memory says cannot be */
     SM_RING_NOT_READY = 7, /* its producer is just making it */
     SM_RING_DISOWNED = 8,  /* the handle was carried over a fork, or closed */
+    SM_RING_FOREIGN = 9,   /* what has the name is no file that only this user can use */
 };
 
 enum { SM_RING_PRODUCER = 0, SM_RING_READER = 1, SM_RING_OBSERVER = 2 };  /* also the locked byte, for the first two */
@@ -118,10 +119,12 @@ extern const sm_field sm_fields[];
 
 /* Opening. *out is set on SM_RING_OK only; otherwise error (SM_RING_ERROR bytes) says what happened and what to do.
  * digest: 64 hexadecimal digits, or null. layout_hash in attach: what is expected, or 0 for any. */
+int sm_ring_check_name(const char *name, char *error); /* SM_RING_OK or SM_RING_BAD */
 int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_t policy, uint64_t layout_hash,
                    const char *digest, sm_ring **out, char *error);
 int sm_ring_attach(const char *name, uint64_t layout_hash, sm_ring **out, char *error);
 int sm_ring_observe(const char *name, sm_ring **out, char *error);
+/* force: also while living processes use it, and whoever owns the file. */
 int sm_ring_unlink(const char *name, int force, char *error);
 
 void sm_ring_set_digest(sm_ring *r, const char *digest); /* producer: the rules were changed */

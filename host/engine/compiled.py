@@ -14,7 +14,10 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import threading
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +25,15 @@ import numpy as np
 from cffi import FFI
 from numpy.typing import NDArray
 
+from sevenm import boundary
+from sevenm.boundary import CHUNK, InfoFlag
 from sevenm.host.batch import EventBatch
 from sevenm.host.devices.device import DeviceError
+from sevenm.host.engine.actions import Actions, words
 from sevenm.host.engine.code_cache import is_sealed, prune, seal, usable
-from sevenm.host.engine.decisions import words
+from sevenm.host.engine.decisions import CHUNK_DTYPE, FIRED_DTYPE, Decisions
 
-ABI = 1
-BATCH = 256
-FLAGS = ("-O3", "-march=native", "-std=c11", "-fPIC", "-shared", "-w")
+FLAGS = ("-O3", "-march=native", "-std=c11", "-fPIC", "-shared")
 COMPILERS = ("gcc", "clang", "cc")
 COMPILE_S_MAX = 900
 """Seconds a compiler may take."""
@@ -37,17 +41,11 @@ CACHE_MAX = 128
 """Engines kept in the cache; the longest unused go first."""
 ERROR_LINES = 8
 """Lines of a compiler's complaint that are shown."""
-RUN_C = Path(__file__).with_name("engine_run.c")
+ROOM = 4096
+"""Entries of fired rules that an engine gets room for at least; one that needs more for a chunk gets that."""
 
 _FFI: Any = FFI()  # its type stubs know neither NumPy arrays nor what was declared
-_FFI.cdef(
-    """
-    typedef struct { uint64_t offset, ts_ns; uint32_t cap_len, wire_len; } sm_event;
-    struct sm_info { uint32_t abi, batch, n_rules, reserved; char digest[72]; };
-    extern struct sm_info sm_info;
-    void sm_run(const uint8_t *buffer, const sm_event *events, uint64_t n, uint64_t *scratch, uint64_t *rows);
-    """
-)
+_FFI.cdef(boundary.cdef() + boundary.ENGINE_CDEF)
 
 
 class EngineError(DeviceError):
@@ -79,78 +77,143 @@ def find_compiler() -> list[str]:
     )
 
 
+@dataclass(frozen=True)
+class Context:
+    """What an engine reads beside the events: addresses of its tables and of the pointers to its states, 0 for none.
+    ``keep`` owns that memory. Never changed while anybody uses it."""
+
+    tables: int = 0
+    states: int = 0
+    keep: object = None
+
+
+NO_CONTEXT = Context()
+
+
 class CompiledEngine:
-    """A loaded engine. ``run`` may be called from one thread at a time; ``cached`` says that nothing was compiled."""
+    """A loaded engine; ``cached`` says that nothing was compiled. May be used by several threads at a time, unless its
+    context has state. Its code stays mapped while a call is inside, or somebody holds it, also after ``close``."""
 
     def __init__(self, path: Path, cached: bool) -> None:
         try:
             self._lib: Any = _FFI.dlopen(str(path))
-            info = self._lib.sm_info
-        except (OSError, AttributeError) as error:
-            raise EngineError(f"the compiled engine cannot be loaded: {error}") from error
-        self.abi, self.batch, self.n_rules = int(info.abi), int(info.batch), int(info.n_rules)
-        self.digest: str = _FFI.string(info.digest).decode("ascii", "replace")
+            info, self._match = self._lib.sm_info, self._lib.sm_match
+        except (OSError, AttributeError, KeyError) as error:
+            raise EngineError(f"the compiled engine cannot be loaded: {error.args[-1]}") from error
+        self.abi, self.n_rules, self.fired_max = int(info.abi), int(info.rules), int(info.fired_max)
+        self.has_ports = bool(info.flags & InfoFlag.DYNAMIC_PORTS)
+        self.structure: str = _FFI.string(info.structure).decode("ascii", "replace")
         self.cached = cached
-        self._scratch = np.empty((self.n_rules + 2) * (BATCH // 64), np.uint64)
+        self.room = max(ROOM, self.fired_max)
+        self._spare: list[NDArray[np.void]] = []
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._closed = False
 
-    def check(self, digest: str, n_rules: int) -> None:
-        """Raises EngineError if this is not the engine of the Plan with that digest."""
+    @property
+    def address(self) -> int:
+        """Of ``sm_match``, for the C runtime; good while the engine is held."""
+        return int(_FFI.cast("uintptr_t", _FFI.addressof(self._lib, "sm_match")))
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the code is there."""
+        return self._lib is not None
+
+    def check(self, structure: str, n_rules: int) -> None:
+        """Raises EngineError if this is not the engine of the Plan with that structure."""
         for what, found, expected in (
-            ("ABI", self.abi, ABI),
-            ("batch size", self.batch, BATCH),
+            ("ABI", self.abi, boundary.ABI),
             ("number of rules", self.n_rules, n_rules),
-            ("digest", self.digest, digest),
+            ("structure", self.structure, structure),
         ):
             if found != expected:
                 raise EngineError(f"engine.c has {what} {found}, expected {expected}; build the bundle again")
 
-    def run(self, batch: EventBatch) -> NDArray[np.uint64]:
-        """(n_rules + 2, words(n)) uint64, as ``sevenm.host.engine.decisions`` has it.
+    def hold(self) -> None:
+        """Keeps the code mapped until ``release``. Raises EngineError once closed."""
+        with self._lock:
+            if self._closed:
+                raise EngineError("the engine was closed")
+            self._holders += 1
 
-        Raises EngineError once closed."""
-        if self._lib is None:
-            raise EngineError("the engine was closed")
-        rows = np.empty((self.n_rules + 2, words(len(batch))), np.uint64)
-        self._lib.sm_run(
-            _FFI.from_buffer("uint8_t[]", batch.buffer),
-            _FFI.from_buffer("sm_event[]", batch.events),
-            len(batch),
-            _FFI.from_buffer("uint64_t[]", self._scratch),
-            _FFI.from_buffer("uint64_t[]", rows),
-        )
-        return rows
+    def release(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            self._unmap()
 
     def close(self) -> None:
-        if self._lib is not None:
+        """Lets go of the code, as soon as nobody holds it."""
+        with self._lock:
+            self._closed = True
+            self._unmap()
+
+    def _unmap(self) -> None:
+        if self._closed and not self._holders and self._lib is not None:
             _FFI.dlclose(self._lib)
-            self._lib = None
+            self._lib = self._match = None
+
+    def run(self, batch: EventBatch, rules: Sequence[Actions], context: Context = NO_CONTEXT) -> Decisions:
+        """Decides a batch. Raises EngineError once closed, or where the engine breaks its contract."""
+        self.hold()
+        try:
+            return self._run(batch, rules, context)
+        finally:
+            self.release()
+
+    def _run(self, batch: EventBatch, rules: Sequence[Actions], context: Context) -> Decisions:
+        n = len(batch)
+        chunks = np.empty(words(n), CHUNK_DTYPE)
+        ports = np.zeros(n, np.uint16) if self.has_ports else None
+        fired = self._spare.pop() if self._spare else np.empty(self.room, FIRED_DTYPE)
+        c_context = _FFI.new("sm_context *", {"port": batch.source})
+        c_context.tables = _FFI.cast("sm_table *", context.tables)
+        c_context.states = _FFI.cast("sm_state **", context.states)
+        buffer, c_fired = _FFI.from_buffer("uint8_t[]", batch.buffer), _FFI.from_buffer("sm_fired[]", fired)
+        c_events, c_chunks = _FFI.from_buffer("sm_event[]", batch.events), _FFI.from_buffer("sm_chunk[]", chunks)
+        c_ports = _FFI.NULL if ports is None else _FFI.from_buffer("uint16_t[]", ports)
+        parts, at = [], 0
+        while at < n:
+            to_ports = c_ports if ports is None else c_ports + at
+            chunk = c_chunks + at // CHUNK
+            done = self._match(buffer, c_events + at, n - at, c_context, chunk, c_fired, self.room, to_ports)
+            if not 0 < done <= n - at or (done < n - at and done % CHUNK):
+                raise EngineError(f"the engine decided {done} of {n - at} events")
+            used = int(chunks["fired"][at // CHUNK : words(at + done)].sum(dtype=np.uint64))
+            if used > self.room:
+                raise EngineError(f"the engine wrote {used} entries into room for {self.room}")
+            parts.append(fired[:used].copy())
+            at += done
+        self._spare.append(fired)
+        entries = parts[0] if len(parts) == 1 else np.concatenate([*parts, fired[:0]])
+        return Decisions(chunks, entries, n, rules, ports)
 
 
-def load_engine(source: bytes, digest: str, n_rules: int) -> CompiledEngine:
+def load_engine(source: bytes, structure: str, n_rules: int) -> CompiledEngine:
     """The engine of this source: from the cache, or compiled now. Raises NoCompiler or EngineError."""
     command = find_compiler()
     key = _key(source, command)
     folder = usable()
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="sevenm-") as name:
-            return _checked(_compile(source, command, Path(name) / f"{key}.so"), False, digest, n_rules)
+            return _checked(_compile(source, command, Path(name) / f"{key}.so"), False, structure, n_rules)
     path = folder / f"{key}.so"
     if is_sealed(path):
         # The key covers the source, so an entry that loads but does not fit is one the source does not fit either.
-        return _checked(path, True, digest, n_rules)
+        return _checked(path, True, structure, n_rules)
     try:
         with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as name:
             _compile(source, command, Path(name) / "engine.so").replace(path)
     except OSError as error:
         raise EngineError(f"{folder}: the engine cannot be kept: {error.strerror or error}") from error
     prune(folder, CACHE_MAX)
-    return _checked(path, False, digest, n_rules)
+    return _checked(path, False, structure, n_rules)
 
 
-def _checked(path: Path, cached: bool, digest: str, n_rules: int) -> CompiledEngine:
+def _checked(path: Path, cached: bool, structure: str, n_rules: int) -> CompiledEngine:
     engine = CompiledEngine(path, cached)
     try:
-        engine.check(digest, n_rules)
+        engine.check(structure, n_rules)
     except EngineError:
         engine.close()
         raise
@@ -164,7 +227,7 @@ def _key(source: bytes, command: list[str]) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise NoCompiler(f"{shlex.join(command)} cannot be run: {error}") from error
     digest = hashlib.sha256()
-    for part in (source, RUN_C.read_bytes(), version, shlex.join([*command, *FLAGS]).encode(), _processor()):
+    for part in (source, version, shlex.join([*command, *FLAGS]).encode(), _processor()):
         digest.update(len(part).to_bytes(8, "little") + part)
     return digest.hexdigest()
 
@@ -186,7 +249,7 @@ def _compile(source: bytes, command: list[str], out: Path) -> Path:
     engine_c = out.with_name("engine.c")
     engine_c.write_bytes(source)
     # Local symbols stay local, whatever the program that loads the engine defines.
-    full = [*command, *FLAGS, "-Wl,-Bsymbolic", "-o", str(out), str(engine_c), str(RUN_C)]
+    full = [*command, *FLAGS, "-Wl,-Bsymbolic", "-o", str(out), str(engine_c)]
     try:
         done = subprocess.run(full, capture_output=True, timeout=COMPILE_S_MAX, check=False)
     except subprocess.TimeoutExpired as error:

@@ -10,13 +10,16 @@ from .control import (
     RingAbsent,
     RingCorrupt,
     RingError,
+    RingForeign,
     RingMismatch,
+    RingNotReady,
     RingStats,
     RingTaken,
 )  # fmt: skip
+from .listing import Entry, entries
 from .sides import SLOTS, RingReader, RingWriter
 
 __all__ = [
-    "CAUSES", "POLICIES", "SLOTS", "ProducerGone", "Ring", "RingAbsent", "RingCorrupt", "RingError", "RingMismatch",
-    "RingReader", "RingStats", "RingTaken", "RingWriter",
+    "CAUSES", "POLICIES", "SLOTS", "Entry", "ProducerGone", "Ring", "RingAbsent", "RingCorrupt", "RingError",
+    "RingForeign", "RingMismatch", "RingNotReady", "RingReader", "RingStats", "RingTaken", "RingWriter", "entries",
 ]  # fmt: skip

@@ -27,6 +27,10 @@ class RingAbsent(RingError):
     """There is no ring of that name, or its producer has not finished making it."""
 
 
+class RingNotReady(RingAbsent):
+    """Its producer is just making it, or died while it did: try again."""
+
+
 class RingTaken(RingError):
     """A living process already is this side of the ring."""
 
@@ -37,6 +41,10 @@ class RingMismatch(RingError):
 
 class RingCorrupt(RingError):
     """What the shared memory says cannot be."""
+
+
+class RingForeign(RingError):
+    """What has the ring's name is no file that only this user can use."""
 
 
 class ProducerGone(RingError):
@@ -58,6 +66,7 @@ class RingStats:
     producer_pid: int | None
     reader_pid: int | None
     closed: bool
+    created_ns: int
     delivered: int
     consumed: int
     undelivered: dict[str, int]
@@ -83,18 +92,24 @@ def check(code: int, error: Any) -> None:
         raise OSError(ffi.errno, text)
     raise {
         lib.SM_RING_ABSENT: RingAbsent,
-        lib.SM_RING_NOT_READY: RingAbsent,
+        lib.SM_RING_NOT_READY: RingNotReady,
         lib.SM_RING_TAKEN: RingTaken,
         lib.SM_RING_MISMATCH: RingMismatch,
         lib.SM_RING_CORRUPT: RingCorrupt,
+        lib.SM_RING_FOREIGN: RingForeign,
     }.get(code, RingError)(text)
+
+
+def encoded(name: str) -> bytes:
+    """The name for C, where what no ring's name can have stays visible as such."""
+    return name.replace("\0", "?").encode("ascii", "replace")
 
 
 def open_ring(function: str, name: str, *arguments: object) -> Any:
     """The handle that ``sm_ring_create``, ``…attach`` or ``…observe`` gives. Raises what the result means."""
     ffi, lib = native()
     out, error = ffi.new("sm_ring **"), ffi.new("char[]", lib.SM_RING_ERROR)
-    check(getattr(lib, function)(name.encode("ascii", "replace"), *arguments, out, error), error)
+    check(getattr(lib, function)(encoded(name), *arguments, out, error), error)
     return ffi.gc(out[0], lib.sm_ring_free)
 
 
@@ -105,7 +120,7 @@ def read_stats(ring: Any, name: str) -> RingStats:
     if lib.sm_ring_read_stats(ring, raw) != lib.SM_RING_OK:
         raise RingCorrupt(
             f"ring {name} is corrupt: written {raw.delivered} and consumed {raw.consumed} do not fit its {raw.slots} "
-            f'slots; remove it with Ring.unlink("{name}")'
+            f"slots; remove it: sevenm ring rm {name}"
         )
     return RingStats(
         name=name,
@@ -119,6 +134,7 @@ def read_stats(ring: Any, name: str) -> RingStats:
         producer_pid=raw.producer_pid if raw.producer_alive else None,
         reader_pid=raw.reader_pid if raw.reader_alive else None,
         closed=raw.state == lib.SM_RING_STATE_CLOSED,
+        created_ns=raw.created_ns,
         delivered=raw.delivered,
         consumed=raw.consumed,
         undelivered={cause: raw.undelivered[i] for i, cause in enumerate(CAUSES)},
@@ -134,16 +150,27 @@ class Ring:
         return sorted(path.name.removeprefix(PREFIX) for path in FOLDER.glob(f"{PREFIX}*"))
 
     @staticmethod
+    def check_name(name: str) -> None:
+        """Raises ValueError if no ring can have this name."""
+        ffi, lib = native()
+        error = ffi.new("char[]", lib.SM_RING_ERROR)
+        check(lib.sm_ring_check_name(encoded(name), error), error)
+
+    @staticmethod
     def stats(name: str) -> RingStats:
-        """Looks at a ring without taking part in it. Raises RingAbsent, RingCorrupt, ValueError for a bad name."""
+        """Looks at a ring without taking part in it.
+
+        Raises RingAbsent, RingNotReady, RingCorrupt, RingForeign, ValueError for a bad name, OSError.
+        """
         return read_stats(open_ring("sm_ring_observe", name), name)
 
     @staticmethod
     def unlink(name: str, force: bool = False) -> None:
-        """Removes the name; who has the ring open keeps it. Unread records are lost.
+        """Removes the name; who has the ring open keeps it. Unread records are lost. Broken rings go like sound ones.
 
-        Raises RingAbsent; RingTaken if a living process holds a side, unless ``force``.
+        Raises RingAbsent; RingTaken if a living process holds a side, unless ``force``; RingForeign if it belongs to
+        another user, unless ``force``, or is no regular file; OSError if the system forbids it.
         """
         ffi, lib = native()
         error = ffi.new("char[]", lib.SM_RING_ERROR)
-        check(lib.sm_ring_unlink(name.encode("ascii", "replace"), force, error), error)
+        check(lib.sm_ring_unlink(encoded(name), force, error), error)

@@ -95,7 +95,7 @@ class _Side:
         if fault == lib.SM_RING_CORRUPT:
             raise RingCorrupt(
                 f"ring {self.name} is corrupt: the other side's index does not fit its {self.slots} slots; "
-                f'close both sides and remove it with Ring.unlink("{self.name}")'
+                f"close both sides and remove it: sevenm ring rm {self.name}"
             )
         if fault:
             raise RingError(f"ring {self.name} is closed in this process, or was opened before a fork; open it again")
@@ -134,7 +134,8 @@ class RingWriter(_Side):
 
         ``slots``: power of two, 256 to 2**24. ``slot_size``: bytes, multiple of 32, 64 to 2048. ``data_dtype`` and
         ``layout_hash``: of the schema, for records. ``digest``: of the bundle, 64 hexadecimal digits.
-        Raises RingTaken, RingMismatch (left with another geometry), RingCorrupt, ValueError, OSError (no memory).
+        Raises RingTaken, RingMismatch (left with another geometry), RingCorrupt, RingForeign, ValueError, OSError (no
+        memory).
         """
         ffi, _ = native()
         if policy not in POLICIES:
@@ -245,7 +246,7 @@ class RingReader(_Side):
         """Becomes the ring's reader and goes on where the last one ended, dead or not.
 
         ``layout_hash``: what the ring must carry, 0 for anything. ``timeout``: seconds to wait for the ring to be made.
-        Raises RingAbsent, RingTaken, RingMismatch, RingCorrupt, ValueError, OSError.
+        Raises RingAbsent, RingTaken, RingMismatch, RingCorrupt, RingForeign, ValueError, OSError.
         """
         if not 0 <= layout_hash < 1 << 64:
             raise ValueError(f"layout_hash must be 64 bits, not {layout_hash:#x}")

@@ -11,30 +11,42 @@ from typing import Any
 
 import pytest
 
+from sevenm import boundary
 from sevenm.host.bundle import Bundle
 from sevenm.host.native import NativeMissing, native
 
-ENGINE_C = """
-#include <stdint.h>
+ENGINE_C = f"""
 #include <string.h>
-typedef struct { uint64_t offset, ts_ns; uint32_t cap_len, wire_len; } sm_event;
+{boundary.c_text()}
+{boundary.ENGINE_INTERFACE}
 /* Rule r fires on bit r of the event's bytes. No bytes: malformed. Fewer than on the wire: truncated. */
-void sm_match(const uint8_t *buffer, const sm_event *events, uint32_t n, uint64_t *rows)
-{
-    memset(rows, 0, (RULES + 2) * 4 * sizeof *rows);
-    for (uint32_t i = 0; i < n; i++) {
-        const sm_event *event = &events[i];
-        for (uint32_t r = 0; r < RULES; r++)
-            if (event->cap_len > r / 8 && (buffer[event->offset + r / 8] >> r % 8 & 1))
-                rows[r * 4 + i / 64] |= UINT64_C(1) << i % 64;
-        if (event->cap_len == 0)
-            rows[RULES * 4 + i / 64] |= UINT64_C(1) << i % 64;
-        if (event->cap_len < event->wire_len)
-            rows[(RULES + 1) * 4 + i / 64] |= UINT64_C(1) << i % 64;
-    }
-}
-const struct sm_info { uint32_t abi, batch, n_rules, reserved; char digest[72]; } sm_info =
-    {1, 256, RULES, 0, "DIGEST"};
+uint64_t sm_match({boundary.MATCH_ARGUMENTS})
+{{
+    uint64_t start = 0, used = 0;
+    (void)context, (void)ports;
+    for (; start < n && room - used >= N_RULES; start += 64) {{
+        sm_chunk *chunk = chunks + start / 64;
+        memset(chunk, 0, sizeof *chunk);
+        for (uint32_t r = N_RULES; r-- > 0;) {{
+            sm_fired entry = {{0, r, 0}};
+            for (uint64_t i = 0; i < 64 && start + i < n; i++) {{
+                const sm_event *event = &events[start + i];
+                if (event->cap_len > r / 8 && (buffer[event->offset + r / 8] >> r % 8 & 1))
+                    entry.events |= UINT64_C(1) << i;
+            }}
+            if (entry.events) {{
+                fired[used++] = entry;
+                chunk->fired++;
+            }}
+        }}
+        for (uint64_t i = 0; i < 64 && start + i < n; i++) {{
+            chunk->malformed |= (uint64_t)(events[start + i].cap_len == 0) << i;
+            chunk->truncated |= (uint64_t)(events[start + i].cap_len < events[start + i].wire_len) << i;
+        }}
+    }}
+    return start < n ? start : n;
+}}
+const struct sm_info sm_info = {{SM_ABI, N_RULES, N_RULES, 0, "DIGEST"}};
 """
 
 
@@ -92,7 +104,7 @@ def make_bundle(tmp_path: Path) -> Callable[..., Bundle]:
     def make(manifest: dict[str, Any], source: str = ENGINE_C) -> Bundle:
         folder = tmp_path / f"bundle-{len(list(tmp_path.glob('bundle-*')))}"
         folder.mkdir()
-        text = source.replace("RULES", str(len(manifest["rules"]))).replace("DIGEST", manifest["digest"])
+        text = source.replace("N_RULES", str(len(manifest["rules"]))).replace("DIGEST", manifest["digest"])
         (folder / "engine.c").write_text(text)
         files = {"engine.c": hashlib.sha256(text.encode()).hexdigest()}
         (folder / "manifest.json").write_text(json.dumps({**manifest, "files": files}))

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sevenm.host.batch import EVENT, EventBatch
-from sevenm.host.engine.accounts import CAUSES, NO_RING, TOTALS, Accounts, Delivery
+from sevenm.host.engine.accounts import CAUSES, NO_RING, TOTALS, Accounts
 from sevenm.host.engine.decisions import Decisions
+from sevenm.host.engine.delivery import Delivery
 from sevenm.host.ring import RingReader, RingWriter
 from sevenm.host.ring.record import Engine, Flag
 
@@ -102,7 +103,7 @@ def test_the_counts_are_those_of_the_per_event_meaning() -> None:
     accounts = Accounts(acts, 2, 2)
     Delivery(accounts, [None, None]).add(numbered(5), decided(acts, fired, [0, 1, 0, 0, 0], [0, 0, 0, 1, 1]), 1, 2)
     assert {name: accounts.total(name) for name in TOTALS} == {
-        "events": 5, "bytes": 20, "malformed": 1, "truncated": 2, "dropped": 2, "passed": 1,
+        "events": 5, "bytes": 20, "malformed": 1, "truncated": 2, "punted": 0, "dropped": 2, "passed": 1,
     }  # fmt: skip
     assert accounts.forwarded[:3].tolist() == [2, 1, 0], "what is dropped is not forwarded"
     assert accounts.rules.tolist() == [3, 2, 2]

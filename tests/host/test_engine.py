@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from sevenm.host.batch import EventBatch
@@ -20,21 +19,20 @@ def load(bundle: Bundle) -> CompiledEngine:
     return load_engine(bundle.read("engine.c"), bundle.digest, len(bundle.rules))
 
 
+@pytest.mark.parametrize("room", [3, 4096])
 @pytest.mark.parametrize("n", [0, 1, 63, 64, 255, 256, 257, 1000])
-def test_rows_of_any_number_of_events_are_right(
-    n: int, manifest: dict[str, Any], make_bundle: Callable[..., Bundle]
+def test_decisions_on_any_number_of_events_are_right(
+    n: int, room: int, manifest: dict[str, Any], make_bundle: Callable[..., Bundle]
 ) -> None:
     data = [bytes([i * 7 % 256]) * (i % 3) for i in range(n)]
-    engine = load(make_bundle(manifest))
-    rows = engine.run(EventBatch.from_bytes(data, wire_len=[2] * n))
+    bundle = make_bundle(manifest)
+    engine = load(bundle)
+    engine.room = room
+    decisions = engine.run(EventBatch.from_bytes(data, wire_len=[2] * n), bundle.rules)
     engine.close()
-    assert rows.shape == (5, (n + 63) // 64)
-    expected = [[len(d) > 0 and d[0] >> r & 1 for d in data] for r in range(3)]
-    expected += [[len(d) == 0 for d in data], [len(d) < 2 for d in data]]
-    for row in range(5):
-        bits = [int(rows[row, i // 64]) >> i % 64 & 1 for i in range(n)]
-        assert bits == [int(v) for v in expected[row]]
-        assert sum(int(w).bit_count() for w in rows[row]) == sum(bits)
+    assert decisions.fired.tolist() == [[len(d) > 0 and bool(d[0] >> r & 1) for d in data] for r in range(3)]
+    assert decisions.malformed.tolist() == [len(d) == 0 for d in data]
+    assert decisions.truncated.tolist() == [len(d) < 2 for d in data]
 
 
 def test_the_second_load_comes_from_the_cache(
@@ -67,7 +65,7 @@ def test_a_damaged_cache_entry_is_built_again(
     path.write_bytes(bad)
     engine = load(bundle)
     assert not engine.cached
-    assert engine.run(EventBatch.from_bytes([b"\x01"])).tolist() == [[1], [0], [0], [0], [0]]
+    assert engine.run(EventBatch.from_bytes([b"\x01"]), bundle.rules).fired.tolist() == [[True], [False], [False]]
     assert load(bundle).cached
 
 
@@ -87,8 +85,8 @@ def test_where_no_cache_can_be_made_the_engine_still_runs(
 ) -> None:
     engine_cache.parent.mkdir()
     engine_cache.write_text("a file where the folder should be")
-    engine = load(make_bundle(manifest))
-    assert engine.run(EventBatch.from_bytes([b"\x06"])).tolist() == [[0], [1], [1], [0], [0]]
+    bundle = make_bundle(manifest)
+    assert load(bundle).run(EventBatch.from_bytes([b"\x06"]), bundle.rules).fired.tolist() == [[False], [True], [True]]
 
 
 def test_the_cache_is_bounded(
@@ -102,12 +100,14 @@ def test_the_cache_is_bounded(
 
 def test_another_plans_engine_is_refused(manifest: dict[str, Any], make_bundle: Callable[..., Bundle]) -> None:
     source = make_bundle(manifest).read("engine.c")
-    with pytest.raises(EngineError, match=f"engine.c has digest {'ab' * 32}, expected {'cd' * 32}; build the bundle"):
+    with pytest.raises(
+        EngineError, match=f"engine.c has structure {'ab' * 32}, expected {'cd' * 32}; build the bundle"
+    ):
         load_engine(source, "cd" * 32, 3)
     with pytest.raises(EngineError, match=r"engine.c has number of rules 3, expected 4"):
         load_engine(source, manifest["digest"], 4)
-    with pytest.raises(EngineError, match=r"engine.c has ABI 2, expected 1"):
-        load_engine(source.replace(b"{1, 256", b"{2, 256"), manifest["digest"], 3)
+    with pytest.raises(EngineError, match=r"engine.c has ABI 1, expected 2"):
+        load_engine(source.replace(b"{SM_ABI,", b"{1,"), manifest["digest"], 3)
 
 
 def test_what_the_compiler_says_is_shown(
@@ -134,7 +134,37 @@ def test_a_closed_engine_says_so(manifest: dict[str, Any], make_bundle: Callable
     engine.close()
     engine.close()
     with pytest.raises(EngineError, match="the engine was closed"):
-        engine.run(EventBatch.from_bytes([b"a"]))
+        engine.run(EventBatch.from_bytes([b"a"]), ())
+
+
+def test_code_stays_mapped_while_somebody_holds_it(
+    manifest: dict[str, Any], make_bundle: Callable[..., Bundle]
+) -> None:
+    bundle = make_bundle(manifest)
+    engine = load(bundle)
+    engine.hold()
+    engine.hold()
+    engine.close()
+    assert engine.mapped
+    engine.release()
+    assert engine.mapped and engine.address != 0
+    engine.release()
+    assert not engine.mapped
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [("0", "the engine decided 0 of 100 events"), ("n + 1", "the engine decided 101 of 100"), ("63", "63 of 100")],
+)
+def test_an_engine_that_breaks_its_contract_is_found_out(
+    answer: str, message: str, manifest: dict[str, Any], make_bundle: Callable[..., Bundle]
+) -> None:
+    source = (
+        make_bundle(manifest).read("engine.c").decode().replace("return start < n ? start : n;", f"return {answer};")
+    )
+    bundle = make_bundle(manifest, source)
+    with pytest.raises(EngineError, match=message):
+        load(bundle).run(EventBatch.from_bytes([b"a"] * 100), bundle.rules)
 
 
 def test_without_a_compiler_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -168,6 +198,7 @@ def test_two_engines_can_be_loaded_at_once(manifest: dict[str, Any], make_bundle
     one = load(make_bundle(manifest))
     other = load(make_bundle({**manifest, "digest": "0" * 64, "rules": [], "blocks": []}))
     batch = EventBatch.from_bytes([b"\x01"])
-    assert one.run(batch).shape == (5, 1)
-    assert other.run(batch).shape == (2, 1)
-    assert np.array_equal(one.run(batch)[:, 0], [1, 0, 0, 0, 0])
+    rules = make_bundle(manifest).rules
+    assert len(one.run(batch, rules).fired_entries) == 1
+    assert len(other.run(batch, ()).fired_entries) == 0
+    assert one.run(batch, rules).fired.tolist() == [[True], [False], [False]]

@@ -15,7 +15,7 @@ from sevenm import boundary
 ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "host" / "csrc"
 DRIVER = Path(__file__).with_name("csrc") / "ingress_deliver.c"
-PARTS = ("ingress.c", "deliver.c", "pcap_write.c", "ring.c", "ring_open.c")
+PARTS = ("ingress.c", "deliver.c", "pcap_write.c", "ring.c", "ring_file.c", "ring_open.c")
 
 
 def pcap(count: int) -> bytes:

@@ -74,6 +74,7 @@ EXPECTED = {
     "bytes": 14,
     "malformed": 1,
     "truncated": 1,
+    "punted": 0,
     "dropped": 1,
     "passed": 3,
     "forwarded": {"0": 1, "2": 1},

@@ -15,7 +15,7 @@ from sevenm.host.ring import CAUSES, POLICIES, RingReader, RingWriter
 
 pytestmark = pytest.mark.needs("compiler")
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "ring-protocol.md").read_text()
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "ring-protocol.md").read_text()
 ROWS = re.findall(r"^\| (\d+) \| (\d+) \| (\w+) \| ([^|]+) \|", PAGE, re.MULTILINE)
 FIELDS = {name: (int(offset), int(size)) for offset, size, name, _ in ROWS}
 

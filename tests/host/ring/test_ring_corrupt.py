@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import struct
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +18,6 @@ pytestmark = pytest.mark.needs("compiler")
 
 SLOTS, SLOT = 256, 64
 WRITTEN, CONSUMED = 512, 640
-
-
-@pytest.fixture
-def name() -> Iterator[str]:
-    name = f"test-{uuid.uuid4().hex}"
-    yield name
-    Path(f"/dev/shm/sevenm.{name}").unlink(missing_ok=True)
 
 
 def poke(name: str, offset: int, data: bytes) -> None:
@@ -60,7 +52,7 @@ def test_damaged_header_is_named(name: str, offset: int, data: bytes, why: str) 
     ):
         with pytest.raises(RingCorrupt) as caught:
             call()
-        assert str(caught.value) == f'ring {name} is unusable: {why}; remove it with Ring.unlink("{name}")'
+        assert str(caught.value) == f"ring {name} is unusable: {why}; remove it: sevenm ring rm {name}"
     Ring.unlink(name)
     RingWriter.create(name, slots=SLOTS, slot_size=SLOT).close()
 
@@ -77,8 +69,7 @@ def test_indices_that_cannot_be_are_refused_at_opening(name: str) -> None:
     RingWriter.create(name, slots=SLOTS, slot_size=SLOT).close()
     poke(name, WRITTEN, u64(300))
     message = (
-        f"ring {name} is corrupt: written 300 and consumed 0 do not fit its 256 slots; "
-        f'remove it with Ring.unlink("{name}")'
+        f"ring {name} is corrupt: written 300 and consumed 0 do not fit its 256 slots; remove it: sevenm ring rm {name}"
     )
     for call in (
         lambda: RingReader.attach(name),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -92,13 +90,6 @@ class Process:
         self.timer.cancel()
         self.process.kill()
         self.process.communicate()
-
-
-@pytest.fixture
-def name() -> Iterator[str]:
-    name = f"test-{uuid.uuid4().hex}"
-    yield name
-    Path(f"/dev/shm/sevenm.{name}").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(("policy", "slots"), [("block", 16384), ("drop", 16384)])
@@ -253,28 +244,3 @@ def test_reader_waits_for_a_ring_to_be_made(name: str) -> None:
         assert producer.line() == "made"
         producer.go()
         assert sum(len(records) for records in reader) == 10
-
-
-def test_ring_of_another_user_is_refused(name: str) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can make a file of another user")
-    path = Path(f"/dev/shm/sevenm.{name}")
-    path.touch(0o666)
-    path.chmod(0o666)
-    os.chown(path, 12345, 12345)
-    program = """
-import os, sys
-from sevenm.host.ring import RingCorrupt, RingWriter
-os.setuid(54321)
-try:
-    RingWriter.create(sys.argv[1])
-except (RingCorrupt, OSError) as error:
-    print(error)
-"""
-    with Process(program, name) as process:
-        said = process.line()
-    # With fs.protected_regular the kernel refuses before sevenm does.
-    assert said in (
-        f"/dev/shm/sevenm.{name} is not a file of this user; a ring belongs to one user",
-        f"[Errno 13] cannot open ring {name}: Permission denied",
-    )

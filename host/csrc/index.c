@@ -1,6 +1,6 @@
 /* Indexing of pcap and pcapng. Formats: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng. The same, in Python:
  * host/capture/pcap_classic.py and host/capture/pcapng.py; the tests hold the two equal. */
-#include "ingress.h"
+#include "index.h"
 
 #include <string.h>
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +21,6 @@ from sevenm.host.ring import (
 )
 
 pytestmark = pytest.mark.needs("compiler")
-
-
-@pytest.fixture
-def name() -> Iterator[str]:
-    name = f"test-{uuid.uuid4().hex}"
-    yield name
-    Path(f"/dev/shm/sevenm.{name}").unlink(missing_ok=True)
 
 
 def records(writer: RingWriter, n: int, first: int = 0) -> NDArray[np.void]:
@@ -209,7 +200,7 @@ def test_left_ring_of_another_geometry_says_what_differs(name: str) -> None:
         RingWriter.create(name, slots=512, slot_size=128, layout_hash=0x34)
     assert str(caught.value) == (
         f"ring {name} was left by an earlier producer with slots 256 (asked for 512), slot_size 96 (asked for 128), "
-        f'layout 0x0000000000000012 (asked for 0x0000000000000034); remove it with Ring.unlink("{name}")'
+        f"layout 0x0000000000000012 (asked for 0x0000000000000034); remove it: sevenm ring rm {name}"
     )
     Ring.unlink(name)
     RingWriter.create(name, slots=512, slot_size=128, layout_hash=0x34).close()
