@@ -60,16 +60,21 @@ class ReferenceDevice:
             raise DeviceError("the reference device is not started; load a bundle and start it")
         n = len(batch)
         flags = np.zeros((len(self._plan.rules) + 2, n), np.bool_)
+        ports = np.zeros(n, np.uint16) if self._plan.operands else None
         for start in range(0, n, CHUNK):
             part = batch.events[start : start + CHUNK]
-            said = evaluate(self._plan, batch.buffer, part["offset"], part["cap_len"], part["wire_len"])
+            said = evaluate(
+                self._plan, batch.buffer, part["offset"], part["cap_len"], part["wire_len"], part["ts_ns"], batch.source
+            )
             columns = slice(start, start + len(part))
             flags[:-2, columns] = said.fired
             flags[-2, columns] = said.malformed
             flags[-1, columns] = said.truncated
+            if ports is not None:
+                ports[columns] = said.forward
         self._events += n
         self._batches += 1
-        return Decisions.from_flags(flags[:-2], flags[-2], flags[-1], self._bundle.rules)
+        return Decisions.from_flags(flags[:-2], flags[-2], flags[-1], self._bundle.rules, ports=ports)
 
     def counters(self) -> dict[str, int]:
         """``events`` and ``batches`` since the bundle was loaded."""
