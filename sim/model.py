@@ -19,6 +19,7 @@ from sevenm.hdl.verdict import BlockShape, blocks_width
 from sevenm.host.batch import EventBatch
 from sevenm.host.devices.device import DeviceError
 from sevenm.host.engine.actions import words
+from sevenm.host.engine.decisions import CHUNK_DTYPE, FIRED_DTYPE
 
 ABI = 2
 WATCHDOG_CYCLES = 65536
