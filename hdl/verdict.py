@@ -53,9 +53,8 @@ class BlockShape:
         if self.rules <= WORD:
             return (("fired", self.rules),)
         number = (self.words - 1).bit_length()
-        return tuple(
-            (f"{name}{i}", width) for i in range(WORDS_MAX) for name, width in (("valid", 1), ("number", number), ("bits", WORD))
-        )
+        word = (("valid", 1), ("number", number), ("bits", WORD))
+        return tuple((f"{name}{i}", width) for i in range(WORDS_MAX) for name, width in word)
 
     @property
     def width(self) -> int:

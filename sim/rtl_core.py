@@ -1,8 +1,8 @@
 """A bundle's core in this process: events in, decisions out, with what the core punts decided by another.
 
-One idea: what the hardware says is taken from its ports, and then compared with what the runtime derives. The rules that
-fired come out of the core; drop, forward and channels come out of it as well, and have to be what the manifest's rules
-make of those that fired. A difference ends the run: a model that disagrees with itself is no oracle.
+One idea: what the hardware says is taken from its ports, and then compared with what the runtime derives. The rules
+that fired come out of the core; drop, forward and channels come out of it as well, and have to be what the manifest's
+rules make of those that fired. A difference ends the run: a model that disagrees with itself is no oracle.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class RtlCore:
 
     def counters(self) -> dict[str, int]:
         """``cycles``, ``packets``, ``beats``, ``stalls`` (cycles in which it refused a beat; 0 back to back),
-        ``latency_cycles`` as measured (0 before the first packet, or when not back to back), and ``punts``: packets that
-        were left to be answered."""
+        ``latency_cycles`` as measured (0 before the first packet, or when not back to back), and ``punts``: packets
+        that were left to be answered."""
         return {**self.model.counters(), "punts": self.punts}
 
     def close(self) -> None:
@@ -70,8 +70,8 @@ class RtlCore:
 
 
 def open_core(bundle: Bundle, answer: Answer, effort: Effort, drive: Drive, cache: Path | None) -> RtlCore:
-    """Builds the bundle's core, or takes it from the cache. Raises ModelUnavailable where Verilator or a C++ compiler is
-    missing, ModelBuildError where the core does not compile, DeviceError where the bundle has none or another one."""
+    """Builds the bundle's core, or takes it from the cache. Raises ModelUnavailable where Verilator or a C++ compiler
+    is missing, ModelBuildError where the core does not compile, DeviceError where the bundle has none that fits."""
     if bundle.core is None:
         raise DeviceError(f"{bundle.folder}: the bundle has no gateware; build it again with gateware")
     blocks = [BlockShape(block.name, block.mode, block.stop - block.start) for block in bundle.blocks]

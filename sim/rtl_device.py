@@ -25,8 +25,8 @@ class RtlDevice:
     """A ``sevenm.host.devices.device.Device`` of engine ``rtl``.
 
     ``effort`` chooses between short builds and fast runs, ``drive`` how the ports are driven (back to back by
-    default), ``cache`` where built models are kept (``sevenm.host.engine.code_cache.cache_folder``). ``fallback`` decides
-    the events that the core punts; by default the reference. It is loaded, started and closed with this device.
+    default), ``cache`` where built models are kept (``sevenm.host.engine.code_cache.cache_folder``). ``fallback``
+    decides the events that the core punts; by default the reference. It is loaded, started and closed with this device.
 
     ``load`` raises ModelUnavailable where Verilator or a C++ compiler is missing, ModelBuildError where the core does
     not compile or is not the one of the manifest, DeviceError where the bundle has none. ``process`` raises

@@ -129,7 +129,7 @@ class Toolchain:
 def open_model(
     verilog: Path, blocks: Sequence[BlockShape], effort: Effort = QUICK, cache: Path | None = None, top: str = TOP
 ) -> Model:  # fmt: skip
-    """The core in ``verilog``, whose module is ``top``, from the cache or built now (seconds to a minute), and out of reset.
+    """The core in ``verilog`` (module ``top``), from the cache or built now (seconds to a minute), and out of reset.
 
     The cache is ``$XDG_CACHE_HOME/sevenm/models``; where that cannot be written, or others could write it, the model is
     built for this once. Raises ModelUnavailable, ModelBuildError, DeviceError."""

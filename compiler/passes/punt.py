@@ -1,11 +1,11 @@
 """Pass: a Plan for a target that sees only the first bytes of an event, and knows when that was not enough.
 
-One idea: the graph stays as it is, but for the count of captured bytes, which ends one past the window; so an event that
-fits into the window is decided as ever. For longer ones a second look at the graph asks of each node whether what the
-target computes is right all the same: a field that lies inside is, a comparison of the end with something inside is, and
-``0 and unknown`` is 0. Where what a rule says depends on an unknown after all, the new Plan's ``punt`` is 1: not mine to
-decide. For every event that is not punted the new Plan gives the answers of the old one, which the reference can
-evaluate like any Plan, and tests do.
+One idea: the graph stays as it is, but for the count of captured bytes, which ends one past the window; so an event
+that fits into the window is decided as ever. For longer ones a second look at the graph asks of each node whether what
+the target computes is right all the same: a field that lies inside is, a comparison of the end with something inside
+is, and ``0 and unknown`` is 0. Where what a rule says depends on an unknown after all, the new Plan's ``punt`` is 1:
+not mine to decide. For every event that is not punted the new Plan gives the answers of the old one, which the
+reference can evaluate like any Plan, and tests do.
 """
 
 from __future__ import annotations

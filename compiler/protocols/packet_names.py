@@ -27,7 +27,13 @@ def _parts(p: Packet) -> Iterator[tuple[str, int]]:
         yield f"vlan#{number}", tag
     yield from (("eth", p.eth), ("ethertype", p.ethertype), ("l3", p.l3))
     yield from (("arp", p.arp), ("arp.ipv4", p.arp_ipv4))
-    yield from (("l3.version", p.version), ("ip", p.ip), ("ip.words", p.ip_words), ("ip.len", p.ip_total), ("ip.l4", p.ip_l4))
+    yield from (
+        ("l3.version", p.version),
+        ("ip", p.ip),
+        ("ip.words", p.ip_words),
+        ("ip.len", p.ip_total),
+        ("ip.l4", p.ip_l4),
+    )
     yield from (("ip.frag_offset", p.ip_fragment), ("ip.end", p.ip_declared))
     yield from (("ipv6", p.ip6), ("ipv6.len_end", p.ip6_declared), ("ipv6.end", p.ip6_end))
     for number, step in enumerate(p.extensions, 1):
@@ -44,6 +50,11 @@ def _parts(p: Packet) -> Iterator[tuple[str, int]]:
     last = p.extensions[-1]
     yield from (("ipv6.l4", last.next_offset), ("ipv6.protocol", last.next_kind), ("ipv6.has_l4", last.next_alive))
     yield from (("l3.end", p.declared), ("l4.end", p.l4_end), ("has_l4", p.l4), ("l4", p.l4_base))
-    yield from (("l4.protocol", p.l4_kind), ("tcp", p.tcp), ("tcp.hdr_len", p.tcp_header), ("tcp.payload", p.tcp_payload))
+    yield from (
+        ("l4.protocol", p.l4_kind),
+        ("tcp", p.tcp),
+        ("tcp.hdr_len", p.tcp_header),
+        ("tcp.payload", p.tcp_payload),
+    )
     yield from (("tcp.sound", p.tcp_sound), ("udp", p.udp), ("udp.length", p.udp_length), ("udp.sound", p.udp_sound))
     yield from (("udp.end", p.udp_end), ("sctp", p.sctp), ("icmp", p.icmp), ("icmpv6", p.icmpv6))

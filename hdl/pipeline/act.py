@@ -6,11 +6,11 @@ ports are unions, and a dropped packet is forwarded nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..verdict import PORTS
-from .description import Program
+from .description import Action, Program
 from .lower import Lowering
 from .resolve import Resolved, resolve
 
@@ -42,15 +42,15 @@ def lower_verdict(program: Program, lowering: Lowering) -> Verdict:
     nets.owner = "drop"
     drop = nets.any(r.chosen(lambda action: action.drop) for r in resolved)
     channels = []
-    for number, name in enumerate(program.channels):
+    for number in range(len(program.channels)):
         nets.owner = f"channel{number}"
-        channels.append(nets.any(r.chosen(lambda action, c=number: c in action.deliver) for r in resolved))
+        channels.append(nets.any(r.chosen(_delivers(number)) for r in resolved))
     nets.owner = "forward"
     targets = sorted({node for b in program.blocks for a in b.actions for node in a.forward_to})
-    asked = {t: nets.any(r.chosen(lambda action, t=t: t in action.forward_to) for r in resolved) for t in targets}
+    asked = {t: nets.any(r.chosen(_forwards_by(t)) for r in resolved) for t in targets}
     forward = []
     for port in range(PORTS):
-        terms = [r.chosen(lambda action, p=port: bool(action.forward >> p & 1)) for r in resolved]
+        terms = [r.chosen(_forwards(port)) for r in resolved]
         terms += [nets.all((asked[t], lowering.equals(t, port))) for t in targets]
         forward.append(nets.all((nets.any(terms), nets.invert(drop))))
     nets.owner = "punt"
@@ -70,3 +70,15 @@ def lower_verdict(program: Program, lowering: Lowering) -> Verdict:
         truncated=said((lowering.net(program.truncated),))[0],
         punt=punt,
     )
+
+
+def _delivers(channel: int) -> Callable[[Action], bool]:
+    return lambda action: channel in action.deliver
+
+
+def _forwards(port: int) -> Callable[[Action], bool]:
+    return lambda action: bool(action.forward >> port & 1)
+
+
+def _forwards_by(node: int) -> Callable[[Action], bool]:
+    return lambda action: node in action.forward_to

@@ -28,8 +28,8 @@ WINDOW = 256
 
 
 class Rule:
-    """``when`` is a condition. ``deliver`` names channels, ``forward`` ports, ``forward_to`` values
-    that are a port's number (another number is none). ``default``: the rule stands last and fires if no other one of its block does."""
+    """``when`` is a condition. ``deliver`` names channels, ``forward`` ports, ``forward_to`` values that are a port's
+    number (another number is none). ``default``: the rule stands last and fires if no other one of its block does."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Rule:
         *,
         deliver: tuple[str, ...] = (),
         forward: tuple[int, ...] = (),
-        forward_to: tuple[Expr, ...] = (),
+        forward_to: tuple[Value, ...] = (),
         drop: bool = False,
         default: bool = False,
     ) -> None:
@@ -47,7 +47,7 @@ class Rule:
         self.when = expr(when)
         self.deliver = deliver
         self.forward = forward
-        self.forward_to = forward_to
+        self.forward_to = tuple(expr(to) for to in forward_to)
         self.drop = drop
         self.default = default
 
@@ -80,8 +80,8 @@ class All(Block):
 
 
 class Description:
-    """Base of descriptions. ``malformed``, ``truncated`` and ``punt`` are conditions; where ``punt`` holds, the packet is
-    not the core's to decide. ``window`` is how many bytes fields can reach, and ``captured`` counts up to
+    """Base of descriptions. ``malformed``, ``truncated`` and ``punt`` are conditions; where ``punt`` holds, the packet
+    is not the core's to decide. ``window`` is how many bytes fields can reach, and ``captured`` counts up to
     ``captured_max``."""
 
     malformed: Value = 0

@@ -7,6 +7,7 @@ lies between which registers. A class attribute gives its name to the expression
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NoReturn, SupportsIndex
 
 LEAVES = frozenset({"const", "captured", "size", "time", "port"})
@@ -94,10 +95,10 @@ class Expr:
     def __invert__(self) -> Expr:
         return Expr("not", (self,))
 
-    def __eq__(self, other: object) -> Expr:  # type: ignore[override] - like Amaranth's, a comparison is a value
+    def __eq__(self, other: object) -> Expr:  # type: ignore[override]  # like Amaranth's, a comparison is a value
         return Expr("eq", (self, expr(other)))
 
-    def __ne__(self, other: object) -> Expr:  # type: ignore[override] - like Amaranth's, a comparison is a value
+    def __ne__(self, other: object) -> Expr:  # type: ignore[override]  # like Amaranth's, a comparison is a value
         return ~(self == other)
 
     def __lt__(self, other: Value) -> Expr:
@@ -153,7 +154,7 @@ port = Expr("port")
 """The port it came in by."""
 
 
-def field(base: Value = 0, *, at: int = 0, bytes: int, little: bool = False) -> Expr:
+def field(base: Value = 0, *, at: int = 0, bytes: int, little: bool = False) -> Expr:  # noqa: A002 - it reads as it means
     """Bytes [base + at, base + at + bytes) of the packet as an integer; 0 unless all of them came in."""
     if bytes < 1 or at < 0:
         raise ValueError(f"a field has at least 1 byte and starts at its base or after it, not {bytes} at {at}")
@@ -168,7 +169,7 @@ def mux(condition: Value, then: Value, other: Value) -> Expr:
 def one_of(x: Value, *values: int | range) -> Expr:
     """Whether x is one of these integers or lies in one of these ranges."""
     pairs = sorted((v.start, v.stop - 1) if isinstance(v, range) else (v, v) for v in values)
-    if not pairs or any(hi < lo for lo, hi in pairs) or any(a[1] + 1 >= b[0] for a, b in zip(pairs, pairs[1:])):
+    if not pairs or any(hi < lo for lo, hi in pairs) or any(a[1] + 1 >= b[0] for a, b in pairwise(pairs)):
         raise ValueError("one_of takes values and ranges that neither touch nor overlap, and at least one")
     return Expr("member", (expr(x),), tuple(v for pair in pairs for v in pair))
 

@@ -102,8 +102,8 @@ class Lowering:
                 _widen(self._flag_spans, route[0], route[1], route[1] + 1)
 
     def _route(self, node: Node) -> tuple[int, int] | None:
-        """(base, d) if ``captured < x`` is "byte base + d is not visible" and cheap to look up, or ``x < captured`` that it
-        is visible."""
+        """(base, d) if ``captured < x`` is "byte base + d is not visible" and cheap to look up, or ``x < captured``
+        that it is visible."""
         nodes = self.nodes
         if node.op != "lt" or sum(nodes[a].op == "captured" for a in node.args) != 1:
             return None
@@ -311,12 +311,22 @@ class Lowering:
         less = nets.false
         for lsb in range(0, width, LT_BITS):
             p, q = nets.slice(x, lsb, LT_BITS), nets.slice(y, lsb, LT_BITS)
-            here = nets.make("lt", (p, q), cost=2)
+            here = self._less(p, q)
             same = nets.all(
                 self._equal(nets.slice(p, i, EQ_BITS), nets.slice(q, i, EQ_BITS)) for i in range(0, LT_BITS, EQ_BITS)
             )
             less = nets.any((here, nets.all((same, less))))
         return Value(less)
+
+    def _less(self, a: int, b: int) -> int:
+        """Whether a < b, of two pieces."""
+        nets = self.nets
+        x, y = nets.value(a), nets.value(b)
+        if y is not None:
+            return nets.all(self._members.terms(a, ((0, y - 1),))) if y else nets.false
+        if x is not None:
+            return nets.all(self._members.terms(b, ((x + 1, (1 << LT_BITS) - 1),)))
+        return nets.make("lt", (a, b), cost=2)
 
     def _divide(self, node: Node) -> Value:
         nets, divisor = self.nets, node.attrs[0]

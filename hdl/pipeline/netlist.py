@@ -183,7 +183,7 @@ class Netlist:
         return self.make("table", (x,), (bits,), cost=1)
 
     def lookup(self, bits: Sequence[int], truth: int) -> int:
-        """Bit v of ``truth``, where v is what the conditions, at most TABLE_BITS of them, make, the first one lowest."""
+        """Bit v of ``truth``, where v is what at most TABLE_BITS conditions make, the first one lowest."""
         for i, bit in enumerate(bits):
             fixed = self.value(bit)
             if fixed is not None:

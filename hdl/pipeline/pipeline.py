@@ -1,15 +1,15 @@
 """A description as a decision pipeline: placed once, then built of wires and registers that carry its names.
 
-One idea: a value keeps its name from stage to stage; ``tcp_dstport`` is made in one stage, and ``tcp_dstport_s4`` is the
-register that leads it into stage 4.
+One idea: a value keeps its name from stage to stage; ``tcp_dstport`` is made in one stage, and ``tcp_dstport_s4`` is
+the register that leads it into stage 4.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from amaranth.hdl import Cat, Module, Shape, Signal
 
@@ -46,23 +46,28 @@ class Placed:
         return self.schedule.latency
 
 
-@lru_cache(maxsize=4)
+_PLACED: WeakKeyDictionary[type[Description], dict[int, Placed]] = WeakKeyDictionary()
+"""What was placed for descriptions that are still there, by levels."""
+
+
 def place(description: type[Description], levels: int) -> Placed:
     """Places everything a description says, with ``levels`` logic levels between two registers."""
-    what = program(description)
-    lowering = Lowering(what, levels)
-    lowering.run()
-    verdict = lower_verdict(what, lowering)
-    return Placed(
-        what, lowering.nets, verdict, schedule(lowering.nets, verdict.roots), lowering.beats, lowering.window_bytes
-    )
+    done = _PLACED.setdefault(description, {})
+    if levels not in done:
+        what = program(description)
+        lowering = Lowering(what, levels)
+        lowering.run()
+        verdict = lower_verdict(what, lowering)
+        times = schedule(lowering.nets, verdict.roots)
+        done[levels] = Placed(what, lowering.nets, verdict, times, lowering.beats, lowering.window_bytes)
+    return done[levels]
 
 
 class Pipeline(DecisionPipeline):
     """The hardware of a description.
 
-    ``levels`` is how much logic stands between two registers: one level is a 6-input look-up table, a 4:1 multiplexer or
-    about 16 bits of carry chain. ``latency`` is what it comes to and may be stated; ValueError says so if it does not.
+    ``levels`` is how much logic stands between two registers: one level is a 6-input look-up table, a 4:1 multiplexer
+    or about 16 bits of carry chain. ``latency`` is what it comes to and may be stated; ValueError if it does not.
     """
 
     def __init__(self, description: type[Description], *, levels: int = 3, latency: int | None = None) -> None:
@@ -102,7 +107,13 @@ class _Builder:
         self.names = _names(placed.nets)
         self.values: dict[int, Any] = {}
         self.vectors: dict[int, _Held] = {}
-        inputs = {"window": ports.window, "visible": ports.visible, "size": ports.size, "time": ports.ts, "source": ports.src}
+        inputs = {
+            "window": ports.window,
+            "visible": ports.visible,
+            "size": ports.size,
+            "time": ports.ts,
+            "source": ports.src,
+        }
         for ref, net in enumerate(placed.nets.nets):
             if net.op in VECTORS:
                 self.vectors[ref] = _Held(inputs[net.op], 0, 0)

@@ -39,9 +39,7 @@ class Winner:
         nets = self.nets
         for places, selects in self.rounds:
             padded = [*values, *[values[-1]] * (-places % FAN_IN)]
-            values = [
-                nets.select(select, padded[FAN_IN * i : FAN_IN * (i + 1)]) for i, select in enumerate(selects)
-            ]
+            values = [nets.select(select, padded[FAN_IN * i : FAN_IN * (i + 1)]) for i, select in enumerate(selects)]
         return values[0]
 
 
@@ -98,9 +96,8 @@ def _first_wins(nets: Netlist, block: BlockOf, when: Sequence[int]) -> Resolved:
     # A place that nobody holds stands before the rules, so that the number of a place is the index to be told.
     winner = first(nets, [nets.false, *when])
     width = block.shape.width
-    index = [
-        nets.all((winner.hit, winner.pick([nets.const(i >> b & 1) for i in range(len(when) + 1)]))) for b in range(width)
-    ]
+    bits = [[nets.const(i >> b & 1) for i in range(len(when) + 1)] for b in range(width)]
+    index = [nets.all((winner.hit, winner.pick(column))) for column in bits]
 
     def chosen(wanted: Callable[[Action], bool]) -> int:
         does = [wanted(action) for action in block.actions]

@@ -151,7 +151,7 @@ def test_a_compiler_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_pa
          r"sevenm_core: port m_verdict_drop must be output \[1\], is missing"),
         ("output m_verdict_truncated", "output m_verdict_truncated, output m_extra",
          "sevenm_core: the harness does not know port m_extra"),
-        ("output [1:0] m_verdict_channels", "output [64:0] m_verdict_channels", "m_verdict_channels must have at most 64 bits, not 65"),
+        ("output [1:0] m_verdict_channels", "output [64:0] m_verdict_channels", "must have at most 64 bits, not 65"),
     ],
 )  # fmt: skip
 def test_verilog_that_is_not_the_core_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -35,8 +35,8 @@ _SCRIPT = (
 
 
 def to_verilog(plan: Plan, top: str = TOP, window: int = WINDOW) -> str:
-    """The core of a Plan as Verilog-2005, top module ``top``, its other modules ``top_...``; the same Plan gives the same
-    text. Raises ValueError for a name that is none in Verilog, NotInGateware."""
+    """The core of a Plan as Verilog-2005, top module ``top``, its other modules ``top_...``; the same Plan gives the
+    same text. Raises ValueError for a name that is none in Verilog, NotInGateware."""
     if not _NAME.fullmatch(top):
         raise ValueError(f"a module's name is made of letters, digits and _, and starts with no digit: not {top!r}")
     source = emit_source(plan, window=window)

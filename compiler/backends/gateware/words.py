@@ -23,7 +23,8 @@ ATOM, UNARY, PRODUCT, SUM, SHIFT, AND, XOR, OR, COMPARISON = range(9)
 """How tightly an expression binds, as Python has it."""
 _RESERVED = {*keyword.kwlist, *pipeline.__all__, *dir(pipeline.Description), "PacketCore", "Match", "Core", "range"}
 _INFIX = {"add": ("+", SUM), "sub": ("-", SUM), "mul": ("*", PRODUCT), "band": ("&", AND), "bor": ("|", OR),
-          "bxor": ("^", XOR), "shl": ("<<", SHIFT), "shr": (">>", SHIFT), "all": ("&", AND), "any": ("|", OR)}  # fmt: skip
+          "bxor": ("^", XOR), "shl": ("<<", SHIFT), "shr": (">>", SHIFT), "all": ("&", AND),
+          "any": ("|", OR)}  # fmt: skip
 _LEAVES = ("captured", "size", "time", "port")
 _INVERSE = {"==": "!=", "<": ">=", ">": "<="}
 MANY = 12
@@ -200,7 +201,8 @@ class Words:
         pairs = zip(node.attrs[0::2], node.attrs[1::2], strict=True)
         digits = self._is_hexadecimal(x)
         items = [
-            number(lo, digits) if lo == hi else f"range({number(lo, digits)}, {number(hi + 1, digits)})" for lo, hi in pairs
+            number(lo, digits) if lo == hi else f"range({number(lo, digits)}, {number(hi + 1, digits)})"
+            for lo, hi in pairs
         ]
         return Text(f"one_of({self.use(x)}, {', '.join(items)})")
 
