@@ -18,8 +18,6 @@ from sevenm.host.session import Session
 
 from . import output
 
-CLOCK_HZ = 250_000_000
-"""The clock that the core's latency is translated with."""
 PICTURE = "report.svg"
 MATCHED = "matched.pcap"
 ABOUT = {"reference": "NumPy, the definition", "host": "generated C, one core", "rtl": "the Verilog, simulated"}
@@ -93,9 +91,9 @@ def _engines(result: Comparison) -> Table:
             rate = output.quantity(lane.measured_events / lane.measured_seconds, "events/s")
         about = ABOUT[lane.name]
         if lane.name == "rtl" and result.bundle.core is not None:
-            stated, seen = result.bundle.core.latency_cycles, lane.device.counters().get("latency_cycles", 0)
-            at = f"{stated * 1e9 / CLOCK_HZ:.0f} ns at {CLOCK_HZ // 1_000_000} MHz"
-            about += f"; latency {output.plural(stated, 'cycle')} ({at}), measured {seen}"
+            stated, counted = result.bundle.core.latency_cycles, lane.device.counters()
+            seen, punts = counted.get("latency_cycles", 0), counted.get("punts", 0)
+            about += f"; latency {output.plural(stated, 'cycle')}, measured {seen}; {punts:,} punted"
         out.add_row(lane.name, rate, about)
     return out
 

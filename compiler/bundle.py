@@ -47,11 +47,13 @@ class MissingExtra(Exception):
     """A part of sevenm that was not installed is needed; the message says how to install it."""
 
 
-def write_bundle(plan: Plan, folder: Path, gateware: bool = True, progress: Progress | None = None) -> Path:
+def write_bundle(
+    plan: Plan, folder: Path, gateware: bool = True, progress: Progress | None = None, top: str = "sevenm_core"
+) -> Path:
     """Writes the Plan's bundle and returns ``folder``; ``progress`` is called with the name of each step.
 
-    Without ``gateware`` there is no core. Raises MissingExtra if the gateware needs Amaranth and it is not there,
-    BundleWriteError if ``folder`` holds something else than a bundle, or cannot be written."""
+    ``top`` is the name of the core's Verilog module; without ``gateware`` there is no core. Raises MissingExtra if the
+    gateware needs Amaranth and it is not there, NotInGateware for what it does not do, BundleWriteError if ``folder`` holds something else than a bundle, or cannot be written."""
     folder = Path(folder)
     previous = _replaceable(folder)
     say = progress or (lambda step: None)
@@ -65,7 +67,7 @@ def write_bundle(plan: Plan, folder: Path, gateware: bool = True, progress: Prog
         files[f"{layout.name}_layout.py"] = amaranth_source(layout)
     core = None
     if gateware:
-        core = _gateware(plan, files, say)
+        core = _gateware(plan, files, say, top)
     say("writing")
     contents = {name: text.encode() for name, text in files.items()}
     manifest = _manifest(plan, {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}, core)
@@ -78,7 +80,7 @@ def write_bundle(plan: Plan, folder: Path, gateware: bool = True, progress: Prog
     return folder
 
 
-def _gateware(plan: Plan, files: dict[str, str], say: Progress) -> dict[str, Any]:
+def _gateware(plan: Plan, files: dict[str, str], say: Progress, top: str) -> dict[str, Any]:
     """Adds the core's sources and returns the manifest's entry for it."""
     missing = gateware_missing()
     if missing is not None:
@@ -88,14 +90,14 @@ def _gateware(plan: Plan, files: dict[str, str], say: Progress) -> dict[str, Any
         )
     # Imported here, because everything else in a bundle can be made without Amaranth.
     from sevenm.compiler.backends.gateware.emit import emit_source
-    from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
+    from sevenm.compiler.backends.gateware.verilog import to_verilog
 
     say("Amaranth")
     source = emit_source(plan)
     files["core.py"] = source.text
     say("Verilog")
-    files["core.v"] = to_verilog(plan)
-    return {"top": TOP, "latency_cycles": source.latency_cycles, "window_beats": source.window_beats}
+    files["core.v"] = to_verilog(plan, top)
+    return {"top": top, "latency_cycles": source.latency_cycles, "window_beats": source.window_beats}
 
 
 def gateware_missing() -> str | None:

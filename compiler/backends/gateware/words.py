@@ -15,6 +15,8 @@ from sevenm.compiler.plan import Plan
 from sevenm.compiler.plan.ops import Node, complete
 from sevenm.hdl import pipeline
 
+from .refuse import REFUSED
+
 LINE = 118
 """Characters of a line."""
 INLINE = 80
@@ -29,19 +31,6 @@ _LEAVES = ("captured", "size", "time", "port")
 _INVERSE = {"==": "!=", "<": ">=", ">": "<="}
 MANY = 12
 """Operands of a condition from which on it is all_of or any_of."""
-
-
-class NotInGateware(ValueError):
-    """The Plan asks for what gateware does not do; the message says what, and which rule wants it."""
-
-
-REFUSED = {
-    "old": "reads state",
-    "known": "asks for state",
-    "quo": "divides by a value that the event brings",
-    "rem": "divides by a value that the event brings",
-}
-"""Operations that gateware has not, and what a rule with one does."""
 
 
 @dataclass(frozen=True, slots=True)

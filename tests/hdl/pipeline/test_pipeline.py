@@ -67,10 +67,8 @@ def ipv4(choose: random.Random, length: int) -> Packet:
     tag = choose.choice([b"", b"\x81\x00\x00\x05"])
     words = choose.choice([5, 6, 15])
     head = bytes(12) + tag + b"\x08\x00" + bytes([0x40 | words]) + bytes(8) + choose.choice([b"\x06", b"\x11"])
-    head = (
-        head.ljust(14 + len(tag) + 4 * words, b"\0") + b"\0\0"
+    head = head.ljust(14 + len(tag) + 4 * words, b"\0") + b"\0\0"
     head += choose.choice([b"\x01\xbb", b"\x00\x50", b"\xff\xff"])
-    )
     data = head.ljust(length, b"\x07")[:length] if choose.random() < 0.9 else choose.randbytes(length)
     size = choose.choice([length, length, length + 1, max(0, length - 1)])
     return Packet(data, size, 1 << choose.randrange(16), 0, choose.getrandbits(64))
