@@ -30,8 +30,14 @@ def _module(context: click.Context, parameter: click.Parameter, name: str) -> st
 @click.argument("file")
 @click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder of the bundle; made if missing.")
 @click.option("--no-gateware", is_flag=True, help="Leave the core out; needs no Amaranth.")
-@click.option("--top", default="sevenm_core", show_default=True, callback=_module, metavar="NAME",
-              help="Name of the core's Verilog module; its other modules begin with it.")
+@click.option(
+    "--top",
+    default="sevenm_core",
+    show_default=True,
+    callback=_module,
+    metavar="NAME",
+    help="Name of the core's Verilog module; its other modules begin with it.",
+)
 def build(file: str, folder: str, no_gateware: bool, top: str) -> int:
     """Build the rule file FILE into the bundle DIR.
 

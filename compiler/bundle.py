@@ -53,7 +53,8 @@ def write_bundle(
     """Writes the Plan's bundle and returns ``folder``; ``progress`` is called with the name of each step.
 
     ``top`` is the name of the core's Verilog module; without ``gateware`` there is no core. Raises MissingExtra if the
-    gateware needs Amaranth and it is not there, NotInGateware for what it does not do, BundleWriteError if ``folder`` holds something else than a bundle, or cannot be written."""
+    gateware needs Amaranth and it is not there, NotInGateware for what it does not do, BundleWriteError if ``folder``
+    holds something else than a bundle, or cannot be written."""
     folder = Path(folder)
     previous = _replaceable(folder)
     say = progress or (lambda step: None)

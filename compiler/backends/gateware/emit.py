@@ -7,7 +7,7 @@ it; there is no second path that could differ from what is shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import jinja2
 
+from sevenm.boundary import PORTS
 from sevenm.compiler.plan import Name, Plan, Rule
 from sevenm.hdl import pipeline
 from sevenm.hdl.core import core_latency
@@ -110,7 +111,7 @@ class _Writer:
             yield f"{name} = {mode}("
             yield from (f"    {rule}," for rule in rules)
             yield ")"
-        yield from wrapped("channels = ", f"({''.join(f'{quoted(c)}, ' for c in plan.channels).rstrip()})")
+        yield from wrapped("channels = ", several(quoted(channel) for channel in plan.channels))
         for name in ("malformed", "truncated", "punt"):
             node = getattr(plan, name)
             if plan.nodes[node].op != "const" or plan.nodes[node].attrs != (0,):
@@ -119,12 +120,11 @@ class _Writer:
     def _rule(self, rule: Rule) -> str:
         parts = [self.words.use(rule.when)]
         if rule.deliver:
-            parts.append(f"deliver=({''.join(f'{quoted(self.plan.channels[c])}, ' for c in rule.deliver).rstrip()})")
-        ports = [port for port in range(16) if rule.forward >> port & 1]
-        if ports:
-            parts.append(f"forward=({''.join(f'{port}, ' for port in ports).rstrip()})")
+            parts.append(f"deliver={several(quoted(self.plan.channels[c]) for c in rule.deliver)}")
+        if rule.forward:
+            parts.append(f"forward={several(str(port) for port in range(PORTS) if rule.forward >> port & 1)}")
         if rule.operands:
-            parts.append(f"forward_to=({''.join(f'{self.words.use(n)}, ' for n in rule.operands).rstrip()})")
+            parts.append(f"forward_to={several(self.words.use(node) for node in rule.operands)}")
         parts += [f"{flag}=True" for flag in ("drop", "default") if getattr(rule, flag)]
         return f"Rule({', '.join(parts)})"
 
@@ -137,3 +137,9 @@ def plain(name: str) -> str:
 def quoted(name: str) -> str:
     """A name as a literal of Python."""
     return f'"{name}"' if name.isascii() and name.isprintable() and not set(name) & {'"', "\\"} else ascii(name)
+
+
+def several(items: Iterable[str]) -> str:
+    """A tuple of these."""
+    texts = list(items)
+    return f"({texts[0]},)" if len(texts) == 1 else f"({', '.join(texts)})"

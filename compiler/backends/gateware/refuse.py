@@ -36,6 +36,5 @@ def refuse(plan: Plan) -> None:
         raise NotInGateware(f"state {plan.states[0].name} is kept by the host only; {_HINT}")
     for table in plan.tables:
         if len(table.rows) > TABLE_ROWS_MAX:
-            raise NotInGateware(
-                f"table {table.name} has {len(table.rows)} rows, and gateware compares with at most {TABLE_ROWS_MAX}; {_HINT}"
-            )
+            many = f"table {table.name} has {len(table.rows)} rows"
+            raise NotInGateware(f"{many}, and gateware compares with at most {TABLE_ROWS_MAX}; {_HINT}")

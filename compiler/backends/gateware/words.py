@@ -159,16 +159,18 @@ class Words:
         if node.op == "lt" and self._constant(a) is not None:
             a, b, sign = b, a, ">"
         value = self._constant(b)
-        right = self._text(b).within(COMPARISON) if value is None else number(value, self._is_hexadecimal(a))
+        right = self._text(b).within(COMPARISON) if value is None else number(value, self._digits(a))
         return Text(f"{self._text(a).within(COMPARISON)} {_INVERSE[sign] if inverse else sign} {right}", COMPARISON)
 
     def _constant(self, ref: int) -> int | None:
         node = self.nodes[ref]
         return node.attrs[0] if node.op == "const" else None
 
-    def _is_hexadecimal(self, ref: int) -> bool:
-        """Types and wide values are read in hexadecimal digits."""
-        return bool(re.search(r"type(_[0-9]+)?$", self.names.get(ref, ""))) or self.nodes[ref].hi >= 1 << 24
+    def _digits(self, ref: int) -> int:
+        """Hexadecimal digits of what a value is compared with: types and wide values are read in them."""
+        node = self.nodes[ref]
+        wide = node.hi >= 1 << 24 or re.search(r"type(_[0-9]+)?$", self.names.get(ref, ""))
+        return -(-node.width // 4) if wide else 0
 
     def _junction(self, node: Node) -> Text:
         sign, binds = _INFIX[node.op]
@@ -188,7 +190,7 @@ class Words:
     def _member(self, node: Node) -> Text:
         (x,) = node.args
         pairs = zip(node.attrs[0::2], node.attrs[1::2], strict=True)
-        digits = self._is_hexadecimal(x)
+        digits = self._digits(x)
         items = [
             number(lo, digits) if lo == hi else f"range({number(lo, digits)}, {number(hi + 1, digits)})"
             for lo, hi in pairs
@@ -207,9 +209,9 @@ CASES: Mapping[str, Callable[[Words, Node], Text]] = {
 complete(CASES, "gateware", refuses=(*REFUSED, "hit", "value"))
 
 
-def number(value: int, hexadecimal: bool = False) -> str:
-    """An integer as people write it."""
-    return f"{value:#x}" if value >= 1 << 24 or (hexadecimal and value > 9) else str(value)
+def number(value: int, digits: int = 0) -> str:
+    """An integer as people write it, with so many hexadecimal digits if there are any."""
+    return f"{value:#0{digits + 2}x}" if value >= 1 << 24 or (digits and value > 9) else str(value)
 
 
 def wrapped(start: str, text: str) -> Iterator[str]:
@@ -250,9 +252,10 @@ def _names(plan: Plan) -> dict[int, str]:
             continue
         name = f"rule_{found[0].text}" if found[0].kind == "rule" else found[0].identifier
         out[ref] = unique(name, taken)
-    for rule in plan.rules:
-        if rule.when not in out and plan.nodes[rule.when].op not in ("const", *_LEAVES):
-            out[rule.when] = unique(f"rule_{rule.name}", taken)
+    others = [(rule.when, f"rule_{rule.name}") for rule in plan.rules]
+    for ref, name in (*others, (plan.malformed, "parse_malformed"), (plan.truncated, "parse_truncated")):
+        if ref not in out and plan.nodes[ref].op not in ("const", *_LEAVES):
+            out[ref] = unique(name, taken)
     return out
 
 
