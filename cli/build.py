@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -15,6 +16,12 @@ from .errors import Exit
 from .sources import compile_file
 
 
+def _module(context: click.Context, parameter: click.Parameter, name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise click.BadParameter(f"{name!r} is no name of a module: letters, digits and _, and no digit first")
+    return name
+
+
 @click.command(
     short_help="Build everything that is made from a rule file.",
     epilog="\b\nExit codes: 0 built, 1 errors in the rules, 3 the folder cannot be written, 4 no Amaranth.",
@@ -22,7 +29,15 @@ from .sources import compile_file
 @click.argument("file")
 @click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder of the bundle; made if missing.")
 @click.option("--no-gateware", is_flag=True, help="Leave the core out; needs no Amaranth.")
-def build(file: str, folder: str, no_gateware: bool) -> int:
+@click.option(
+    "--top",
+    default="sevenm_core",
+    show_default=True,
+    callback=_module,
+    metavar="NAME",
+    help="Name of the core's Verilog module; its other modules begin with it.",
+)
+def build(file: str, folder: str, no_gateware: bool, top: str) -> int:
     """Build the rule file FILE into the bundle DIR.
 
     A bundle holds the match function in C, the core in Verilog and as readable Amaranth source, and each schema as
@@ -37,9 +52,9 @@ def build(file: str, folder: str, no_gateware: bool) -> int:
     path = Path(folder)
     if output.animated():
         with Status("building", console=output.console(stderr=True)) as status:
-            write_bundle(compiled.plan, path, not no_gateware, lambda step: status.update(f"building: {step}"))
+            write_bundle(compiled.plan, path, not no_gateware, lambda step: status.update(f"building: {step}"), top)
     else:
-        write_bundle(compiled.plan, path, not no_gateware)
+        write_bundle(compiled.plan, path, not no_gateware, top=top)
     bundle = Bundle.open(path)
     out = output.table("file", "bytes")
     for name in sorted(bundle.files):

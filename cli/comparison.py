@@ -89,10 +89,10 @@ def _engines(result: Comparison) -> Table:
         rate = "-"
         if lane.measured_events:
             rate = output.quantity(lane.measured_events / lane.measured_seconds, "events/s")
-        about, seen = lane.about, lane.device.counters().get("latency_cycles")
-        if seen is not None and result.bundle.core is not None:
-            stated = result.bundle.core.latency_cycles
-            about += f"; latency {output.plural(stated, 'cycle')}, measured {seen}"
+        about, counted = lane.about, lane.device.counters()
+        if "latency_cycles" in counted and result.bundle.core is not None:
+            stated, seen = result.bundle.core.latency_cycles, counted["latency_cycles"]
+            about += f"; latency {output.plural(stated, 'cycle')}, measured {seen}; {counted['punted']:,} punted"
         out.add_row(lane.name, rate, about)
     return out
 

@@ -43,6 +43,9 @@ ROWS = "rows.json"
 CORE_FILES = ("core.py", "core.v")
 """The files of a bundle that need Amaranth to be made."""
 
+TOP = "sevenm_core"
+"""Name of the core's Verilog module, unless another is asked for."""
+
 Progress = Callable[[str], None]
 
 
@@ -54,16 +57,18 @@ class MissingExtra(Exception):
     """A part of sevenm that was not installed is needed; the message says how to install it."""
 
 
-def write_bundle(plan: Plan, folder: Path, gateware: bool = True, progress: Progress | None = None) -> Path:
+def write_bundle(
+    plan: Plan, folder: Path, gateware: bool = True, progress: Progress | None = None, top: str = TOP
+) -> Path:
     """Writes the Plan's bundle and returns ``folder``; ``progress`` is called with the name of each step.
 
-    Without ``gateware`` there is no core; what a back end refuses is left out, with its reason in the manifest. Raises
-    MissingExtra if the gateware needs Amaranth and it is not there, BundleWriteError if ``folder`` holds something else
-    than a bundle, or cannot be written."""
+    ``top`` is the name of the core's Verilog module; without ``gateware`` there is no core. What a back end refuses is
+    left out, with its reason in the manifest. Raises MissingExtra if the gateware needs Amaranth and it is not there,
+    BundleWriteError if ``folder`` holds something else than a bundle, or cannot be written."""
     folder = Path(folder)
     previous = _replaceable(folder)
     say = progress or (lambda step: None)
-    files, core, refused = generate(plan, gateware, say)
+    files, core, refused = generate(plan, gateware, say, top)
     say("writing")
     contents = {name: text.encode() for name, text in files.items()}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
@@ -86,7 +91,7 @@ class Generated(NamedTuple):
     refused: dict[str, str]
 
 
-def generate(plan: Plan, gateware: bool, say: Progress) -> Generated:
+def generate(plan: Plan, gateware: bool, say: Progress, top: str = TOP) -> Generated:
     """What a bundle of the Plan holds.
 
     The same Plan gives the same text, so that what a bundle holds can be compared with what it should. Raises
@@ -108,13 +113,13 @@ def generate(plan: Plan, gateware: bool, say: Progress) -> Generated:
         files[f"{layout.name}_layout.py"] = amaranth_source(layout)
     if gateware:
         try:
-            core = _gateware(plan, files, say)
+            core = _gateware(plan, files, say, top)
         except Refused as error:
             refused |= dict.fromkeys(CORE_FILES, str(error)[: form.REASON_MAX])
     return Generated(files, core, refused)
 
 
-def _gateware(plan: Plan, files: dict[str, str], say: Progress) -> Core:
+def _gateware(plan: Plan, files: dict[str, str], say: Progress, top: str) -> Core:
     """Adds the core's sources and returns the manifest's entry for it."""
     missing = gateware_missing()
     if missing is not None:
@@ -124,14 +129,14 @@ def _gateware(plan: Plan, files: dict[str, str], say: Progress) -> Core:
         )
     # Imported here, because everything else in a bundle can be made without Amaranth.
     from sevenm.compiler.backends.gateware.emit import emit_source
-    from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
+    from sevenm.compiler.backends.gateware.verilog import to_verilog
 
     say("Amaranth")
     source = emit_source(plan)
     say("Verilog")
-    verilog = to_verilog(plan)
+    verilog = to_verilog(plan, top)
     files |= zip(CORE_FILES, (source.text, verilog), strict=True)
-    return Core(TOP, source.latency_cycles, source.window_beats)
+    return Core(top, source.latency_cycles, source.window_beats)
 
 
 def gateware_missing() -> str | None:

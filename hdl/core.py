@@ -22,7 +22,8 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from .axis import SIDEBANDS, PacketStream, packet_beat
-from .decision import DecisionPipeline, verdict_layout
+from .decision import DecisionPipeline
+from .verdict import verdict_layout
 from .window import WindowAssembler
 
 FIFO_CYCLES = 2
@@ -63,7 +64,7 @@ class PacketCore(wiring.Component):
         if fifo_depth < least:
             raise ValueError(f"fifo_depth must be at least {least} for a latency of {self.latency}, not {fifo_depth}")
         self.fifo_depth = fifo_depth
-        self._verdict = verdict_layout(decision.n_rules, decision.n_channels)
+        self._verdict = verdict_layout(decision.blocks, decision.n_channels)
         super().__init__(
             {
                 "s_axis": In(PacketStream()),
@@ -99,18 +100,21 @@ class PacketCore(wiring.Component):
         ]
         m.d.comb += [beat_in[name].eq(getattr(s_axis, f"tuser_{name}")) for name, _ in SIDEBANDS]
 
-        m.submodules.window = window = WindowAssembler(self.decision.beats, self.decision.window_bytes)
+        m.submodules.assembler = window = WindowAssembler(self.decision.beats, self.decision.window_bytes)
         m.submodules.decision = decision = self.decision
         m.d.comb += [
             window.beat.eq(accept),
             window.data.eq(s_axis.tdata),
             window.keep.eq(s_axis.tkeep),
             window.last.eq(s_axis.tlast),
-            window.size.eq(s_axis.tuser_size),
             decision.window.eq(window.window),
             decision.visible.eq(window.visible),
-            decision.size.eq(window.size_out),
         ]
+        for name, _ in SIDEBANDS:
+            m.d.comb += [
+                getattr(window, name).eq(getattr(s_axis, f"tuser_{name}")),
+                getattr(decision, name).eq(getattr(window, f"{name}_out")),
+            ]
 
         # Valid and early travel beside the decision pipeline.
         valid, early = window.valid, window.early

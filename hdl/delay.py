@@ -14,6 +14,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 CYCLES_MIN = 2
+LANE = 512
+"""Bits of one memory; wider values lie in several side by side."""
 
 
 class DelayLine(wiring.Component):
@@ -36,18 +38,23 @@ class DelayLine(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        # One entry more than is needed, so that a word is never read while it is written.
-        m.submodules.memory = memory = Memory(shape=self.width, depth=self.cycles, init=[])
-        write, read = memory.write_port(), memory.read_port()
         at = Signal(range(self.cycles))
         following = Signal.like(at)
         m.d.comb += [
             following.eq(Mux(at == self.cycles - 1, 0, at + 1)),
-            write.addr.eq(at),
-            write.data.eq(self.i),
-            write.en.eq(1),
-            read.addr.eq(following),
-            self.o.eq(read.data),
         ]
+        for start in range(0, self.width, LANE):
+            lane = slice(start, min(start + LANE, self.width))
+            # The word after the one that is written is the oldest; so none is read while it is written.
+            memory = Memory(shape=lane.stop - lane.start, depth=self.cycles, init=[])
+            m.submodules[f"memory{start}"] = memory
+            write, read = memory.write_port(), memory.read_port()
+            m.d.comb += [
+                write.addr.eq(at),
+                write.data.eq(self.i[lane]),
+                write.en.eq(1),
+                read.addr.eq(following),
+                self.o[lane].eq(read.data),
+            ]
         m.d.sync += at.eq(following)
         return m

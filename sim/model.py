@@ -6,6 +6,7 @@ the core becomes ``ModelMismatch``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,24 +15,28 @@ import cffi
 import numpy as np
 from numpy.typing import NDArray
 
+from sevenm.hdl.verdict import BlockShape, blocks_width
 from sevenm.host.batch import EventBatch
 from sevenm.host.devices.device import DeviceError
 from sevenm.host.engine.actions import words
+from sevenm.host.engine.decisions import CHUNK_DTYPE, FIRED_DTYPE
 
-ABI = 1
+ABI = 2
 WATCHDOG_CYCLES = 65536
 """Default for the most cycles without an output beat while a packet is owed."""
 
 _CDEF = """
-typedef struct { uint32_t abi, n_rules, n_channels, cap_len_max; } sm_rtl_info;
+typedef struct { uint32_t abi, blocks_bits, n_channels, cap_len_max; } sm_rtl_info;
+typedef struct { uint32_t all, first_rule, rules, at; } sm_rtl_block;
 typedef struct { uint32_t valid_percent, ready_percent; uint64_t source, seed, watchdog_cycles; } sm_rtl_drive;
 typedef struct { uint64_t cycles, packets, beats, stalls, latency_cycles; } sm_rtl_counters;
 typedef struct sm_rtl_model sm_rtl_model;
 extern sm_rtl_info sm_rtl_about;
 sm_rtl_model *sm_rtl_open(void);
 void sm_rtl_close(sm_rtl_model *);
-int sm_rtl_process(sm_rtl_model *, const uint8_t *, const void *, uint64_t, const sm_rtl_drive *, uint64_t *, uint8_t *,
-                   uint16_t *, uint64_t *, uint64_t *);
+int sm_rtl_process(sm_rtl_model *, const uint8_t *, const void *, uint64_t, const sm_rtl_drive *, const sm_rtl_block *,
+                   uint64_t, void *, uint8_t *, uint16_t *, uint64_t *, uint64_t *);
+const void *sm_rtl_fired(const sm_rtl_model *, uint64_t *);
 const char *sm_rtl_error(const sm_rtl_model *);
 void sm_rtl_count(const sm_rtl_model *, sm_rtl_counters *);
 """
@@ -68,10 +73,12 @@ class Drive:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """``rows`` (n_rules + 2, words(n)) uint64 as in ``sevenm.host.engine.decisions``, made of the fired, malformed and
-    truncated ports; ``drop`` (n,) uint8, ``forward`` (n,) uint16, ``channels`` (n,) uint64 as the ports show them."""
+    """``chunks`` (words(n),) sm_chunk and ``fired`` sm_fired, as in ``sevenm.host.engine.decisions``, made of what the
+    verdict says of its blocks; ``drop`` (n,) uint8, ``forward`` (n,) uint16, ``channels`` (n,) uint64 as the ports show
+    them."""
 
-    rows: NDArray[np.uint64]
+    chunks: NDArray[np.void]
+    fired: NDArray[np.void]
     drop: NDArray[np.uint8]
     forward: NDArray[np.uint16]
     channels: NDArray[np.uint64]
@@ -80,9 +87,10 @@ class Verdicts:
 class Model:
     """One instance of a built core, out of reset. Not to be used from two threads at once; instances share nothing.
 
-    Raises DeviceError for a file that is no such model."""
+    ``blocks`` are those of the rules, in order. Raises DeviceError for a file that is no such model, or whose verdict
+    has other blocks."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, blocks: Sequence[BlockShape]) -> None:
         self._model: Any = None
         try:
             self._lib: Any = _FFI.dlopen(str(path))
@@ -91,12 +99,17 @@ class Model:
             raise DeviceError(f"{path} is not an RTL model: {error}") from error
         if about.abi != ABI:
             raise DeviceError(f"{path} is an RTL model of interface {about.abi}, expected {ABI}; build it again")
-        self.n_rules: int = about.n_rules
+        if about.blocks_bits != max(1, blocks_width(blocks)):
+            raise DeviceError(
+                f"the core's verdict has {about.blocks_bits} bits for its blocks, those of the rules need "
+                f"{max(1, blocks_width(blocks))}; build the bundle again"
+            )
         self.n_channels: int = about.n_channels
+        self._blocks = _places(blocks)
         self.cap_len_max: int = about.cap_len_max
         self._model = self._lib.sm_rtl_open()
         if not self._model:
-            raise DeviceError(f"no memory for an RTL model of {self.n_rules} rules")
+            raise DeviceError("no memory for an RTL model")
 
     def process(self, batch: EventBatch, drive: Drive | None = None) -> Verdicts:
         """Runs all events through the core, in order. Raises ModelMismatch where it breaks its contract."""
@@ -107,12 +120,8 @@ class Model:
             raise DeviceError(f"an event may have at most {self.cap_len_max} bytes, not {longest}")
         drive = drive or Drive()
         ffi = _FFI
-        verdicts = Verdicts(
-            np.empty((self.n_rules + 2, words(n)), np.uint64),
-            np.empty(n, np.uint8),
-            np.empty(n, np.uint16),
-            np.empty(n, np.uint64),
-        )
+        chunks = np.empty(words(n), CHUNK_DTYPE)
+        drop, forward, channels = np.empty(n, np.uint8), np.empty(n, np.uint16), np.empty(n, np.uint64)
         how = ffi.new(
             "sm_rtl_drive *",
             [drive.valid_percent, drive.ready_percent, batch.source, drive.seed, drive.watchdog_cycles],
@@ -124,16 +133,25 @@ class Model:
             ffi.from_buffer(batch.events),
             n,
             how,
-            ffi.from_buffer("uint64_t[]", verdicts.rows, require_writable=True),
-            ffi.from_buffer("uint8_t[]", verdicts.drop, require_writable=True),
-            ffi.from_buffer("uint16_t[]", verdicts.forward, require_writable=True),
-            ffi.from_buffer("uint64_t[]", verdicts.channels, require_writable=True),
+            self._blocks,
+            len(self._blocks),
+            ffi.from_buffer(chunks, require_writable=True),
+            ffi.from_buffer("uint8_t[]", drop, require_writable=True),
+            ffi.from_buffer("uint16_t[]", forward, require_writable=True),
+            ffi.from_buffer("uint64_t[]", channels, require_writable=True),
             culprit,
         )
         if failed:
             text = ffi.string(self._lib.sm_rtl_error(self._model)).decode()
             raise ModelMismatch(f"event {culprit[0]}: {text}" if culprit[0] < n else text)
-        return verdicts
+        return Verdicts(chunks, self._fired(), drop, forward, channels)
+
+    def _fired(self) -> NDArray[np.void]:
+        """A copy of the entries of the last call."""
+        count = _FFI.new("uint64_t *")
+        entries = self._lib.sm_rtl_fired(self._model, count)
+        data = bytes(_FFI.buffer(entries, count[0] * FIRED_DTYPE.itemsize)) if count[0] else b""
+        return np.frombuffer(data, FIRED_DTYPE)
 
     def counters(self) -> dict[str, int]:
         """Sums since it was opened: cycles, packets, beats, stalls (cycles in which an offered beat was refused),
@@ -153,3 +171,13 @@ class Model:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _places(blocks: Sequence[BlockShape]) -> Any:
+    """The blocks as the harness takes them."""
+    rows, rule, at = [], 0, 0
+    for block in blocks:
+        rows.append([int(block.mode == "all"), rule, block.rules, at])
+        rule += block.rules
+        at += block.width
+    return _FFI.new("sm_rtl_block[]", rows)

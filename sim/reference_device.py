@@ -38,6 +38,7 @@ class ReferenceRules:
     def run(self, batch: EventBatch) -> Decisions:
         n = len(batch)
         flags = np.zeros((len(self.plan.rules) + 2, n), np.bool_)
+        ports = np.zeros(n, np.uint16) if self.plan.operands else None
         for start in range(0, n, CHUNK):
             part = batch.events[start : start + CHUNK]
             where = (part["offset"], part["cap_len"], part["wire_len"], part["ts_ns"])
@@ -46,7 +47,9 @@ class ReferenceRules:
             flags[:-2, columns] = said.fired
             flags[-2, columns] = said.malformed
             flags[-1, columns] = said.truncated
-        return Decisions.from_flags(flags[:-2], flags[-2], flags[-1], self.bundle.rules)
+            if ports is not None:
+                ports[columns] = said.forward
+        return Decisions.from_flags(flags[:-2], flags[-2], flags[-1], self.bundle.rules, ports=ports)
 
     def counters(self) -> dict[str, int]:
         return {}

@@ -26,6 +26,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from sevenm import boundary
+from sevenm.boundary import CHANNELS_MAX
+from sevenm.hdl.verdict import BlockShape
 from sevenm.host.devices.device import DeviceError
 from sevenm.host.engine.code_cache import is_sealed, prune, seal, usable
 
@@ -39,7 +42,6 @@ MODELS_MAX = 256
 """Models kept in the cache; the ones unused for longest go first."""
 BUILD_SECONDS_MAX = 900
 """Longest run of one program of a build."""
-CHANNELS_MAX = 64
 ERROR_LINES = 12
 """SHA-256 at the end of a model, after what a loader looks at: a damaged file is built again."""
 
@@ -88,7 +90,10 @@ _PORTS: dict[str, tuple[str, int]] = {
     "m_verdict_drop": ("OUT", 1),
     "m_verdict_malformed": ("OUT", 1),
     "m_verdict_truncated": ("OUT", 1),
+    "m_verdict_punt": ("OUT", 1),
 }
+_WIDE = ("m_verdict_blocks", "m_verdict_channels")
+"""Outputs whose width is the rule set's; at least one bit each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +126,24 @@ class Toolchain:
         return (f"-I{self.root / 'include'}", f"-I{self.root / 'include' / 'vltstd'}", f"-I{HARNESS}")
 
 
-def open_model(verilog: Path, effort: Effort = QUICK, cache: Path | None = None) -> Model:
-    """The core in ``verilog``, from the cache or built now (seconds to a minute), and out of reset.
+def open_model(
+    verilog: Path, blocks: Sequence[BlockShape], effort: Effort = QUICK, cache: Path | None = None, top: str = TOP
+) -> Model:  # fmt: skip
+    """The core in ``verilog`` (module ``top``), from the cache or built now (seconds to a minute), and out of reset.
 
     The cache is ``$XDG_CACHE_HOME/sevenm/models``; where that cannot be written, or others could write it, the model is
     built for this once. Raises ModelUnavailable, ModelBuildError, DeviceError."""
     folder = usable(cache)
     try:
         if folder is not None:
-            return Model(build(verilog, effort, folder))
+            return Model(build(verilog, effort, folder, top), blocks)
         with tempfile.TemporaryDirectory(prefix="sevenm-") as temporary:
-            return Model(build(verilog, effort, Path(temporary)))
+            return Model(build(verilog, effort, Path(temporary), top), blocks)
     except OSError as error:
         raise ModelBuildError(f"{error.filename}: the RTL model cannot be built: {error.strerror}") from error
 
 
-def build(verilog: Path, effort: Effort, cache: Path) -> Path:
+def build(verilog: Path, effort: Effort, cache: Path, top: str = TOP) -> Path:
     """The shared object of the core in ``verilog``, in ``cache``/models.
 
     Any number of processes may ask for the same model at once: one builds, the others wait for it. Raises
@@ -144,14 +151,14 @@ def build(verilog: Path, effort: Effort, cache: Path) -> Path:
     tools = Toolchain.find()
     models = cache / "models"
     source = verilog.read_bytes()
-    target = models / f"{_name(tools, effort, [source, *_harness()])}.so"
+    target = models / f"{_name(tools, effort, [source, top.encode(), *_harness()])}.so"
     if not is_sealed(target):
         models.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(models / f"{target.name[:2]}.lock"):
             if not is_sealed(target):
                 runtime = _runtime(tools, models)
                 with tempfile.TemporaryDirectory(dir=models, prefix="build-") as folder:
-                    made = _compile(tools, effort, source, Path(folder), runtime)
+                    made = _compile(tools, effort, source, top, Path(folder), runtime)
                     seal(made)
                     made.replace(target)
                 prune(models, MODELS_MAX)
@@ -159,7 +166,8 @@ def build(verilog: Path, effort: Effort, cache: Path) -> Path:
 
 
 def _harness() -> list[bytes]:
-    return [(HARNESS / name).read_bytes() for name in ("harness.h", "harness.cpp", "bench.v")]
+    files = [(HARNESS / name).read_bytes() for name in ("harness.h", "harness.cpp", "bench.v")]
+    return [*files, boundary.c_header().encode()]
 
 
 def _name(tools: Toolchain, effort: Effort, sources: Sequence[bytes]) -> str:
@@ -171,16 +179,19 @@ def _name(tools: Toolchain, effort: Effort, sources: Sequence[bytes]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _compile(tools: Toolchain, effort: Effort, source: bytes, folder: Path, runtime: Sequence[Path]) -> Path:
+def _compile(
+    tools: Toolchain, effort: Effort, source: bytes, top: str, folder: Path, runtime: Sequence[Path]
+) -> Path:  # fmt: skip
     core, out = folder / "core.v", folder / "out"
     core.write_bytes(source)
-    rules, channels = _check_ports(source.decode(errors="replace"))
-    widths = (*((f"-DSM_N_RULES={rules}",) if rules else ()), f"-DSM_N_CHANNELS={channels}")
+    boundary.write_header(folder)
+    blocks, channels = _check_ports(source.decode(errors="replace"), top)
+    widths = (f"-DSM_BLOCKS_BITS={blocks}", f"-DSM_N_CHANNELS={channels}", f"-DSM_TOP={top}")
     environment = {**os.environ, "VERILATOR_ROOT": str(tools.root)}
     command = [str(tools.verilator), *_VERILATOR, *effort.verilator, *widths, "--top-module", BENCH, "--Mdir", str(out)]
     command += [str(HARNESS / "bench.v"), core.name]
     _run(command, folder, "Verilator does not take the core's Verilog", environment)
-    flags = (*_CXX, *widths, *tools.includes, "-I.")
+    flags = (*_CXX, *widths, *tools.includes, "-I.", "-I..")
     # Two translation units, what runs every cycle and what only sets the model up: each costs most of a second in
     # headers alone, and a compiler that sees the harness and the model together inlines one into the other.
     jobs = []
@@ -225,31 +236,29 @@ def _runtime(tools: Toolchain, models: Path) -> list[Path]:
     return sorted(folder.glob("*.o"))
 
 
-def _check_ports(verilog: str) -> tuple[int, int]:
-    """Compares the declared ports of the core with the contract; the widths of fired (0: none) and channels."""
-    module = re.search(rf"^module {TOP}\b.*?^endmodule", verilog, re.DOTALL | re.MULTILINE)
+def _check_ports(verilog: str, top: str) -> tuple[int, int]:
+    """Compares the declared ports of the core with the contract; the widths of its blocks and of its channels."""
+    module = re.search(rf"^module {top}\b.*?^endmodule", verilog, re.DOTALL | re.MULTILINE)
     if module is None:
-        raise ModelBuildError(f"the Verilog has no module {TOP}")
+        raise ModelBuildError(f"the Verilog has no module {top}")
     found = {
         name: ("OUT" if direction == "output" else "IN", int(msb or 0) + 1)
         for direction, msb, name in re.findall(
             r"\b(input|output)\s+(?:wire\s+|reg\s+)?(?:\[(\d+):0\]\s*)?(\w+)", module[0]
         )
     }
-    rules = found.pop("m_verdict_fired", ("OUT", 0))
-    channels = found.pop("m_verdict_channels", ("OUT", 0))
-    for name, (direction, width) in {**_PORTS, "m_verdict_channels": ("OUT", max(1, channels[1]))}.items():
-        have = {**found, "m_verdict_channels": channels}.get(name)
+    wide = {name: ("OUT", found.get(name, ("", 1))[1]) for name in _WIDE}
+    for name, (direction, width) in {**_PORTS, **wide}.items():
+        have = found.get(name)
         if have != (direction, width):
-            is_ = "missing" if have is None or not have[1] else f"{have[0].lower()}put [{have[1]}]"
-            raise ModelBuildError(f"{TOP}: port {name} must be {direction.lower()}put [{width}], is {is_}")
-    if rules[0] != "OUT" or channels[1] > CHANNELS_MAX:
-        raise ModelBuildError(
-            f"{TOP}: m_verdict_fired and m_verdict_channels must be outputs, the second of at most {CHANNELS_MAX} bits"
-        )
-    if unknown := sorted(set(found) - set(_PORTS)):
-        raise ModelBuildError(f"{TOP}: the harness does not know port {unknown[0]}")
-    return rules[1], channels[1]
+            is_ = "missing" if have is None else f"{have[0].lower()}put [{have[1]}]"
+            raise ModelBuildError(f"{top}: port {name} must be {direction.lower()}put [{width}], is {is_}")
+    blocks, channels = (found[name][1] for name in _WIDE)
+    if channels > CHANNELS_MAX:
+        raise ModelBuildError(f"{top}: m_verdict_channels must have at most {CHANNELS_MAX} bits, not {channels}")
+    if unknown := sorted(set(found) - set(_PORTS) - set(_WIDE)):
+        raise ModelBuildError(f"{top}: the harness does not know port {unknown[0]}")
+    return blocks, channels
 
 
 def _run(command: Sequence[str], folder: Path, what: str, environment: dict[str, str] | None = None) -> None:

@@ -1,10 +1,11 @@
 """Pass: a Plan for a target that sees only the first bytes of an event, and knows when that was not enough.
 
-One idea: evaluate the graph with values that may be unknown. Each node becomes what the target can compute (``low``)
-and whether that is right (``exact``), both nodes again. Of a saturated count the target still knows a lower bound, so
-comparisons with what lies below it are decided; ``0 and unknown`` is 0. Where what a rule says depends on an unknown
-after all, the new Plan's ``punt`` is 1: not mine to decide. For every event that is not punted the new Plan gives the
-answers of the old one, which the reference can evaluate like any Plan, and tests do.
+One idea: the graph stays as it is, but for the count of captured bytes, which ends one past the window; so an event
+that fits into the window is decided as ever. For longer ones a second look at the graph asks of each node whether what
+the target computes is right all the same: a field that lies inside is, a comparison of the end with something inside
+is, and ``0 and unknown`` is 0. Where what a rule says depends on an unknown after all, the new Plan's ``punt`` is 1:
+not mine to decide. For every event that is not punted the new Plan gives the answers of the old one, which the
+reference can evaluate like any Plan, and tests do.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sevenm.compiler.plan import Plan, prune
+from sevenm.compiler.plan import Name, Names, Plan, prune
 from sevenm.compiler.plan.graph import REBUILD, Graph
+from sevenm.compiler.plan.names import name as named
 from sevenm.compiler.plan.ops import OPS, Node
 
 PRECISE_RULES = 64
@@ -27,11 +29,14 @@ class StatePunts(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """``low`` is the value where ``exact`` is 1. With a ``floor``, where ``exact`` is 0, value >= low >= floor."""
+    """``low`` is what the target computes, and ``exact`` a condition for that being right in an event longer than the
+    window. Where there is a ``bound``, neither ``low`` nor the right value is below it in such an event. ``always`` is
+    the value if there is only one that can be known there."""
 
     low: int
     exact: int
-    floor: int | None = None
+    bound: int | None = None
+    always: int | None = None
 
 
 def punt(plan: Plan, window: int) -> Plan:
@@ -58,12 +63,12 @@ class _Pass:
                 raise StatePunts(
                     f"state {state.name} depends on bytes past the first {self.window}, which this target does not see"
                 )
-        punts = [self._unknown(root) for root in (plan.malformed, plan.truncated, plan.punt, *plan.operands)]
+        unknown = [self._unknown(root) for root in (plan.malformed, plan.truncated, plan.punt, *plan.operands)]
         for block in plan.blocks:
-            punts += self._block(range(block.start, block.stop), block.mode == "first")
-        punts.append(self.views[plan.punt].low)
+            unknown += self._block(range(block.start, block.stop), block.mode == "first")
         low = [view.low for view in self.views]
-        condition = g.any(*punts)
+        beyond = g.lt(g.const(self.window), g.captured(self.window + 1))
+        condition = g.any(g.all(beyond, g.any(*unknown)), low[plan.punt])
         nodes, new = prune(g.nodes, [condition, *(low[root] for root in plan.roots)])
         at = [new.get(ref, 0) for ref in low]
         rules = [
@@ -76,13 +81,24 @@ class _Pass:
             )
             for rule in plan.rules
         ]  # fmt: skip
-        named = {ref: new[node] for ref, node in enumerate(low) if node in new}
         out = replace(
             plan, nodes=nodes, rules=tuple(rules), malformed=at[plan.malformed], truncated=at[plan.truncated],
             punt=new[condition], states=tuple(s.renumbered(at) for s in plan.states),
-            names=plan.names.renumbered(named),
+            names=Names.collect(self._names()).renumbered(new),
         )  # fmt: skip
         out.check()
+        return out
+
+    def _names(self) -> list[tuple[int, Name]]:
+        """Those of the Plan, and for what is known of a named value its name and "known" or "least"."""
+        out = []
+        for ref, one in self.plan.names.pairs():
+            view = self.views[ref]
+            out.append((view.low, one))
+            if one.kind != "rule" and view.exact not in (self.g.true, self.g.false):
+                out.append((view.exact, named("header", f"{one.text} known")))
+            if one.kind != "rule" and view.bound is not None:
+                out.append((view.bound, named("header", f"{one.text} least")))
         return out
 
     def _unknown(self, ref: int) -> int:
@@ -100,18 +116,38 @@ class _Pass:
             if unknown != g.false:
                 out.append(g.all(unknown, g.invert(g.any(*before))) if first and precise else unknown)
             if first and precise:
-                before.append(g.all(view.low, view.exact))
+                before.append(g.all(self._far(view), view.exact))
         return out
 
     # Views
 
-    def _least(self, view: _View) -> int | None:
-        """What the value is nowhere below, if ``low`` is a lower bound."""
-        return self.g[view.low].lo if view.exact == self.g.true else view.floor
+    def _far(self, view: _View) -> int:
+        """A condition where it is known, in an event longer than the window."""
+        g, node = self.g, self.g[view.low]
+        if view.always is not None:
+            return g.const(view.always)
+        if node.op == "lt":
+            a, b = (g[x] for x in node.args)
+            if a.op == "captured" and b.hi <= self.window + 1:
+                return g.false
+            if b.op == "captured" and a.hi <= self.window:
+                return g.true
+        return view.low
 
-    def _bounded(self, view: _View) -> bool:
-        """Whether there is a lower bound that says more than ``exact`` does."""
-        return view.exact != self.g.true and view.floor is not None
+    def _either(self, *ways: int) -> int:
+        """One of the conditions holds: without those that say more than another, and without what another denies."""
+        g = self.g
+        flat = {t for way in ways for t in (g[way].args if g[way].op == "any" else (way,))}
+        out = []
+        for term in sorted(flat):
+            args = g[term].args if g[term].op == "all" else ()
+            if not any(a in flat or (g[a].op == "any" and flat.issuperset(g[a].args)) for a in args):
+                out.append(g.all(*(a for a in args if g.invert(a) not in flat)) if args else term)
+        return g.any(*out)
+
+    def _least(self, view: _View) -> int | None:
+        """What the value is not below."""
+        return view.low if view.exact == self.g.true else view.bound
 
     def _view(self, ref: int, node: Node) -> _View:
         g = self.g
@@ -122,7 +158,7 @@ class _Pass:
             return self._load(node, args[0])
         low = REBUILD[node.op](g, [a.low for a in args], node.attrs)
         exact = g.all(*(a.exact for a in args))
-        if exact == g.true:
+        if exact == g.true and node.op != "not":
             return _View(low, g.true)
         if ref in self.coarse:
             return _View(low, exact)
@@ -132,74 +168,76 @@ class _Pass:
     def _captured(self, node: Node) -> _View:
         g, beyond = self.g, self.window + 1
         low = g.captured(min(node.attrs[0], beyond))
-        if node.attrs[0] <= beyond:
-            return _View(low, g.true)
-        return _View(low, g.lt(low, g.const(beyond)), beyond)
+        return _View(low, g.true) if node.attrs[0] <= beyond else _View(low, g.false, g.const(beyond))
 
     def _load(self, node: Node, base: _View) -> _View:
         g = self.g
         disp, count, little = node.attrs
         low = g.load(base.low, disp, count, bool(little))
-        if g[base.low].hi + disp + count <= self.window:
-            return _View(low, base.exact)
         inside = g.le(g.add(base.low, g.const(disp + count)), g.const(self.window))
-        whole = g.lt(g.captured(self.window + 1), g.const(self.window + 1))
-        return _View(low, g.all(base.exact, g.any(inside, whole)))
+        return _View(low, g.all(base.exact, inside))
+
+    def _not(self, node: Node, args: Sequence[_View], low: int, exact: int) -> _View:
+        (x,) = args
+        far = self.g.value(self._far(x))
+        return _View(low, exact, always=None if far is None else 1 - far)
 
     def _all(self, node: Node, args: Sequence[_View], low: int, exact: int) -> _View:
         g = self.g
-        return _View(low, g.any(exact, *(g.all(a.exact, g.invert(a.low)) for a in args)))
+        return _View(low, self._either(exact, *(g.all(a.exact, g.invert(self._far(a))) for a in args)))
 
     def _any(self, node: Node, args: Sequence[_View], low: int, exact: int) -> _View:
         g = self.g
-        return _View(low, g.any(exact, *(g.all(a.exact, a.low) for a in args)))
+        return _View(low, self._either(exact, *(g.all(a.exact, self._far(a)) for a in args)))
 
     def _mux(self, node: Node, args: Sequence[_View], low: int, exact: int) -> _View:
         """With an unknown condition the value is still not below the smaller arm."""
         g, (c, t, f) = self.g, args
-        chosen = g.mux(c.low, t.exact, f.exact)
-        arms = [self._least(arm) for arm in (t, f) if c.exact != g.true or arm.exact != g.true]
-        floors = [floor for floor in arms if floor is not None]
-        if len(floors) < len(arms):
-            return _View(low, g.all(c.exact, chosen))
-        if c.exact != g.true:
-            low = g.mux(c.exact, low, g.mux(g.lt(t.low, f.low), t.low, f.low))
-        return _View(low, g.all(c.exact, chosen), min(floors))
+        far = self._far(c)
+        exact = g.all(c.exact, self._either(g.all(far, t.exact), g.all(g.invert(far), f.exact)))
+        if t.exact == f.exact:
+            exact = g.all(c.exact, t.exact)
+        least = [self._least(t), self._least(f)]
+        if None in least or (t.bound is None and f.bound is None):
+            return _View(low, exact)
+        one, two = (x for x in least if x is not None)
+        return _View(low, exact, g.mux(g.lt(one, two), one, two))
 
     def _lt(self, node: Node, args: Sequence[_View], low: int, exact: int) -> _View:
         g, (a, b) = self.g, args
-        if a.floor is not None and g[b.low].hi <= a.floor:
-            return _View(low, b.exact)
-        if b.floor is not None and g[a.low].hi < b.floor:
-            return _View(low, a.exact)
-        ways = [exact]
-        if self._bounded(a):
-            ways.append(g.all(b.exact, g.invert(low)))
-        if self._bounded(b):
-            ways.append(g.all(a.exact, low))
-        return _View(low, g.any(*ways))
+        if a.bound is not None and b.bound is None:
+            not_less = g.invert(g.lt(a.bound, b.low))
+            always = 0 if a.exact == g.false else None
+            return _View(low, g.all(b.exact, self._either(a.exact, not_less)), always=always)
+        if b.bound is not None and a.bound is None:
+            always = 1 if b.exact == g.false else None
+            return _View(low, g.all(a.exact, self._either(b.exact, g.lt(a.low, b.bound))), always=always)
+        return _View(low, exact)
 
     def _eq(self, node: Node, args: Sequence[_View], low: int, exact: int) -> _View:
         g, (a, b) = self.g, args
-        ways = [exact]
-        if self._bounded(a):
-            ways.append(g.all(b.exact, g.lt(b.low, a.low)))
-        if self._bounded(b):
-            ways.append(g.all(a.exact, g.lt(a.low, b.low)))
-        return _View(low, g.any(*ways))
+        if (a.bound is None) == (b.bound is None):
+            return _View(low, exact)
+        bounded, other = (a, b) if b.bound is None else (b, a)
+        assert bounded.bound is not None, "one of the two has a bound"
+        return _View(low, g.all(other.exact, self._either(bounded.exact, g.lt(other.low, bounded.bound))))
 
     def _member(self, node: Node, args: Sequence[_View], low: int, exact: int) -> _View:
         g, (x,) = self.g, args
-        above = g.lt(g.const(node.attrs[-1]), x.low) if self._bounded(x) else g.false
+        above = g.false if x.bound is None else g.lt(g.const(node.attrs[-1]), x.bound)
         return _View(low, g.any(exact, above))
 
     def _monotone(self, node: Node, args: Sequence[_View], low: int, exact: int) -> _View:
         """Operations that do not fall when an operand grows, where no operand is negative."""
-        bounded = all(self._least(a) is not None and self.g[a.low].lo >= 0 for a in args)
-        return _View(low, exact, self.g[low].lo if bounded else None)
+        least = [self._least(a) for a in args]
+        known = [x for x in least if x is not None and self.g[x].lo >= 0]
+        if len(known) < len(args) or all(a.bound is None for a in args):
+            return _View(low, exact)
+        return _View(low, exact, REBUILD[node.op](self.g, known, node.attrs))
 
 
 _CASES: dict[str, Callable[[_Pass, Node, Sequence[_View], int, int], _View]] = {
+    "not": _Pass._not,
     "all": _Pass._all,
     "any": _Pass._any,
     "mux": _Pass._mux,

@@ -92,6 +92,11 @@ class Packet:
     def _announces(self, ethertype: int) -> int:
         return self.g.all(self.eth, self.is_(self.ethertype, ethertype))
 
+    @cached_property
+    def version(self) -> int:
+        """Version of IP, if that is what the ethertype announces."""
+        return self.g.bits(self.g.load(self.l3, 0, 1), 4, 4)
+
     # ARP
 
     @cached_property
@@ -124,8 +129,7 @@ class Packet:
 
     @cached_property
     def _ip_sound(self) -> int:
-        version = self.g.bits(self.g.load(self.l3, 0, 1), 4, 4)
-        return self.g.all(self.is_(version, 4), self.g.le(self.g.const(5), self.ip_words))
+        return self.g.all(self.is_(self.version, 4), self.g.le(self.g.const(5), self.ip_words))
 
     @cached_property
     def ip(self) -> int:
@@ -136,7 +140,7 @@ class Packet:
         return self.g.load(self.l3, 2, 2)
 
     @cached_property
-    def _ip_declared(self) -> int:
+    def ip_declared(self) -> int:
         """Where the IPv4 packet says it ends; a total length of 0 (segmentation offload) means the frame's end."""
         return self.g.mux(self.is_(self.ip_total, 0), self.g.size(), self.g.add(self.l3, self.ip_total))
 
@@ -157,7 +161,7 @@ class Packet:
 
     @cached_property
     def _ip6_sound(self) -> int:
-        return self.is_(self.g.bits(self.g.load(self.l3, 0, 1), 4, 4), 6)
+        return self.is_(self.version, 6)
 
     @cached_property
     def ip6(self) -> int:
@@ -210,7 +214,7 @@ class Packet:
     @cached_property
     def declared(self) -> int:
         """Where the IP packet says it ends, counted from the start of the frame."""
-        return self.g.mux(self.ip, self._ip_declared, self.ip6_declared)
+        return self.g.mux(self.ip, self.ip_declared, self.ip6_declared)
 
     @cached_property
     def l4_end(self) -> int:
@@ -293,7 +297,7 @@ class Packet:
             *(g.all(self._announces(kind), g.invert(self.fits(self.l3, length, self.captured)))
               for kind, length in ((0x0806, 8), (0x0800, 20), (0x86DD, 40))),
             g.all(self._arp_addresses, g.invert(self.arp_ipv4)),
-            g.all(self.ip, g.lt(self.captured, self.ip_l4), g.le(self.ip_l4, self._ip_declared)),
+            g.all(self.ip, g.lt(self.captured, self.ip_l4), g.le(self.ip_l4, self.ip_declared)),
         )  # fmt: skip
 
     @cached_property
@@ -328,7 +332,7 @@ class Packet:
             g.all(self._short, whole),
             g.all(self._ip_whole, g.invert(self._ip_sound)),
             g.all(self._ip6_whole, g.invert(self._ip6_sound)),
-            g.all(self.ip, g.lt(self._ip_declared, self.ip_l4)),
+            g.all(self.ip, g.lt(self.ip_declared, self.ip_l4)),
             g.all(g.any(self.ip, self.ip6), beyond_frame),
             past_declared,
             g.all(past_captured, whole),
@@ -367,7 +371,9 @@ class Extension:
     def __init__(self, packet: Packet, alive: int, offset: int, kind: int) -> None:
         g, self.g, self.packet, self.offset = packet.g, packet.g, packet, offset
         end = packet.ip6_end
-        self.is_extension = g.all(alive, extension_kind(g, kind))
+        self.kind = kind
+        self.is_kind = extension_kind(g, kind)
+        self.is_extension = g.all(alive, self.is_kind)
         self.is_fragment = g.all(alive, packet.is_(kind, FRAGMENT))
         announced = g.load(offset, 1, 1)
         units = g.mul(g.add(announced, g.const(1)), g.const(8))
@@ -385,8 +391,8 @@ class Extension:
         )
         self.fragment_valid = g.all(self.is_fragment, head)
         self.fragment_offset = g.bits(g.load(offset, 2, 2), 3, 13)
-        later = g.all(self.is_fragment, g.invert(packet.is_(self.fragment_offset, 0)))
-        self.next_alive = g.all(g.any(g.all(alive, g.invert(self.is_extension)), self.whole), g.invert(later))
+        self.is_later = g.all(self.is_fragment, g.invert(packet.is_(self.fragment_offset, 0)))
+        self.next_alive = g.all(g.any(g.all(alive, g.invert(self.is_extension)), self.whole), g.invert(self.is_later))
         self.next_offset = g.mux(self.whole, self.after, offset)
         self.next_kind = g.mux(self.whole, g.load(offset, 0, 1), kind)
 

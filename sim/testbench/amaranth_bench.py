@@ -95,7 +95,8 @@ def decide(pipeline: Any, packets: Sequence[Packet]) -> list[Verdict]:
                 window = packet.data[: pipeline.window_bytes]
                 ctx.set(pipeline.window, int.from_bytes(window, "little"))
                 ctx.set(pipeline.visible, (1 << min(len(packet.data), BEAT_BYTES * pipeline.beats + 1)) - 1)
-                ctx.set(pipeline.size, packet.size)
+                for name in ("size", "src", "dst", "ts"):
+                    ctx.set(getattr(pipeline, name), getattr(packet, name))
             if cycle >= pipeline.latency:
                 out.append(_verdict(ctx, pipeline.verdict))
             await ctx.tick()

@@ -17,7 +17,6 @@ from cocotb.triggers import FallingEdge, ReadOnly
 from .packets import Beat, Collector, Marked, Packet, Verdict, all_beats
 
 PERIOD_NS = 4
-"""250 MHz."""
 _PLAIN = ("data", "keep", "last")
 _SIDEBANDS = ("size", "src", "dst", "ts")
 

@@ -44,14 +44,15 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The core's marks, as integers whose bit i belongs to rule, channel or port i."""
+    """The core's marks, as integers: the parts of ``sevenm.hdl.verdict``."""
 
-    fired: int
-    channels: int
-    forward: int
-    drop: int
-    malformed: int
-    truncated: int
+    blocks: int = 0
+    channels: int = 0
+    forward: int = 0
+    drop: int = 0
+    malformed: int = 0
+    truncated: int = 0
+    punt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,9 @@ module sevenm_bench (
     output [511:0] m_axis_tdata, output [63:0] m_axis_tkeep, output m_axis_tvalid, input m_axis_tready,
     output m_axis_tlast, output [15:0] m_axis_tuser_size, output [15:0] m_axis_tuser_src,
     output [15:0] m_axis_tuser_dst, output [63:0] m_axis_tuser_ts,
-`ifdef SM_N_RULES
-    output [`SM_N_RULES-1:0] m_verdict_fired,
-`endif
-    output [`SM_N_CHANNELS-1:0] m_verdict_channels, output [15:0] m_verdict_forward, output m_verdict_drop,
-    output m_verdict_malformed, output m_verdict_truncated
+    output [`SM_BLOCKS_BITS-1:0] m_verdict_blocks, output [`SM_N_CHANNELS-1:0] m_verdict_channels,
+    output [15:0] m_verdict_forward, output m_verdict_drop, output m_verdict_malformed, output m_verdict_truncated,
+    output m_verdict_punt
 );
     reg rst_q, valid_q, last_q, ready_q;
     reg [511:0] data_q;
@@ -34,7 +32,7 @@ module sevenm_bench (
         ts_q <= s_axis_tuser_ts;
     end
 
-    sevenm_core core (
+    `SM_TOP core (
         .clk(clk), .rst(rst_q),
         .s_axis_tdata(data_q), .s_axis_tkeep(keep_q), .s_axis_tvalid(valid_q), .s_axis_tready(s_axis_tready),
         .s_axis_tlast(last_q), .s_axis_tuser_size(size_q), .s_axis_tuser_src(src_q), .s_axis_tuser_dst(dst_q),
@@ -42,11 +40,8 @@ module sevenm_bench (
         .m_axis_tdata(m_axis_tdata), .m_axis_tkeep(m_axis_tkeep), .m_axis_tvalid(m_axis_tvalid),
         .m_axis_tready(ready_q), .m_axis_tlast(m_axis_tlast), .m_axis_tuser_size(m_axis_tuser_size),
         .m_axis_tuser_src(m_axis_tuser_src), .m_axis_tuser_dst(m_axis_tuser_dst), .m_axis_tuser_ts(m_axis_tuser_ts),
-`ifdef SM_N_RULES
-        .m_verdict_fired(m_verdict_fired),
-`endif
-        .m_verdict_channels(m_verdict_channels), .m_verdict_forward(m_verdict_forward),
+        .m_verdict_blocks(m_verdict_blocks), .m_verdict_channels(m_verdict_channels), .m_verdict_forward(m_verdict_forward),
         .m_verdict_drop(m_verdict_drop), .m_verdict_malformed(m_verdict_malformed),
-        .m_verdict_truncated(m_verdict_truncated)
+        .m_verdict_truncated(m_verdict_truncated), .m_verdict_punt(m_verdict_punt)
     );
 endmodule

@@ -6,6 +6,7 @@
 
 #include "harness.h"
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -18,11 +19,6 @@
 #include "Vcore.h"
 #include "verilated.h"
 
-#ifndef SM_N_RULES /* a port of no bits does not exist */
-#define SM_N_RULES 0
-#endif
-
-static_assert(sizeof(sm_event) == 24, "sm_event has no padding");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tdata is copied as bytes");
 static_assert(SM_N_CHANNELS <= 64, "a channel mask has 64 bits");
 
@@ -30,7 +26,9 @@ namespace {
 
 constexpr uint32_t kBeat = 64;
 constexpr uint32_t kCapMax = 256 * 1024;
-constexpr uint64_t kFiredWords = (SM_N_RULES + 63) / 64;
+constexpr uint32_t kWord = 32;  // rules in one word of a block where all count
+constexpr uint32_t kWords = 2;  // such words in a verdict
+constexpr uint64_t kBlockWords = (SM_BLOCKS_BITS + 63) / 64;
 constexpr uint64_t kAll = ~uint64_t{0};
 
 // 64-bit word i of a port, whatever type its width gave it.
@@ -47,11 +45,37 @@ uint64_t word(const Port &port, size_t i) {
 }
 
 struct Verdict {
-    uint64_t fired[kFiredWords ? kFiredWords : 1];
+    uint64_t blocks[kBlockWords];
     uint64_t channels;
     uint16_t forward;
-    uint8_t drop, malformed, truncated;
+    uint8_t drop, malformed, truncated, punt;
+
+    uint64_t bits(uint32_t at, uint32_t width) const {  // at most 57 of them
+        uint64_t out = 0;
+        for (uint32_t i = 0; i < width; ++i) out |= (blocks[(at + i) / 64] >> (at + i) % 64 & 1) << i;
+        return out;
+    }
 };
+
+uint32_t bit_length(uint32_t value) { return value ? 32 - __builtin_clz(value) : 0; }
+
+// Calls fired(rule) for each rule of the block that the verdict names, in ascending order.
+template <class Fired>
+void decode(const Verdict &verdict, const sm_rtl_block &block, Fired fired) {
+    const auto word = [&](uint64_t bits, uint64_t rule) {
+        for (; bits; bits &= bits - 1) fired(rule + __builtin_ctzll(bits));
+    };
+    if (!block.all) {
+        if (const uint64_t index = verdict.bits(block.at, bit_length(block.rules))) fired(block.first_rule + index - 1);
+    } else if (block.rules <= kWord) {
+        word(verdict.bits(block.at, block.rules), block.first_rule);
+    } else {
+        const uint32_t number = bit_length((block.rules - 1) / kWord);
+        for (uint32_t i = 0, at = block.at; i < kWords; ++i, at += 1 + number + kWord)
+            if (verdict.bits(at, 1))
+                word(verdict.bits(at + 1 + number, kWord), block.first_rule + kWord * verdict.bits(at + 1, number));
+    }
+}
 
 // Beats of an event: a zero-byte one still takes one.
 uint32_t beats_of(const sm_event &event) { return event.cap_len ? (event.cap_len + kBeat - 1) / kBeat : 1; }
@@ -90,13 +114,16 @@ struct Fatal {
 // What Verilator's runtime would end the process for.
 void vl_fatal(const char *, int, const char *, const char *message) { throw Fatal{message}; }
 
-const sm_rtl_info sm_rtl_about = {SM_RTL_ABI, SM_N_RULES, SM_N_CHANNELS, kCapMax};
+const sm_rtl_info sm_rtl_about = {SM_RTL_ABI, SM_BLOCKS_BITS, SM_N_CHANNELS, kCapMax};
 
 struct sm_rtl_model {
     VerilatedContext context;
     Vcore top{&context, "core"};
     sm_rtl_counters sum{};
     std::vector<uint64_t> accepted;  // cycle in which the first beat of each event of the call was accepted
+    std::vector<sm_fired> fired;     // entries of the call's chunks
+    std::vector<uint64_t> lanes;     // for each rule the events of the present chunk that it fired on
+    std::vector<uint32_t> touched;   // rules with such events
     char text[256] = "";
     uint64_t culprit = 0;
     uint16_t source = 1;
@@ -152,24 +179,21 @@ struct sm_rtl_model {
     }
 
     void read(Verdict &out) const {
-#if SM_N_RULES
-        for (size_t i = 0; i < kFiredWords; ++i) out.fired[i] = word(top.m_verdict_fired, i);
-#endif
+        for (size_t i = 0; i < kBlockWords; ++i) out.blocks[i] = word(top.m_verdict_blocks, i);
         out.channels = word(top.m_verdict_channels, 0);
         out.forward = top.m_verdict_forward;
         out.drop = top.m_verdict_drop;
         out.malformed = top.m_verdict_malformed;
         out.truncated = top.m_verdict_truncated;
+        out.punt = top.m_verdict_punt;
     }
 
     bool same(const Verdict &verdict) const {
-#if SM_N_RULES
-        for (size_t i = 0; i < kFiredWords; ++i)
-            if (verdict.fired[i] != word(top.m_verdict_fired, i)) return false;
-#endif
+        for (size_t i = 0; i < kBlockWords; ++i)
+            if (verdict.blocks[i] != word(top.m_verdict_blocks, i)) return false;
         return verdict.channels == word(top.m_verdict_channels, 0) && verdict.forward == top.m_verdict_forward &&
                verdict.drop == top.m_verdict_drop && verdict.malformed == top.m_verdict_malformed &&
-               verdict.truncated == top.m_verdict_truncated;
+               verdict.truncated == top.m_verdict_truncated && verdict.punt == top.m_verdict_punt;
     }
 
     // The output beat that is on the port now, against the input it has to be.
@@ -196,11 +220,50 @@ struct sm_rtl_model {
         return 0;
     }
 
-    int process(const uint8_t *buffer, const sm_event *events, uint64_t n, const sm_rtl_drive &drive, uint64_t *rows,
-                uint8_t *drop, uint16_t *forward, uint64_t *channels) {
-        const uint64_t words = (n + 63) / 64;
+    // What the verdict of event number i of its chunk adds to the chunk.
+    int note(const Verdict &verdict, uint64_t number, const sm_rtl_block *blocks, uint64_t n_blocks, sm_chunk &chunk) {
+        const uint64_t bit = uint64_t{1} << number % SM_CHUNK;
+        if (verdict.punt) {
+            chunk.punt |= bit;
+            return 0;
+        }
+        if (verdict.malformed) chunk.malformed |= bit;
+        if (verdict.truncated) chunk.truncated |= bit;
+        for (uint64_t b = 0; b < n_blocks; ++b) {
+            bool known = true;
+            decode(verdict, blocks[b], [&](uint64_t rule) {
+                if (rule >= blocks[b].first_rule + uint64_t{blocks[b].rules}) {
+                    known = false;
+                } else {
+                    if (!lanes[rule]) touched.push_back(uint32_t(rule));
+                    lanes[rule] |= bit;
+                }
+            });
+            if (!known) return fail(number, "block %u names a rule that it does not have", unsigned(b));
+        }
+        return 0;
+    }
+
+    void finish(sm_chunk &chunk) {
+        std::sort(touched.begin(), touched.end());
+        for (const uint32_t rule : touched) {
+            fired.push_back(sm_fired{lanes[rule], rule, 0});
+            lanes[rule] = 0;
+        }
+        chunk.fired = uint32_t(touched.size());
+        touched.clear();
+    }
+
+    int process(const uint8_t *buffer, const sm_event *events, uint64_t n, const sm_rtl_drive &drive,
+                const sm_rtl_block *blocks, uint64_t n_blocks, sm_chunk *chunks, uint8_t *drop, uint16_t *forward,
+                uint64_t *channels) {
         const bool steady = drive.valid_percent >= 100 && drive.ready_percent >= 100;
-        std::memset(rows, 0, (SM_N_RULES + 2) * words * sizeof *rows);
+        std::memset(chunks, 0, (n + SM_CHUNK - 1) / SM_CHUNK * sizeof *chunks);
+        uint64_t rules = 0;
+        for (uint64_t b = 0; b < n_blocks; ++b) rules = std::max<uint64_t>(rules, blocks[b].first_rule + blocks[b].rules);
+        fired.clear();
+        touched.clear();
+        lanes.assign(rules, 0);
         accepted.resize(n);
         if (dirty) reset();
         dirty = true;
@@ -242,12 +305,9 @@ struct sm_rtl_model {
                 ++sum.beats;
                 silent = 0;
                 if (++out_beat == out_beats) {
-                    const uint64_t at = out / 64, bit = uint64_t{1} << out % 64;
-                    for (size_t i = 0; i < kFiredWords; ++i)
-                        for (uint64_t set = verdict.fired[i]; set; set &= set - 1)
-                            rows[(i * 64 + __builtin_ctzll(set)) * words + at] |= bit;
-                    if (verdict.malformed) rows[SM_N_RULES * words + at] |= bit;
-                    if (verdict.truncated) rows[(SM_N_RULES + 1) * words + at] |= bit;
+                    sm_chunk &chunk = chunks[out / SM_CHUNK];
+                    if (note(verdict, out, blocks, n_blocks, chunk)) return 1;
+                    if (out % SM_CHUNK == SM_CHUNK - 1 || out + 1 == n) finish(chunk);
                     drop[out] = verdict.drop;
                     forward[out] = verdict.forward;
                     channels[out] = verdict.channels;
@@ -295,11 +355,11 @@ void sm_rtl_close(sm_rtl_model *model) {
 }
 
 int sm_rtl_process(sm_rtl_model *model, const uint8_t *buffer, const sm_event *events, uint64_t n,
-                   const sm_rtl_drive *drive, uint64_t *rows, uint8_t *drop, uint16_t *forward, uint64_t *channels,
-                   uint64_t *event) {
+                   const sm_rtl_drive *drive, const sm_rtl_block *blocks, uint64_t n_blocks, sm_chunk *chunks,
+                   uint8_t *drop, uint16_t *forward, uint64_t *channels, uint64_t *event) {
     int failed;
     try {
-        failed = model->process(buffer, events, n, *drive, rows, drop, forward, channels);
+        failed = model->process(buffer, events, n, *drive, blocks, n_blocks, chunks, drop, forward, channels);
     } catch (const Fatal &fatal) {
         failed = model->fail(n, "the simulation stopped: %s", fatal.text.c_str());
     } catch (const std::bad_alloc &) {
@@ -307,6 +367,11 @@ int sm_rtl_process(sm_rtl_model *model, const uint8_t *buffer, const sm_event *e
     }
     *event = failed ? model->culprit : n;
     return failed;
+}
+
+const sm_fired *sm_rtl_fired(const sm_rtl_model *model, uint64_t *count) {
+    *count = model->fired.size();
+    return model->fired.data();
 }
 
 const char *sm_rtl_error(const sm_rtl_model *model) { return model->text; }

@@ -8,24 +8,25 @@
 
 #include <stdint.h>
 
+#include "sm_boundary.h" /* sm_event, sm_chunk, sm_fired: generated from sevenm/boundary.py */
+
 #pragma GCC visibility push(default) /* all else in the shared object is hidden: models must not share symbols */
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define SM_RTL_ABI 1
+#define SM_RTL_ABI 2
 
-#ifndef SM_EVENT_DEFINED
-#define SM_EVENT_DEFINED
+/* blocks_bits: bits of m_verdict_blocks */
 typedef struct {
-    uint64_t offset, ts_ns;
-    uint32_t cap_len, wire_len;
-} sm_event;
-#endif
-
-typedef struct {
-    uint32_t abi, n_rules, n_channels, cap_len_max;
+    uint32_t abi, blocks_bits, n_channels, cap_len_max;
 } sm_rtl_info;
+
+/* Where a block lies in m_verdict_blocks: from bit `at` on, as hdl/verdict.py says of its mode and number of rules. */
+typedef struct {
+    uint32_t all; /* every rule counts, else the first one */
+    uint32_t first_rule, rules, at;
+} sm_rtl_block;
 
 /* How the two sides of the core are driven. 100 and 100 is back to back; less inserts random gaps before input beats
  * and random cycles in which the output is not taken, the same ones for the same seed. */
@@ -53,15 +54,18 @@ extern const sm_rtl_info sm_rtl_about;
 sm_rtl_model *sm_rtl_open(void);
 void sm_rtl_close(sm_rtl_model *model);
 
-/* Runs n events through the core. words = ceil(n / 64).
- *   rows      (n_rules + 2) * words: row r, bit i % 64 of word i / 64 is m_verdict_fired[r] of event i; then malformed,
- *             then truncated. Bits from n on are 0.
+/* Runs n events through the core.
+ *   blocks     n_blocks of them, in order
+ *   chunks     one for 64 events: what the hardware says of them; bits from n on are 0. sm_rtl_fired has their entries.
  *   drop, forward, channels: n each, the verdict ports as the hardware drives them.
  * Returns 0, or 1 where the core broke its contract: sm_rtl_error says how and *event holds the number of the event (n where
  * it is none's). After an error the outputs are incomplete and the next call starts with a reset. */
 int sm_rtl_process(sm_rtl_model *model, const uint8_t *buffer, const sm_event *events, uint64_t n,
-                   const sm_rtl_drive *drive, uint64_t *rows, uint8_t *drop, uint16_t *forward, uint64_t *channels,
-                   uint64_t *event);
+                   const sm_rtl_drive *drive, const sm_rtl_block *blocks, uint64_t n_blocks, sm_chunk *chunks,
+                   uint8_t *drop, uint16_t *forward, uint64_t *channels, uint64_t *event);
+
+/* The entries of the last call's chunks, one chunk's after the other's; valid until the next call. */
+const sm_fired *sm_rtl_fired(const sm_rtl_model *model, uint64_t *count);
 
 /* Text of the last error; valid until the next call. */
 const char *sm_rtl_error(const sm_rtl_model *model);

@@ -12,24 +12,29 @@ from amaranth.hdl import Module, Signal
 
 from sevenm.hdl.core import PacketCore, core_latency
 from sevenm.hdl.decision import DecisionPipeline
+from sevenm.hdl.verdict import BlockShape
 from sevenm.sim.testbench.amaranth_bench import play
 from sevenm.sim.testbench.packets import Packet, Verdict
 
 
 class Echo(DecisionPipeline):
-    """Says in its verdict what it saw: byte 0 in ``fired``, the size in ``forward``, visible byte 64 in ``drop``."""
+    """Says in its verdict what it saw: byte 0 in ``blocks``, the size in ``forward``, visible byte 64 in ``drop``, a
+    bit of the time in ``punt``."""
 
     def __init__(self, beats: int, latency: int) -> None:
-        super().__init__(beats=beats, window_bytes=64, n_rules=8, n_channels=1, latency=latency)
+        super().__init__(
+            beats=beats, window_bytes=64, blocks=[BlockShape("echo", "all", 8)], n_channels=1, latency=latency
+        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         verdict = Signal(self.verdict.shape())
         m.d.comb += [
-            verdict.fired.eq(self.window[:8]),
+            verdict.blocks.eq(self.window[:8]),
             verdict.forward.eq(self.size),
             verdict.channels.eq(self.visible[0]),
             verdict.drop.eq(self.visible[64]),
+            verdict.punt.eq(self.ts[5] ^ self.src[3]),
         ]
         for _ in range(self.latency - 1):
             later = Signal(self.verdict.shape())
@@ -41,12 +46,13 @@ class Echo(DecisionPipeline):
 
 def expected(packet: Packet) -> Verdict:
     return Verdict(
-        fired=packet.data[0] if packet.data else 0,
+        blocks=packet.data[0] if packet.data else 0,
         channels=int(len(packet.data) > 0),
         forward=packet.size,
         drop=int(len(packet.data) > 64),
         malformed=0,
         truncated=0,
+        punt=(packet.ts >> 5 ^ packet.src >> 3) & 1,
     )
 
 

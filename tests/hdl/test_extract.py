@@ -1,4 +1,4 @@
-"""Byte extraction and the registers of a pipeline against plain Python."""
+"""Byte extraction against plain Python."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import random
 from typing import Any
 
 import pytest
-from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.hdl import Module, Signal, Value
 from amaranth.sim import Simulator
 
 from sevenm.hdl.extract import aligned, big_endian, little_endian
-from sevenm.hdl.stages import Stages
 
 
 def evaluate(inputs: list[tuple[Any, int]], *values: Any) -> list[int]:
@@ -65,32 +64,3 @@ def test_a_rung_takes_the_units_at_the_selected_offset_and_zeros_outside(unit: i
 def test_bad_rungs_are_refused(offsets: tuple[int, ...], length: int, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}$"):
         aligned(Signal(64), Signal(2), offsets, length)
-
-
-def test_values_keep_width_and_sign_through_registers() -> None:
-    m = Module()
-    stages = Stages(m)
-    inputs = [Signal(1), Signal(signed(9)), Signal(70), Signal(40), Signal(30), Signal(signed(1))]
-    numbers = [1, -200, (1 << 69) + 5, 0xABCDEF0123, 0x2AAAAAAA, -1]
-    stages.next()
-    first = stages.regs(inputs)
-    stages.next()
-    second = stages.regs(first)
-    found: list[list[int]] = []
-
-    async def testbench(ctx: Any) -> None:
-        for signal, number in zip(inputs, numbers, strict=True):
-            ctx.set(signal, number)
-        await ctx.tick()
-        found.append([ctx.get(v) for v in first])
-        for signal in inputs:
-            ctx.set(signal, 0)
-        await ctx.tick()
-        found.append([ctx.get(v) for v in second])
-
-    simulator = Simulator(m)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(testbench)
-    simulator.run()
-    assert found == [numbers, numbers]
-    assert stages.stage == 2

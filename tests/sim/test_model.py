@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sevenm.compiler.plan import Rule
+from sevenm.hdl.verdict import BlockShape
 from sevenm.host.batch import EventBatch
 from sevenm.host.devices.device import DeviceError
-from sevenm.host.engine.decisions import unpack
+from sevenm.host.engine.decisions import Decisions
 from sevenm.sim import packets
 from sevenm.sim.model import Drive, Model, ModelMismatch
 from sevenm.sim.verilate import QUICK, build
@@ -19,12 +21,14 @@ pytestmark = pytest.mark.needs("g++")
 TOY = Path(__file__).with_name("toy_core.v")
 CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
 N_RULES = 70
+BLOCKS = [BlockShape("toy", "all", N_RULES)]
+RULES = [Rule(f"r{i}", 0, 0) for i in range(N_RULES)]
 LATENCY = 5
 
 
 @pytest.fixture
 def model() -> Iterator[Model]:
-    made = Model(build(TOY, QUICK, CACHE))
+    made = Model(build(TOY, QUICK, CACHE), BLOCKS)
     yield made
     made.close()
 
@@ -44,11 +48,14 @@ def expected_fired(batch: EventBatch) -> np.ndarray[tuple[int, int], np.dtype[np
 
 def check(model: Model, batch: EventBatch, drive: Drive | None = None) -> None:
     said = model.process(batch, drive)
-    flags = unpack(said.rows, len(batch))
+    flags = Decisions(said.chunks, said.fired, len(batch), RULES)
     fired = expected_fired(batch)
-    assert (flags[:-2] == fired).all()
-    assert (flags[-2] == (batch.events["wire_len"] < 14)).all()
-    assert (flags[-1] == (batch.events["cap_len"] < 14)).all()
+    punt = fired[:32].any(axis=0) & fired[32:64].any(axis=0) & fired[64:].any(axis=0)
+    fired[:, punt] = False
+    assert (flags.punt == punt).all()
+    assert (flags.fired == fired).all()
+    assert (flags.malformed == (batch.events["wire_len"] < 14) & ~punt).all()
+    assert (flags.truncated == (batch.events["cap_len"] < 14) & ~punt).all()
     assert (said.drop == fired[0]).all()
     assert (said.forward == np.where(fired[1] & ~fired[0], 3, 0)).all()
     assert (said.channels == fired[2]).all()
@@ -71,8 +78,21 @@ def test_every_event_gets_the_verdict_of_its_own_bytes(model: Model) -> None:
 
 def test_all_rules_of_a_word_boundary_come_out_in_their_rows(model: Model) -> None:
     batch = EventBatch.from_bytes([bytes(r if at == r % 64 else 0xEE for at in range(64)) for r in range(N_RULES)] * 3)
-    flags = unpack(model.process(batch).rows, len(batch))
-    assert (flags[:-2] == np.tile(np.eye(N_RULES, dtype=np.bool_), 3)).all()
+    said = model.process(batch)
+    flags = Decisions(said.chunks, said.fired, len(batch), RULES)
+    assert (flags.fired == np.tile(np.eye(N_RULES, dtype=np.bool_), 3)).all()
+    assert said.fired["rule"][: int(said.chunks["fired"][0])].tolist() == list(range(64))
+
+
+def test_two_words_of_rules_are_told_and_with_a_third_the_event_is_punted(model: Model) -> None:
+    beats = [bytearray(b"\xee" * 64) for _ in range(4)]
+    for beat, rules in zip(beats, ([1, 31, 33], [40, 64], [1, 40, 64], [5, 69]), strict=True):
+        for rule in rules:
+            beat[rule % 64] = rule
+    said = model.process(EventBatch.from_bytes([bytes(beat) for beat in beats]))
+    flags = Decisions(said.chunks, said.fired, 4, RULES)
+    assert [np.flatnonzero(flags.fired[:, i]).tolist() for i in range(4)] == [[1, 31, 33], [40, 64], [], [69]]
+    assert flags.punt.tolist() == [False, False, True, False]
 
 
 @pytest.mark.parametrize(("valid", "ready"), [(50, 100), (100, 50), (30, 30), (1, 100), (100, 2)])
@@ -89,13 +109,13 @@ def test_packets_of_every_length_pass(model: Model) -> None:
 
 def test_an_empty_batch_is_nothing(model: Model) -> None:
     said = model.process(EventBatch.from_bytes([]))
-    assert said.rows.shape == (N_RULES + 2, 0)
+    assert (len(said.chunks), len(said.fired)) == (0, 0)
     assert model.counters()["packets"] == 0
 
 
 def test_two_models_share_nothing() -> None:
     path = build(TOY, QUICK, CACHE)
-    one, other = Model(path), Model(path)
+    one, other = Model(path, BLOCKS), Model(path, BLOCKS)
     one.process(packets.batch(seed=3, n=10))
     assert (one.counters()["packets"], other.counters()["packets"]) == (10, 0)
     one.close()
@@ -111,6 +131,7 @@ FAULTS = {
     "sideband": (9, Drive(), "event 0: beat 1 left with other sidebands: size 65335 "),
     "latency": (10, Drive(), "event 11: latency is 6 cycles, and was 5 for the packets before"),
     "last": (11, Drive(), "event 0: beat 0 of 4 left with tlast 1"),
+    "unknown": (13, Drive(), "event 0: block 0 names a rule that it does not have"),
     "keep": (12, Drive(), "event 0: beat 0 left with tkeep 7fffffffffffffff, not ffffffffffffffff"),
 }
 

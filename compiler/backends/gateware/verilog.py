@@ -1,33 +1,63 @@
-"""Plan to Verilog: what ``gateware`` wrote, run and converted by Amaranth with its Yosys."""
+"""Plan to Verilog: what ``emit`` wrote, run, and converted by Amaranth with its Yosys.
+
+One idea: two cores may stand in one design, so every module of a core begins with the name of its top; and lint tools
+find nothing in it that they report unasked.
+"""
 
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
-from amaranth.back import verilog
+from amaranth._toolchain.yosys import find_yosys
+from amaranth.back import rtlil
 
-from sevenm.compiler.backends.gateware.emit import emit_source, load_source, plain
+from sevenm.compiler.backends.gateware.emit import GatewareSource, emit_source, load_source, plain
+from sevenm.compiler.backends.gateware.target import WINDOW
+from sevenm.compiler.backends.gateware.widths import renamed, widened
 from sevenm.compiler.plan import Plan
 
 TOP = "sevenm_core"
-"""Name of the Verilog module."""
+"""Name of the Verilog module unless another one is asked for."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_YOSYS_MIN = (0, 40)
+_SCRIPT = (
+    "proc -nomux -norom -noopt",
+    "memory_collect",
+    "attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy",
+    "attrmap -modattr -remove generator -remove top -remove src -remove amaranth.hierarchy",
+    "write_verilog -norename",
+)
+
+
+def to_verilog(plan: Plan, top: str = TOP, window: int = WINDOW) -> str:
+    """The core of a Plan as Verilog-2005, top module ``top``, its other modules ``top_...``; the same Plan gives the
+    same text. Raises ValueError for a name that is none in Verilog, NotInGateware."""
+    if not _NAME.fullmatch(top):
+        raise ValueError(f"a module's name is made of letters, digits and _, and starts with no digit: not {top!r}")
+    source = emit_source(plan, window=window)
+    header = f"// Match core of Plan {plain(plan.name)}\n// digest  {plan.digest}\n"
+    return f"{header}// latency {source.latency_cycles} cycles\n{_convert(source, top)}"
 
 
 @lru_cache(maxsize=4)
-def to_verilog(plan: Plan) -> str:
-    """The core of a Plan as Verilog-2005, top module TOP; the same Plan gives the same text."""
-    source = emit_source(plan)
+def _convert(source: GatewareSource, top: str) -> str:
     core = load_source(source).Core()
     with _collector_paused():
-        text: str = verilog.convert(core, name=TOP, ports=core.ports(), emit_src=False, strip_internal_attrs=True)
-    header = (
-        f"// Match core of Plan {plain(plan.name)}\n"
-        f"// digest  {plan.digest}\n// latency {source.latency_cycles} cycles\n"
-    )
-    return header + text
+        text: str = rtlil.convert(core, name=top, ports=core.ports(), emit_src=False)
+        text = renamed(widened(text), top)
+    return _run_yosys("\n".join((f"read_rtlil <<rtlil\n{text}\nrtlil", *_SCRIPT)))
+
+
+def _run_yosys(script: str) -> str:
+    """Amaranth's own choice of Yosys, without the passes that make a comparison with 0 a logical not."""
+    yosys: Any = find_yosys(lambda version: version >= _YOSYS_MIN)
+    verilog: str = yosys.run(["-q", "-"], script, ignore_warnings=True)
+    return verilog
 
 
 @contextmanager

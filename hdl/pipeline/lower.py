@@ -1,4 +1,4 @@
-"""Plan to nets: every node of the graph becomes pieces that fit between two registers.
+"""Program to nets: every node becomes pieces that fit between two registers.
 
 One idea: a load that is not wholly visible is 0, but the window is 0 past the event's end anyway. So a loaded value
 is carried as (raw bytes, flag) for as long as possible: a comparison needs the flag as one more input of an AND, not
@@ -9,20 +9,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sevenm.compiler.backends.gateware.align import Aligned, Span, align
-from sevenm.compiler.backends.gateware.divide import add_cost, offset, quotient, remainder
-from sevenm.compiler.backends.gateware.members import MemberBuilder, Ranges, unsigned_ranges
-from sevenm.compiler.backends.gateware.netlist import Netlist
-from sevenm.compiler.backends.gateware.values import possible_values
-from sevenm.compiler.backends.gateware.window import BEAT_BYTES, WINDOW, window_beats, window_bytes
-from sevenm.compiler.plan import Plan
-from sevenm.compiler.plan.ops import Node
+from ..axis import BEAT_BYTES
+from .align import Aligned, Span, align
+from .description import Program
+from .divide import add_cost, offset, quotient, remainder
+from .members import MemberBuilder, Ranges, unsigned_ranges
+from .netlist import Netlist
+from .nodes import PORT_MAX, Node
+from .reach import window_beats, window_bytes
+from .resolve import lowest
+from .values import possible_values
 
 ROUTED_VALUES_MAX = 64
-"""Most values of a start for which "seen < start" is looked up in the visible flags instead of compared."""
+"""Most values of a start for which "captured < start" is looked up in the visible flags instead of compared."""
 EQ_BITS = 8
 """Bits of two variables compared in one piece."""
 LT_BITS = 16
+"""The same for their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,39 +37,58 @@ class Value:
 
 
 class Lowering:
-    """The nets of a Plan's nodes: ``boolean(ref)`` gives the net of a condition, after ``run``."""
+    """The nets of a program's nodes: ``net(ref)`` gives that of a node, after ``run``."""
 
-    def __init__(self, plan: Plan, levels: int) -> None:
-        self.plan = plan
+    def __init__(self, program: Program, levels: int) -> None:
+        self.nodes = program.nodes
+        self._limit = program.captured_max
+        self._names = program.names
+        self._labels = _labels(program)
         self.nets = Netlist(levels)
-        self.beats = window_beats(plan)
-        self.window_bytes = window_bytes(plan)
-        self.visible_bits = BEAT_BYTES * self.beats + 1
+        self.beats = window_beats(program)
+        self.window_bytes = window_bytes(program)
+        self.visible_bits = min(BEAT_BYTES * self.beats + 1, program.captured_max)
         nets = self.nets
         self._window = nets.make("window", width=8 * self.window_bytes)
         self._visible = nets.make("visible", width=self.visible_bits)
-        self.size = nets.make("size", width=16)
         self._members = MemberBuilder(nets)
-        self._possible = possible_values(plan.nodes)
+        self._possible = possible_values(program.nodes)
         self._values: list[Value | None] = []
         self._data_spans: dict[int, Span] = {}
         self._flag_spans: dict[int, Span] = {}
         self._aligned: dict[tuple[int, bool], Aligned | None] = {}
-        self._seen: int | None = None
+        self._captured: int | None = None
         self._routes: dict[int, tuple[int, int]] = {}
 
     def run(self) -> None:
         self._find_spans()
-        for ref, node in enumerate(self.plan.nodes):
+        for ref, node in enumerate(self.nodes):
+            self.nets.owner = self._labels[ref]
             self._values.append(None if node.op == "captured" else self._lower(ref, node))
+            value = self._values[ref]
+            if value is not None and ref in self._names:
+                self.nets.names.setdefault(value.net, self._names[ref])
 
-    def boolean(self, ref: int) -> int:
-        return self._net(ref)
+    def net(self, ref: int) -> int:
+        """The net of a node's value."""
+        value = self._values[ref]
+        if value is None:
+            if self._captured is None:
+                self._captured = self._count_captured()
+            return self._captured
+        return self._whole(value)
+
+    def _whole(self, value: Value) -> int:
+        return value.net if value.flag is None else self.nets.mask(value.flag, value.net)
+
+    def equals(self, ref: int, value: int) -> int:
+        """Whether a node has this value."""
+        return self._whole(self._test(ref, ((value, value),)))
 
     # what is aligned to which start
 
     def _find_spans(self) -> None:
-        nodes = self.plan.nodes
+        nodes = self.nodes
         for node in nodes:
             if node.op == "load":
                 base, (disp, count, _) = node.args[0], node.attrs
@@ -80,9 +102,9 @@ class Lowering:
                 _widen(self._flag_spans, route[0], route[1], route[1] + 1)
 
     def _route(self, node: Node) -> tuple[int, int] | None:
-        """(base, d) if ``seen < x`` is "byte base + d is not visible" and cheap to look up, or ``x < seen`` that it
-        is visible."""
-        nodes = self.plan.nodes
+        """(base, d) if ``captured < x`` is "byte base + d is not visible" and cheap to look up, or ``x < captured``
+        that it is visible."""
+        nodes = self.nodes
         if node.op != "lt" or sum(nodes[a].op == "captured" for a in node.args) != 1:
             return None
         below = nodes[node.args[0]].op == "captured"
@@ -95,7 +117,7 @@ class Lowering:
                     base, offset = one, nodes[two].attrs[0]
                     break
         disp = offset - 1 if below else offset
-        if nodes[base].lo < 0 or nodes[base].lo + disp < 0 or not 0 <= disp < WINDOW:
+        if nodes[base].lo < 0 or nodes[base].lo + disp < 0 or not 0 <= disp < self._limit:
             return None
         items = self._possible[base].items
         cheap = base in self._data_spans or (items is not None and len(items) <= ROUTED_VALUES_MAX)
@@ -104,19 +126,19 @@ class Lowering:
     def _place(self, base: int, is_flag: bool) -> Aligned | None:
         key = (base, is_flag)
         if key not in self._aligned:
-            node = self.plan.nodes[base]
+            node = self.nodes[base]
             source, unit = (self._visible, 1) if is_flag else (self._window, 8)
-            values = self._possible[base].below(node, WINDOW)
+            values = self._possible[base].below(node, self._limit)
             span = (self._flag_spans if is_flag else self._data_spans)[base]
-            self._aligned[key] = align(self.nets, source, unit, self._net(base), values, span)
+            self._aligned[key] = align(self.nets, source, unit, self.net(base), values, span)
         return self._aligned[key]
 
     def _inside(self, base: int) -> int:
-        """Whether the start is below WINDOW, which is what the aligners see of it."""
-        node = self.plan.nodes[base]
-        if node.hi < WINDOW:
+        """Whether the start is inside of the window, which is what the aligners see of it."""
+        node = self.nodes[base]
+        if node.hi < self._limit:
             return self.nets.true
-        return self.nets.all(self._member(Value(self._net(base)), ((0, WINDOW - 1),)))
+        return self.nets.all(self._member(Value(self.net(base)), ((0, self._limit - 1),)))
 
     def _shown(self, base: int, disp: int) -> int:
         """Whether byte base + disp is visible."""
@@ -142,28 +164,20 @@ class Lowering:
 
     # values
 
-    def _net(self, ref: int) -> int:
-        value = self._values[ref]
-        if value is None:
-            if self._seen is None:
-                self._seen = self._count_seen()
-            return self._seen
-        return value.net if value.flag is None else self.nets.mask(value.flag, value.net)
-
     def _value(self, ref: int) -> Value:
         value = self._values[ref]
-        return Value(self._net(ref)) if value is None else value
+        return Value(self.net(ref)) if value is None else value
 
-    def _count_seen(self) -> int:
+    def _count_captured(self) -> int:
         """``visible`` as a number: bit b is 1 in every second run of 2**b counts."""
         most = self.visible_bits
         bits = []
         for b in range(most.bit_length()):
             runs = tuple((v, min(v + (1 << b) - 1, most)) for v in range(1 << b, most + 1, 2 << b))
-            bits.append(self._seen_member(runs))
+            bits.append(self._captured_member(runs))
         return self.nets.make("concat", bits, (), len(bits))
 
-    def _seen_member(self, ranges: Ranges) -> int:
+    def _captured_member(self, ranges: Ranges) -> int:
         nets = self.nets
         terms = []
         for lo, hi in ranges:
@@ -192,10 +206,10 @@ class Lowering:
 
     def _test(self, ref: int, ranges: Ranges) -> Value:
         """Membership of a node's value in ranges, which may go past its interval."""
-        node = self.plan.nodes[ref]
+        node = self.nodes[ref]
         cut = tuple((max(lo, node.lo), min(hi, node.hi)) for lo, hi in ranges if lo <= node.hi and hi >= node.lo)
         if node.op == "captured":
-            return Value(self._seen_member(cut))
+            return Value(self._captured_member(cut))
         return Value(self.nets.all(self._member(self._value(ref), cut)))
 
     # operations
@@ -204,8 +218,10 @@ class Lowering:
         if node.lo == node.hi:
             return Value(self.nets.const(node.lo))
         match node.op:
-            case "size":
-                return Value(self.size)
+            case "size" | "time":
+                return Value(self.nets.make(node.op, width=node.width))
+            case "port":
+                return Value(lowest(self.nets, self.nets.make("source", width=PORT_MAX + 1)))
             case "load":
                 return self._load(node)
             case "bits":
@@ -216,11 +232,11 @@ class Lowering:
             case "all":
                 return Value(self._conjunction(node))
             case "any":
-                return Value(self.nets.any(self._net(a) for a in node.args))
+                return Value(self.nets.any(self.net(a) for a in node.args))
             case "not":
-                return Value(self.nets.invert(self._net(node.args[0])))
+                return Value(self.nets.invert(self.net(node.args[0])))
             case "mux":
-                nets = [self._net(a) for a in node.args]
+                nets = [self.net(a) for a in node.args]
                 return Value(self.nets.mux(nets[0], nets[1], nets[2], node.width, node.is_signed))
             case "member":
                 return self._test(node.args[0], tuple(zip(node.attrs[0::2], node.attrs[1::2], strict=True)))
@@ -230,6 +246,8 @@ class Lowering:
                 return self._lt(ref, node)
             case "div" | "mod":
                 return self._divide(node)
+            case "shl" | "shr":
+                return self._shift(node)
             case _:
                 return self._arithmetic(node)
 
@@ -244,7 +262,7 @@ class Lowering:
 
     def _signed(self, node: Node) -> Value:
         value = self._value(node.args[0])
-        if self.plan.nodes[node.args[0]].hi < 1 << (node.attrs[0] - 1):
+        if self.nodes[node.args[0]].hi < 1 << (node.attrs[0] - 1):
             return value
         net = self.nets[value.net]
         if net.width < node.attrs[0]:
@@ -255,10 +273,10 @@ class Lowering:
     def _eq(self, node: Node) -> Value:
         nets = self.nets
         for one, two in (node.args, node.args[::-1]):
-            if self.plan.nodes[two].op == "const":
-                value = self.plan.nodes[two].attrs[0]
+            if self.nodes[two].op == "const":
+                value = self.nodes[two].attrs[0]
                 return self._test(one, ((value, value),))
-        a, b = (self._net(r) for r in node.args)
+        a, b = (self.net(r) for r in node.args)
         if nets[a].is_signed or nets[b].is_signed:
             return Value(nets.make("eq", (a, b), cost=3))
         terms = []
@@ -276,7 +294,7 @@ class Lowering:
         return nets.make("eq", sorted((a, b)), cost=2)
 
     def _lt(self, ref: int, node: Node) -> Value:
-        nets, nodes = self.nets, self.plan.nodes
+        nets, nodes = self.nets, self.nodes
         a, b = (nodes[r] for r in node.args)
         if b.op == "const":
             return self._test(node.args[0], ((a.lo, b.attrs[0] - 1),))
@@ -285,7 +303,7 @@ class Lowering:
         if ref in self._routes:
             shown = self._shown(*self._routes[ref])
             return Value(nets.invert(shown) if a.op == "captured" else shown)
-        x, y = (self._net(r) for r in node.args)
+        x, y = (self.net(r) for r in node.args)
         width = max(nets[x].width, nets[y].width)
         if width <= LT_BITS or nets[x].is_signed or nets[y].is_signed:
             return Value(nets.make("lt", (x, y), cost=2 if width <= LT_BITS else nets.levels))
@@ -293,19 +311,29 @@ class Lowering:
         less = nets.false
         for lsb in range(0, width, LT_BITS):
             p, q = nets.slice(x, lsb, LT_BITS), nets.slice(y, lsb, LT_BITS)
-            here = nets.make("lt", (p, q), cost=2)
+            here = self._less(p, q)
             same = nets.all(
                 self._equal(nets.slice(p, i, EQ_BITS), nets.slice(q, i, EQ_BITS)) for i in range(0, LT_BITS, EQ_BITS)
             )
             less = nets.any((here, nets.all((same, less))))
         return Value(less)
 
+    def _less(self, a: int, b: int) -> int:
+        """Whether a < b, of two pieces."""
+        nets = self.nets
+        x, y = nets.value(a), nets.value(b)
+        if y is not None:
+            return nets.all(self._members.terms(a, ((0, y - 1),))) if y else nets.false
+        if x is not None:
+            return nets.all(self._members.terms(b, ((x + 1, (1 << LT_BITS) - 1),)))
+        return nets.make("lt", (a, b), cost=2)
+
     def _divide(self, node: Node) -> Value:
         nets, divisor = self.nets, node.attrs[0]
-        x = self._net(node.args[0])
+        x = self.net(node.args[0])
         shift = divisor.bit_length() - 1
         if divisor != 1 << shift:
-            y, count = offset(nets, x, self.plan.nodes[node.args[0]].lo, divisor)
+            y, count = offset(nets, x, self.nodes[node.args[0]].lo, divisor)
             if node.op == "mod":
                 return Value(remainder(nets, self._members, y, divisor))
             if not count:
@@ -319,9 +347,29 @@ class Lowering:
             return Value(nets.make("shr", (x,), (shift,), node.width, node.is_signed))
         return Value(nets.slice(x, shift, max(1, nets[x].width - shift)))
 
+    def _shift(self, node: Node) -> Value:
+        """By a constant it is wiring; by a value, one multiplexer a bit of it, highest first for the narrowest ones."""
+        nets, count = self.nets, self.nodes[node.args[1]]
+        x, by = (self.net(r) for r in node.args)
+        if nets.value(by) is None:
+            for bit in range(count.width):
+                x = self._shifted(node.op, x, 1 << bit, node.width, nets.slice(by, bit, 1))
+            return Value(x)
+        return Value(self._shifted(node.op, x, count.lo, node.width, nets.true))
+
+    def _shifted(self, op: str, x: int, by: int, width: int, when: int) -> int:
+        nets = self.nets
+        if op == "shr":
+            moved = nets.slice(x, by, nets[x].width - by) if by < nets[x].width else nets.false
+            return nets.mux(when, moved, x, nets[x].width, False)
+        if by >= width:
+            return nets.mux(when, nets.false, x, width, False)
+        moved = nets.make("shl", (x,), (by,), min(width, nets[x].width + by), False)
+        return nets.mux(when, moved, x, nets[moved].width, False)
+
     def _arithmetic(self, node: Node) -> Value:
         nets = self.nets
-        a, b = (self._net(r) for r in node.args)
+        a, b = (self.net(r) for r in node.args)
         x, y = nets.value(a), nets.value(b)
         if node.op == "mul":
             for factor, other in ((x, b), (y, a)):
@@ -338,3 +386,12 @@ class Lowering:
 
 def _widen(spans: dict[int, Span], base: int, start: int, stop: int) -> None:
     spans[base] = spans[base].including(start, stop) if base in spans else Span(start, stop)
+
+
+def _labels(program: Program) -> list[str]:
+    """For each node the name of what it belongs to: its own one, or that of the first named node that uses it."""
+    labels = [program.names.get(ref, "") for ref in range(len(program.nodes))]
+    for ref in range(len(program.nodes) - 1, -1, -1):
+        for arg in program.nodes[ref].args:
+            labels[arg] = program.names.get(arg) or labels[ref] or labels[arg]
+    return labels

@@ -26,7 +26,7 @@ align      vector select...     unit, length, offset...         units [offset[se
 mask       bool x                                               x if the condition is 1, else 0
 table      x                    bits                            bit x of ``bits``; x has at most 4 bits
 all any    bool...                                              at most 4 operands
-add ... mux                                                     as in sevenm.compiler.plan.graph
+add ... mux                                                     as in ``nodes``
 =========  ===================  ==============================  ===================================================
 """
 
@@ -43,6 +43,8 @@ TABLE_BITS = 4
 INLINE = frozenset({"const", "slice", "signed", "pair", "not"})
 """Operations without a register or name of their own: they are written where they are used."""
 VECTORS = frozenset({"window", "visible"})
+INPUTS = VECTORS | {"size", "time", "source"}
+"""What comes into the pipeline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ class Netlist:
             raise ValueError(f"levels between registers must be at least 1, not {levels}")
         self.levels = levels
         self.nets: list[Net] = []
+        self.owner = ""
+        """What is being made: nets get its name, with their operation and number."""
+        self.owners: list[str] = []
+        self.names: dict[int, str] = {}
+        """Nets that are the value of a named expression."""
         self._index: dict[tuple[str, tuple[int, ...], tuple[int, ...], int, bool], int] = {}
         self.false = self.const(0)
         self.true = self.const(1)
@@ -94,6 +101,7 @@ class Netlist:
             stage, depth = stage + 1, 0
         ref = len(self.nets)
         self.nets.append(Net(op, key[1], key[2], width, is_signed, stage, depth + cost, cost))
+        self.owners.append(self.owner)
         self._index[key] = ref
         return ref
 
@@ -174,6 +182,20 @@ class Netlist:
             return x if bits == 2 else self.invert(x)
         return self.make("table", (x,), (bits,), cost=1)
 
+    def lookup(self, bits: Sequence[int], truth: int) -> int:
+        """Bit v of ``truth``, where v is what at most TABLE_BITS conditions make, the first one lowest."""
+        for i, bit in enumerate(bits):
+            fixed = self.value(bit)
+            if fixed is not None:
+                rest = [v for v in range(1 << len(bits)) if v >> i & 1 == fixed]
+                left = sum((truth >> v & 1) << number for number, v in enumerate(rest))
+                return self.lookup([*bits[:i], *bits[i + 1 :]], left)
+        if not bits:
+            return self.true if truth & 1 else self.false
+        if len(bits) == 1:
+            return self.table(bits[0], truth)
+        return self.table(self.make("concat", bits, (), len(bits)), truth)
+
     def mux(self, cond: int, then: int, other: int, width: int, is_signed: bool) -> int:
         c = self.value(cond)
         if c is not None or then == other:
@@ -182,6 +204,17 @@ class Netlist:
         if net.op == "not":
             return self.make("mux", (net.args[0], other, then), (), width, is_signed, 1)
         return self.make("mux", (cond, then, other), (), width, is_signed, 1)
+
+    def select(self, bits: int, choices: Sequence[int]) -> int:
+        """One of four conditions, by a value of two bits."""
+        number = self.value(bits)
+        if number is not None:
+            return choices[number]
+        if len(set(choices)) == 1:
+            return choices[0]
+        if all(self.value(c) is not None for c in choices):
+            return self.table(bits, sum(self.nets[c].attrs[0] << i for i, c in enumerate(choices)))
+        return self.make("select", (bits, *choices), cost=1)
 
     def mask(self, cond: int, x: int) -> int:
         """x, unsigned, if the condition holds, else 0."""

@@ -1,4 +1,4 @@
-"""The passes of the gateware back end, each against plain Python."""
+"""What a pipeline is made of, each part against plain Python: members, dividers, aligners, winners, times."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenm.compiler.backends.gateware.align import Span, align
-from sevenm.compiler.backends.gateware.divide import offset, quotient, remainder
-from sevenm.compiler.backends.gateware.members import MemberBuilder, invert_ranges, merge, unsigned_ranges
-from sevenm.compiler.backends.gateware.netlist import FAN_IN, TABLE_BITS, Netlist
-from sevenm.compiler.backends.gateware.retime import retime
-from sevenm.compiler.backends.gateware.schedule import schedule
-from sevenm.compiler.backends.gateware.values import possible_values
-from sevenm.compiler.backends.gateware.verdict import first_match
-from sevenm.compiler.backends.gateware.window import WINDOW, window_beats
-from sevenm.compiler.plan import Block, Plan, Rule, prune
-from sevenm.compiler.plan.graph import Graph
+from sevenm.hdl.pipeline import Description, First, Rule, any_of, captured, field, mux, one_of
+from sevenm.hdl.pipeline.align import Span, align
+from sevenm.hdl.pipeline.description import WINDOW, program
+from sevenm.hdl.pipeline.divide import offset, quotient, remainder
+from sevenm.hdl.pipeline.expr import Expr
+from sevenm.hdl.pipeline.members import MemberBuilder, invert_ranges, merge, unsigned_ranges
+from sevenm.hdl.pipeline.netlist import FAN_IN, TABLE_BITS, Netlist
+from sevenm.hdl.pipeline.reach import window_beats
+from sevenm.hdl.pipeline.resolve import first, lowest
+from sevenm.hdl.pipeline.retime import retime
+from sevenm.hdl.pipeline.schedule import schedule
+from sevenm.hdl.pipeline.values import possible_values
 
 
 def value_of(nets: Netlist, ref: int, inputs: dict[int, int]) -> int:
-    """The value of a net, by the meaning that gateware_netlist states."""
+    """The value of a net, by the meaning that ``netlist`` states."""
     known: dict[int, int] = dict(inputs)
     for at, net in enumerate(nets.nets[: ref + 1]):
         if at in known:
@@ -51,6 +52,8 @@ def value_of(nets: Netlist, ref: int, inputs: dict[int, int]) -> int:
                 value = int(any(args))
             case "mux":
                 value = args[1] if args[0] else args[2]
+            case "select":
+                value = args[1 + args[0]]
             case "add":
                 value = args[0] + args[1]
             case "mul":
@@ -177,38 +180,55 @@ def test_two_bits_tell_the_three_places_behind_vlan_tags_apart() -> None:
 
 
 def test_header_starts_have_few_values() -> None:
-    g = Graph()
-    tagged = g.eq(g.load(g.false, 12, 2), g.const(0x8100))
-    l3 = g.mux(tagged, g.const(18), g.const(14))
-    l4 = g.add(l3, g.mul(g.bits(g.load(l3, 0, 1), 0, 4), g.const(4)))
-    far = g.add(l4, g.mul(g.load(l4, 1, 2), g.const(8)))
-    values = possible_values(g.nodes)
-    assert values[l3].items == (14, 18)
-    assert values[l4].items == tuple(range(14, 79, 4))
-    assert values[far].items is None
-    assert values[far].below(g[far], 40) == [14, 18, 22, 26, 30, 34, 38]
+    class Headers(Description):
+        l3 = mux(field(at=12, bytes=2) == 0x8100, 18, 14)
+        l4 = l3 + field(l3, bytes=1)[0:4] * 4
+        far = l4 + field(l4, at=1, bytes=2) * 8
+        block = First(Rule(field(far, bytes=1) == 1))
+
+    what = program(Headers)
+    values = possible_values(what.nodes)
+    at = {name: node for node, name in what.names.items()}
+    assert values[at["l3"]].items == (14, 18)
+    assert values[at["l4"]].items == tuple(range(14, 79, 4))
+    assert values[at["far"]].items is None
+    assert values[at["far"]].below(what.nodes[at["far"]], 40) == [14, 18, 22, 26, 30, 34, 38]
 
 
 @given(st.integers(1, 70), st.data())
 def test_the_first_condition_wins(count: int, data: st.DataObject) -> None:
     nets = Netlist(3)
     inputs = [nets.make("flag", (), (i,)) for i in range(count)]
-    fired = first_match(nets, inputs)
+    winner = first(nets, inputs)
     bits = data.draw(st.lists(st.integers(0, 1), min_size=count, max_size=count))
     bits[: data.draw(st.integers(0, count))] = []
     bits = [0] * (count - len(bits)) + bits
-    said = [value_of(nets, f, dict(zip(inputs, bits, strict=True))) for f in fired]
-    first = bits.index(1) if 1 in bits else None
-    assert said == [int(i == first) for i in range(count)]
+    known = dict(zip(inputs, bits, strict=True))
+    assert value_of(nets, winner.hit, known) == int(1 in bits)
+    number = [winner.pick([nets.const(i >> b & 1) for i in range(count)]) for b in range(count.bit_length())]
+    if 1 in bits:
+        assert sum(value_of(nets, n, known) << b for b, n in enumerate(number)) == bits.index(1)
 
 
-def test_first_match_is_logarithmic_in_depth_and_linear_in_size() -> None:
+@given(st.integers(2, 40), st.data())
+def test_the_lowest_bit_has_a_number(width: int, data: st.DataObject) -> None:
+    nets = Netlist(3)
+    x = source(nets, width)
+    number = lowest(nets, x)
+    value = data.draw(st.integers(0, (1 << width) - 1))
+    assert value_of(nets, number, {x: value}) == (max(0, (value & -value).bit_length() - 1))
+
+
+def test_a_winner_is_told_by_few_nets_of_little_depth() -> None:
     nets = Netlist(1)
     inputs = [nets.make("flag", (), (i,)) for i in range(1024)]
     before = len(nets.nets)
-    fired = first_match(nets, inputs)
-    assert max(nets[f].stage for f in fired) <= 11
-    assert sum(net.op in ("all", "any") for net in nets.nets[before:]) <= 2.7 * 1024
+    winner = first(nets, inputs)
+    told = [winner.hit, *(winner.pick([nets.const(i >> b & 1) for i in range(1024)]) for b in range(10))]
+    assert max(nets[t].stage for t in told) <= 12
+    made = [net for net in nets.nets[before:] if net.op in ("all", "any", "table", "select")]
+    assert len(made) <= 2.2 * 1024
+    assert max(net.width for net in nets.nets) <= 4, "nothing is as wide as the rules"
 
 
 def test_waiting_values_are_carried_in_the_fewest_bits() -> None:
@@ -236,29 +256,26 @@ def test_waiting_values_are_carried_in_the_fewest_bits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("build", "beats"),
+    ("condition", "beats"),
     [
-        (lambda g: g.eq(g.load(g.false, 10, 4), g.const(1)), 1),
-        (lambda g: g.eq(g.load(g.false, 63, 2), g.const(1)), 2),
-        (lambda g: g.lt(g.captured(), g.const(64)), 1),
-        (lambda g: g.eq(g.captured(), g.const(64)), 1),
-        (lambda g: g.lt(g.captured(), g.const(65)), 1),
-        (lambda g: g.lt(g.captured(), g.const(66)), 2),
-        (lambda g: g.eq(g.captured(), g.const(128)), 2),
-        (lambda g: g.lt(g.const(200), g.captured()), 4),
-        (lambda g: g.eq(g.mod(g.captured(), 2), g.const(1)), 4),
-        (lambda g: g.member(g.captured(WINDOW + 1), [(10, 20), (60, WINDOW + 1)]), 1),
+        (field(at=10, bytes=4) == 1, 1),
+        (field(at=63, bytes=2) == 1, 2),
+        (captured < 64, 1),
+        (captured == 64, 1),
+        (captured < 65, 1),
+        (captured < 66, 2),
+        (captured == 128, 2),
+        (captured > 200, 4),
+        (captured > 256, 4),
+        (captured % 2 == 1, 4),
+        (one_of(captured, range(10, 21), range(60, 258)), 1),
     ],
 )
-def test_the_window_is_as_long_as_conditions_need(build: object, beats: int) -> None:
-    g = Graph()
-    assert callable(build)
-    condition = build(g)
-    nodes, new = prune(g.nodes, [condition, g.false])
-    never = new[g.false]
-    rules = (Rule("r", 0, new[condition]),)
-    plan = Plan("w", "packet", nodes, rules, (Block("b", "all", 0, 1),), never, never, never)
-    assert window_beats(plan) == beats
+def test_the_window_is_as_long_as_conditions_need(condition: Expr, beats: int) -> None:
+    class Short(Description):
+        block = First(Rule(any_of(condition, condition)))
+
+    assert window_beats(program(Short)) == beats
 
 
 def test_levels_must_be_positive() -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sevenm.compiler.backends.gateware.netlist import INLINE, VECTORS, Netlist
-from sevenm.compiler.backends.gateware.retime import retime
+from .netlist import INLINE, INPUTS, VECTORS, Netlist
+from .retime import retime
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def schedule(nets: Netlist, roots: Sequence[int]) -> Schedule:
         net = nets[ref]
         if net.op in INLINE or net.op in VECTORS:
             continue
-        if net.op != "size":
+        if net.op not in INPUTS:
             computed[placed[ref]].append(ref)
         for stage in range(placed[ref] + 1, last_use[ref] + 1):
             carried[stage].append(ref)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sevenm.compiler.backends.gateware.netlist import INLINE, VECTORS, Netlist
+from .netlist import INLINE, INPUTS, VECTORS, Netlist
 
-_FIXED = VECTORS | {"size", "align", "bytes", "flag"}
+_FIXED = INPUTS | {"align", "bytes", "flag"}
 """Taken from wider values, so there is nothing to gain by waiting."""
 _NONE, _MANY = -1, -2
 

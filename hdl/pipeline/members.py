@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sevenm.compiler.backends.gateware.netlist import TABLE_BITS, Netlist
+from .netlist import TABLE_BITS, Netlist
 
 Ranges = tuple[tuple[int, int], ...]
 """Inclusive, ascending, disjoint, not adjacent."""

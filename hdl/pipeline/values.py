@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sevenm.compiler.plan.ops import Node
+from .nodes import Node
 
 VALUES_MAX = 256
 """Values in the longest list; past it only a stride is kept."""

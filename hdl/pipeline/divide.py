@@ -7,8 +7,8 @@ multiplication by the divisor's scaled reciprocal, exact for every value of the 
 
 from __future__ import annotations
 
-from sevenm.compiler.backends.gateware.members import MemberBuilder
-from sevenm.compiler.backends.gateware.netlist import TABLE_BITS, Netlist
+from .members import MemberBuilder
+from .netlist import TABLE_BITS, Netlist
 
 
 def add_cost(width: int) -> int:

@@ -1,6 +1,6 @@
 """Bytes at a variable start, brought to a fixed place in few multiplexers.
 
-One idea: the start's possible values are known (``gateware_values``), so only the bits that tell them apart are
+One idea: the start's possible values are known (``values``), so only the bits that tell them apart are
 looked at, two at a time from the top, and the part of the window that can still matter shrinks with every rung.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
-from sevenm.compiler.backends.gateware.netlist import Netlist
+from .netlist import Netlist
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""What gateware does not do, said by name: the operation, and the rule that wants it."""
+
+from __future__ import annotations
+
+from sevenm.compiler.plan import Plan
+
+REFUSED = {
+    "old": "reads state",
+    "known": "asks for state",
+    "quo": "divides by a value that the event brings",
+    "rem": "divides by a value that the event brings",
+}
+"""Operations that gateware has not, and what a rule with one does."""
+TABLE_ROWS_MAX = 4096
+"""Most rows of a table that become comparisons."""
+_HINT = "build with --no-gateware, or put the rule into a file of its own for the host"
+
+
+class NotInGateware(ValueError):
+    """The Plan asks for what gateware does not do; the message says what, and which rule wants it."""
+
+
+def refuse(plan: Plan) -> None:
+    """Raises NotInGateware for the first rule that needs an operation which gateware does not have, for state, and for
+    a table with more rows than comparisons are made of."""
+    needs: list[str | None] = []
+    for node in plan.nodes:
+        inner = next((needs[a] for a in node.args if needs[a]), None)
+        needs.append(node.op if node.op in REFUSED else inner)
+    wanted = [(f"rule {rule.name}", ref) for rule in plan.rules for ref in (rule.when, *rule.operands)]
+    for what, ref in (*wanted, ("parse.malformed", plan.malformed), ("parse.truncated", plan.truncated)):
+        op = needs[ref]
+        if op is not None:
+            raise NotInGateware(f"{what} {REFUSED[op]} ({op}), which gateware does not do; {_HINT}")
+    if plan.states:
+        raise NotInGateware(f"state {plan.states[0].name} is kept by the host only; {_HINT}")
+    for table in plan.tables:
+        if len(table.rows) > TABLE_ROWS_MAX:
+            many = f"table {table.name} has {len(table.rows)} rows"
+            raise NotInGateware(f"{many}, and gateware compares with at most {TABLE_ROWS_MAX}; {_HINT}")

@@ -1,0 +1,26 @@
+"""A Plan as this target can compute it: what it sees and what it has.
+
+One idea: everything that gateware does otherwise than the Plan says is a pass before it, Plan to Plan, so that what is
+written out afterwards means exactly what the reference evaluates.
+"""
+
+from __future__ import annotations
+
+from sevenm.compiler.passes.inline_tables import inline_tables
+from sevenm.compiler.passes.punt import punt
+from sevenm.compiler.plan import Plan
+
+from .refuse import refuse
+
+WINDOW = 256
+"""Bytes at the start of a packet that a core looks at unless told otherwise."""
+WINDOW_MAX = 1024
+
+
+def for_gateware(plan: Plan, window: int = WINDOW) -> Plan:
+    """The Plan with its tables as comparisons and with ``punt`` set where ``window`` bytes are not enough. Raises
+    NotInGateware for what gateware does not have."""
+    if not 1 <= window <= WINDOW_MAX:
+        raise ValueError(f"a window has 1 to {WINDOW_MAX} bytes, not {window}")
+    refuse(plan)
+    return punt(inline_tables(plan), window)
