@@ -4,9 +4,10 @@ The same packets in memory, the same meaning, runs interleaved. Packets are mini
 IPv4 with and without options, IPv6, TCP, UDP, ICMP and ARP, so that the cost per packet is what shows. Two sets: as
 many packets as asked for, which come from memory, and few enough to stay in the cache, read again and again. The
 engine also handles two VLAN tags and IPv6 extension headers in every filter; libpcap's programs do not. Both sides must
-find the same number of packets, or the benchmark fails.
+find the same number of packets, or the benchmark fails. The engine is built for each set of instructions that the
+processor has, and another checkout's engines can run in between.
 
-    python bench/filter.py [--packets N] [--runs N] [--json FILE]
+    python bench/filter.py [--packets N] [--runs N] [--beside CHECKOUT] [--json FILE]
 """
 
 from __future__ import annotations
@@ -25,12 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _checkout import EngineText, builds, engine_text
 from _machine import machine_facts
 from numpy.typing import NDArray
 
-from sevenm.compiler import compile_filter
-from sevenm.compiler.backends.c.emit import emit
-from sevenm.compiler.plan import Plan
+from sevenm import boundary
 from sevenm.host.batch import EVENT
 from sevenm.host.engine.compiled import FLAGS, find_compiler
 
@@ -176,20 +176,16 @@ def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
 
 
-def build_ours(plan: Plan, harness: ctypes.CDLL, folder: Path) -> Side:
-    source = folder / f"{plan.digest}.c"
-    source.write_text(emit(plan))
-    library = _build(source, [])
-    rows = np.zeros((len(plan.rules) + 2, 4), np.uint64)
+def build_ours(engine: EngineText, harness: ctypes.CDLL, source: Path, flags: list[str]) -> Side:
+    source.write_text(engine.text)
+    library = _build(source, flags)
+    rows = np.zeros((3, 4), np.uint64)
+    chunks, fired = (np.zeros(8, boundary.dtype(name)) for name in ("sm_chunk", "sm_fired"))
+    more = [_pointer(chunks), _pointer(fired)] if engine.sparse else [_pointer(rows)]
+    run = harness.sparse_run if engine.sparse else harness.rows_run
     return Side(
-        lambda buffer, events, passes, hits: harness.engine_run(
-            library.sm_match,
-            _pointer(buffer),
-            _pointer(events),
-            ctypes.c_uint64(len(events)),
-            passes,
-            _pointer(rows),
-            hits,
+        lambda buffer, events, passes, hits: run(
+            library.sm_match, _pointer(buffer), _pointer(events), ctypes.c_uint64(len(events)), passes, *more, hits
         )
     )
 
@@ -218,8 +214,9 @@ def build_harness(folder: Path) -> tuple[ctypes.CDLL, ctypes.CDLL | None]:
     """Ours, and the peer's or None where libpcap's headers are absent."""
     source = folder / "harness.c"
     source.write_text((HERE / "filter_harness.c").read_text())
+    boundary.write_header(folder)
     ours = _build(source, [], "ours")
-    ours.engine_run.restype = ctypes.c_uint64
+    ours.rows_run.restype = ours.sparse_run.restype = ctypes.c_uint64
     try:
         peer = _build(source, ["-DWITH_PCAP", "-lpcap"], "peer")
     except subprocess.CalledProcessError as error:
@@ -229,12 +226,24 @@ def build_harness(folder: Path) -> tuple[ctypes.CDLL, ctypes.CDLL | None]:
     return ours, peer
 
 
+def sides_of(question: Question, checkouts: dict[str, Path], harness: ctypes.CDLL, folder: Path) -> dict[str, Side]:
+    """Every checkout's engine in every build."""
+    out: dict[str, Side] = {}
+    for number, (name, checkout) in enumerate(checkouts.items()):
+        engine = engine_text(checkout, question.ours)
+        for build, flags in builds().items():
+            source = folder / f"{question.name.replace(' ', '_').replace('/', '_')}-{number}-{build}.c"
+            out[f"{name} {build}"] = build_ours(engine, harness, source, flags)
+    return out
+
+
 def measure(
-    question: Question, harnesses: tuple[ctypes.CDLL, ctypes.CDLL | None], packets: int, runs: int, folder: Path
-) -> list[dict[str, Any]]:
+    question: Question, checkouts: dict[str, Path], harnesses: tuple[ctypes.CDLL, ctypes.CDLL | None], packets: int,
+    runs: int, folder: Path,
+) -> list[dict[str, Any]]:  # fmt: skip
     """One result per hit rate and set of packets. Raises SystemExit if the sides disagree."""
-    ours = build_ours(compile_filter(question.ours).plan, harnesses[0], folder)
-    sides = {"sevenm": ours}
+    sides = sides_of(question, checkouts, harnesses[0], folder)
+    ours = next(iter(sides))
     if harnesses[1] is not None:
         sides["libpcap"], length = build_peer(question.theirs, harnesses[1])
     results = []
@@ -251,15 +260,15 @@ def measure(
         if len(set(found.values())) != 1:
             raise SystemExit(f"{question.name} at {hit_rate:.0%}: the sides do not find the same packets: {found}")
         result: dict[str, Any] = {"filter": question.name, "hit_rate": hit_rate, "packets_in": place}
-        result["hits"] = found["sevenm"]
+        result["hits"] = found[ours]
+        print(f"{question.name}, {hit_rate:.0%} hits, in {place}")
         for name, values in times.items():
             result[name] = {"min": min(values), "median": statistics.median(values), "max": max(values), "runs": values}
-        line = f"{question.name:38} {hit_rate:4.0%} {place:6}  sevenm {_spread(result['sevenm'])}"
+            ratio = result[name]["median"] / result[ours]["median"]
+            print(f"  {name:16} {_spread(result[name])}  {ratio:5.2f}", flush=True)
         if "libpcap" in times:
             result["bpf_instructions"] = length
-            result["ratio"] = result["libpcap"]["median"] / result["sevenm"]["median"]
-            line += f"  libpcap {_spread(result['libpcap'])}  {result['ratio']:5.1f}x"
-        print(line, flush=True)
+            result["ratio"] = result["libpcap"]["median"] / result[ours]["median"]
         results.append(result)
     return results
 
@@ -272,6 +281,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--packets", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=7, help="at least 5")
+    parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="another checkout, measured in the same run")
     parser.add_argument("--json", type=Path, help="default: bench/results/filter-DATE.json")
     options = parser.parse_args()
     if options.runs < 5 or options.packets < 1:
@@ -279,16 +289,18 @@ def main() -> None:
     facts = machine_facts()
     if float(facts["load"]) > 1:
         print(f"the machine is busy (load {facts['load']} on {facts['cores']} cores): compare ratios, not times")
+    checkouts = {"sevenm": HERE.parent, **({"beside": options.beside} if options.beside else {})}
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         harnesses = build_harness(Path(name))
         for question in QUESTIONS:
-            results += measure(question, harnesses, options.packets, options.runs, Path(name))
+            results += measure(question, checkouts, harnesses, options.packets, options.runs, Path(name))
     path = options.json or HERE / "results" / f"filter-{facts['date'][:10]}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     body = {
         "question": "one filter, batched, vs libpcap: ns per packet",
         "machine": facts,
+        "checkouts": {name: str(path.resolve().name) for name, path in checkouts.items()},
         "packets": {"memory": options.packets, "cache": CACHE_PACKETS},
         "frame_bytes": [60, FRAME_MAX],
         "results": results,

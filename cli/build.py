@@ -41,8 +41,8 @@ def build(file: str, folder: str, no_gateware: bool, top: str) -> int:
     """Build the rule file FILE into the bundle DIR.
 
     A bundle holds the match function in C, the core in Verilog and as readable Amaranth source, and each schema as
-    C header, NumPy dtype and Amaranth layout. A bundle that is already there is replaced whole; any other folder is
-    left alone.
+    C header, NumPy dtype and Amaranth layout. What one of them cannot express is left out, with a warning that names
+    the rule. A bundle that is already there is replaced whole; any other folder is left alone.
 
     \b
     Example:
@@ -62,4 +62,14 @@ def build(file: str, folder: str, no_gateware: bool, top: str) -> int:
     output.show(out)
     if bundle.core is not None:
         click.echo(f"core {bundle.core.top}: latency {output.plural(bundle.core.latency_cycles, 'cycle')}")
+    for why, names in _without(bundle).items():
+        click.echo(f"warning: no {' and no '.join(names)}: {why}", err=True)
     return Exit.OK
+
+
+def _without(bundle: Bundle) -> dict[str, list[str]]:
+    """The files that a back end refused to make, by its reason."""
+    out: dict[str, list[str]] = {}
+    for name in sorted(bundle.refused):
+        out.setdefault(bundle.refused[name], []).append(name)
+    return out

@@ -47,7 +47,6 @@ class Failure(Exception):
 
 def explain(error: BaseException) -> tuple[str, Exit] | None:
     """The message and exit code of a known exception, None for one that is a fault of sevenm."""
-    from sevenm.compiler.backends.gateware.refuse import NotInGateware
     from sevenm.compiler.bundle import BundleWriteError, MissingExtra
     from sevenm.host.bundle import BundleError
     from sevenm.host.capture.format import CaptureError
@@ -63,7 +62,7 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
         return "", Exit.PIPE
     if isinstance(error, CompileError):
         return str(error), Exit.FINDINGS
-    if isinstance(error, (DeviceError, NativeMissing, MissingExtra, NotInGateware, RegistryError)):
+    if isinstance(error, (DeviceError, NativeMissing, MissingExtra, RegistryError)):
         return str(error), Exit.ENGINE
     if isinstance(error, (BundleError, BundleWriteError, CaptureError, PlanError, RingError)):
         return str(error), Exit.INPUT

@@ -231,6 +231,8 @@ STRUCTS = (
             Field("rules", "uint32_t", "rules it has"),
             Field("fired_max", "uint32_t", "most entries of sm_fired that one chunk can have"),
             Field("flags", "uint32_t", "SM_INFO_…"),
+            Field("tables", "uint32_t", "tables that it looks up: as many sm_table its context has"),
+            Field("states", "uint32_t", "states that it keeps: as many sm_state its context has"),
             Field("structure", "char", "structure digest of its Plan, 64 hexadecimal digits and a 0", 72),
         ),
         tagged=True,

@@ -17,13 +17,14 @@ from sevenm.compiler.plan import Name, Names, Plan, prune
 from sevenm.compiler.plan.graph import REBUILD, Graph
 from sevenm.compiler.plan.names import name as named
 from sevenm.compiler.plan.ops import OPS, Node
+from sevenm.compiler.refusal import Refused
 
 PRECISE_RULES = 64
 """In larger blocks a rule punts whenever a value that it reads is unknown, even if another one decides: the condition
 is shared by all rules on that value then, instead of being nearly as large as the rules."""
 
 
-class StatePunts(ValueError):
+class StatePunts(Refused):
     """State would be written by events that are punted, and decided too late; it lives on the host."""
 
 

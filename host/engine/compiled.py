@@ -101,6 +101,7 @@ class CompiledEngine:
         except (OSError, AttributeError, KeyError) as error:
             raise EngineError(f"the compiled engine cannot be loaded: {error.args[-1]}") from error
         self.abi, self.n_rules, self.fired_max = int(info.abi), int(info.rules), int(info.fired_max)
+        self.n_tables, self.n_states = int(info.tables), int(info.states)
         self.has_ports = bool(info.flags & InfoFlag.DYNAMIC_PORTS)
         self.structure: str = _FFI.string(info.structure).decode("ascii", "replace")
         self.cached = cached
@@ -133,6 +134,13 @@ class CompiledEngine:
         ):
             if found != expected:
                 raise EngineError(f"engine.c has {what} {found}, expected {expected}; build the bundle again")
+
+    def check_context(self, context: Context) -> None:
+        """Raises EngineError if the context lacks what the engine would read without asking."""
+        if self.n_tables and not context.tables:
+            raise EngineError(f"the engine looks up {self.n_tables} tables, but their rows were not given")
+        if self.n_states and not context.states:
+            raise EngineError(f"the engine keeps {self.n_states} states, but no memory for them was given")
 
     def hold(self) -> None:
         """Keeps the code mapped until ``release``. Who holds it may hold it again, also after ``close``. Raises
@@ -167,6 +175,7 @@ class CompiledEngine:
             self.release()
 
     def _run(self, batch: EventBatch, rules: Sequence[Actions], context: Context) -> Decisions:
+        self.check_context(context)
         n = len(batch)
         chunks = np.empty(words(n), CHUNK_DTYPE)
         ports = np.zeros(n, np.uint16) if self.has_ports else None

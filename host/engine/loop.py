@@ -75,6 +75,7 @@ class Program(CStruct):
             raise ValueError(f"the engine has {engine.n_rules} rules, the accounts {len(accounts.actions)}")
         if not 0 <= generation < 1 << 32:
             raise ValueError(f"generation must be 32 bits, not {generation}")
+        engine.check_context(context)
         engine.hold()
         self.engine: CompiledEngine | None = engine
         self.accounts, self.generation, self.outlets = accounts, generation, tuple(outlets)

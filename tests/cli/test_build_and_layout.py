@@ -35,6 +35,23 @@ def test_build_with_gateware_states_the_latency(sevenm: Sevenm, rules: Path, tmp
     assert "module sevenm_core(" in (folder / "core.v").read_text()
 
 
+def test_what_gateware_cannot_do_is_left_out_with_a_warning_that_names_the_rule(sevenm: Sevenm, tmp_path: Path) -> None:
+    file, folder = tmp_path / "again.7m", tmp_path / "again.bundle"
+    file.write_text(
+        "rules r on packet first { rule again: prev(tcp.dstport per ip.src keys 64) == 22 => deliver again }"
+    )
+    done = sevenm("build", file, "-o", folder)
+    why = (
+        "rule again asks for state (known), which gateware does not do; "
+        "put the rule into a file of its own for the host"
+    )
+    assert (done.code, done.err) == (0, f"warning: no core.py and no core.v: {why}\n")
+    assert sorted(Bundle.open(folder).files) == ["engine.c", "plan.json", "rows.json"]
+    refused = sevenm("run", folder, "-r", "examples/capture/office.pcap", "--engine", "rtl")
+    assert (refused.code, refused.out) == (4, "")
+    assert why in refused.err
+
+
 def test_folder_of_something_else_is_left_alone(sevenm: Sevenm, rules: Path, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("years of work")

@@ -18,6 +18,7 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.engine.compiled import load_engine
 from sevenm.host.engine.decisions import Decisions
 from sevenm.sim.packets import batch as generated
+from sevenm.sim.plan_contents import contents_of
 from sevenm.sim.rule_sets import RuleSets
 
 pytestmark = pytest.mark.needs("compiler")
@@ -28,7 +29,7 @@ def decided(plan: Plan, batch: EventBatch) -> tuple[Decisions, reference.Decisio
     """The engine's answer and the reference's, which are the same."""
     engine = load_engine(emit(plan).encode(), plan.structure, len(plan.rules))
     try:
-        got = engine.run(batch, plan.rules)
+        got = engine.run(batch, plan.rules, contents_of(plan, engine).context)
     finally:
         engine.close()
     e = batch.events
@@ -49,7 +50,7 @@ def frames() -> EventBatch:
 
 
 def test_generated_rule_sets_match_the_reference(frames: EventBatch) -> None:
-    text = "\n".join(RuleSets(random.Random(seed)).block(f"b{seed}") for seed in range(12))
+    text = "\n".join(RuleSets(random.Random(seed)).block(f"b{seed}").text for seed in range(12))
     got, _ = decided(compile_text(text, "several").plan, frames)
     assert got.fired.any(axis=1).sum() > 10
 

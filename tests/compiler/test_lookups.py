@@ -19,8 +19,8 @@ from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.reference import Memories
 from sevenm.host.batch import EventBatch
 from sevenm.host.engine.compiled import CompiledEngine
-from sevenm.host.engine.context import Contents, Memory
-from sevenm.host.engine.rows import Column, Key, TableShape
+from sevenm.host.engine.context import Contents
+from sevenm.sim.plan_contents import contents_of
 from sevenm.sim.random_tables import near_keys, random_table, with_random_rows
 
 pytestmark = pytest.mark.needs("compiler")
@@ -48,21 +48,6 @@ def compiled(plan: Plan, folder: Path, flags: Sequence[str] = ("-O1",), source: 
     engine = CompiledEngine(path.with_suffix(".so"), False)
     engine.check(plan.structure, len(plan.rules))
     return engine
-
-
-def shape_of(table: Table) -> TableShape:
-    return TableShape(
-        table.name,
-        tuple(Key(key.kind, key.width) for key in table.keys),
-        tuple(Column(column.name, column.lo, column.hi) for column in table.values),
-        table.most,
-    )
-
-
-def contents_of(plan: Plan, engine: CompiledEngine) -> Contents:
-    names = [state.name for state in plan.states]
-    memory = Memory(names, [engine.state_bytes(number) for number in range(len(names))])
-    return Contents.of([shape_of(t) for t in plan.tables], [t.content() for t in plan.tables], memory)
 
 
 class Builder:

@@ -17,10 +17,9 @@ from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import Device, start
 from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.compiled import CompiledEngine, find_compiler
-from sevenm.host.engine.context import Contents, Memory
 from sevenm.host.engine.decisions import Decisions
-from sevenm.host.engine.rows import Column, Key, TableShape
 from sevenm.sim.packets import batch as generated
+from sevenm.sim.plan_contents import contents_of
 from sevenm.sim.reference_device import ReferenceDevice
 from sevenm.sim.rtl_device import RtlDevice
 
@@ -77,19 +76,7 @@ def host_engine(tmp_path: Path) -> Callable[[Plan, EventBatch], Decisions]:
         subprocess.run([*find_compiler()[:1], *flags, str(source), "-o", str(library)], check=True)
         engine = CompiledEngine(library, False)
         engine.check(plan.structure, len(plan.rules))
-        sizes = [engine.state_bytes(number) for number in range(len(plan.states))]
-        shapes = [
-            TableShape(
-                t.name,
-                tuple(Key(key.kind, key.width) for key in t.keys),
-                tuple(Column(column.name, column.lo, column.hi) for column in t.values),
-                t.most,
-            )
-            for t in plan.tables
-        ]
-        memory = Memory([state.name for state in plan.states], sizes)
-        contents = Contents.of(shapes, [t.content() for t in plan.tables], memory)
-        return engine.run(events, plan.rules, contents.context)
+        return engine.run(events, plan.rules, contents_of(plan, engine).context)
 
     return run
 

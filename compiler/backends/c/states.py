@@ -79,7 +79,8 @@ class States:
             return
         state = self._states[number]
         used = {cell: ref for cell, ref in sorted(self._old[number].items()) if ref in forms.guards}
-        ident = forms.names.unique(f"step_{identifier('state', state.name)}").removeprefix("step_")
+        short = identifier("state", state.name.split(" per ")[0])
+        ident = forms.names.unique(f"step_{short}").removeprefix("step_")
         if not self._entries:
             forms.program.functions.append(_crc_text())
         self._entries[number] = f"struct {ident}_entry"
@@ -123,6 +124,7 @@ def _text(ident: str, state: State, used: list[int]) -> str:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True)
     return environment.from_string((_HERE / "state.c.j2").read_text()).render(
         name=ident,
+        whole=identifier("state", state.name),
         sets=state.sets,
         ways=state.ways,
         ttl=CType(64, False).literal(state.ttl_ns) if state.ttl_ns else None,

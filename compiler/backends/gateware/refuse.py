@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sevenm.compiler.plan import Plan
+from sevenm.compiler.refusal import Refused
 
-REFUSED = {
+LACKS = {
     "old": "reads state",
     "known": "asks for state",
     "quo": "divides by a value that the event brings",
@@ -13,10 +14,10 @@ REFUSED = {
 """Operations that gateware has not, and what a rule with one does."""
 TABLE_ROWS_MAX = 4096
 """Most rows of a table that become comparisons."""
-_HINT = "build with --no-gateware, or put the rule into a file of its own for the host"
+_HINT = "put the rule into a file of its own for the host"
 
 
-class NotInGateware(ValueError):
+class NotInGateware(Refused):
     """The Plan asks for what gateware does not do; the message says what, and which rule wants it."""
 
 
@@ -26,12 +27,12 @@ def refuse(plan: Plan) -> None:
     needs: list[str | None] = []
     for node in plan.nodes:
         inner = next((needs[a] for a in node.args if needs[a]), None)
-        needs.append(node.op if node.op in REFUSED else inner)
+        needs.append(node.op if node.op in LACKS else inner)
     wanted = [(f"rule {rule.name}", ref) for rule in plan.rules for ref in (rule.when, *rule.operands)]
     for what, ref in (*wanted, ("parse.malformed", plan.malformed), ("parse.truncated", plan.truncated)):
         op = needs[ref]
         if op is not None:
-            raise NotInGateware(f"{what} {REFUSED[op]} ({op}), which gateware does not do; {_HINT}")
+            raise NotInGateware(f"{what} {LACKS[op]} ({op}), which gateware does not do; {_HINT}")
     if plan.states:
         raise NotInGateware(f"state {plan.states[0].name} is kept by the host only; {_HINT}")
     for table in plan.tables:

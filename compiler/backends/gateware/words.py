@@ -15,7 +15,7 @@ from sevenm.compiler.plan import Plan
 from sevenm.compiler.plan.ops import Node, complete
 from sevenm.hdl import pipeline
 
-from .refuse import REFUSED
+from .refuse import LACKS
 
 LINE = 118
 """Characters of a line."""
@@ -206,7 +206,7 @@ CASES: Mapping[str, Callable[[Words, Node], Text]] = {
     "lt": Words._compare, "all": Words._junction, "any": Words._junction, "not": Words._not, "mux": Words._mux,
     "member": Words._member,
 }  # fmt: skip
-complete(CASES, "gateware", refuses=(*REFUSED, "hit", "value"))
+complete(CASES, "gateware", refuses=(*LACKS, "hit", "value"))
 
 
 def number(value: int, digits: int = 0) -> str:

@@ -49,7 +49,7 @@ def plans() -> Iterator[Plan]:
     yield compile_text((EXAMPLES / "edge.7m").read_text(), "edge").plan
     yield compile_text((EXAMPLES / "alarms.7m").read_text(), "alarms").plan
     for seed in range(6):
-        blocks = "\n".join(RuleSets(random.Random(seed)).block(f"b{n}") for n in range(5))
+        blocks = "\n".join(RuleSets(random.Random(seed)).block(f"b{n}").text for n in range(5))
         yield compile_text(blocks, f"seed{seed}").plan
 
 

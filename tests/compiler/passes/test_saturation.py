@@ -69,7 +69,7 @@ def test_what_lies_past_16_bits_is_counted_in_32(text: str) -> None:
 def test_where_16_bits_are_said_to_be_enough_they_are() -> None:
     narrow = 0
     for seed in range(8):
-        text = "\n".join(RuleSets(random.Random(seed)).block(f"b{n}") for n in range(3))
+        text = "\n".join(RuleSets(random.Random(seed)).block(f"b{n}").text for n in range(3))
         plan = compile_text(text, f"seed{seed}").plan
         if captured_most(plan) == NARROW:
             narrow += 1

@@ -20,35 +20,35 @@
 
 /* ---- Tables of constants ---------------------------------------------------------------------------------------- */
 
-static const u16 types_1_low[3] = {
+static const u16 ethertype_1_low[3] = {
     (u16)0x8100u, (u16)0x88a8u, (u16)0x9100u,
 };
 
-static const u16 types_1_span[3] = {
+static const u16 ethertype_1_span[3] = {
     (u16)0u, (u16)0u, (u16)0u,
 };
 
-static const u16 types_2_low[3] = {
+static const u16 ethertype_2_low[3] = {
     (u16)0x8100u, (u16)0x88a8u, (u16)0x9100u,
 };
 
-static const u16 types_2_span[3] = {
+static const u16 ethertype_2_span[3] = {
     (u16)0u, (u16)0u, (u16)0u,
 };
 
-static const u8 l3_at_6_8_low[4] = {
+static const u8 ext1_kind_low[4] = {
     (u8)0u, (u8)43u, (u8)51u, (u8)60u,
 };
 
-static const u8 l3_at_6_8_span[4] = {
+static const u8 ext1_kind_span[4] = {
     (u8)0u, (u8)1u, (u8)0u, (u8)0u,
 };
 
-static const u8 ip6_ext1_next_kind_low[4] = {
+static const u8 ext2_kind_low[4] = {
     (u8)0u, (u8)43u, (u8)51u, (u8)60u,
 };
 
-static const u8 ip6_ext1_next_kind_span[4] = {
+static const u8 ext2_kind_span[4] = {
     (u8)0u, (u8)1u, (u8)0u, (u8)0u,
 };
 
@@ -127,7 +127,7 @@ REACH(reach_u16, captured_t, const u16 *base COMMA, base[i])
 #define AHEAD 32u /* packets whose first line is fetched before it is needed */
 static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
 {
-    u16 *const types_1 = c->u16_[0], *const types_2 = c->u16_[1];
+    u16 *const ethertype_1 = c->u16_[0], *const ethertype_2 = c->u16_[1];
     const unsigned last = n - 1;
     for (unsigned i = 0; i < n; i++) {
         const sm_event *event = c->events + i;
@@ -138,15 +138,15 @@ static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
         c->size[i] = (u16)(event->wire_len < SM_SIZE_MAX ? event->wire_len : SM_SIZE_MAX);
         if (__builtin_expect(event->cap_len < 18, 0))
             p = stand_in(c, i, event->cap_len, p, 0, 18);
-        types_1[i] = get_u16(p + 12);
-        types_2[i] = get_u16(p + 16);
+        ethertype_1[i] = get_u16(p + 12);
+        ethertype_2[i] = get_u16(p + 16);
     }
     for (unsigned i = n; i < LANES; i++) {
         c->at[i] = c->at[last];
         c->captured[i] = c->captured[last];
         c->size[i] = c->size[last];
-        types_1[i] = types_1[last];
-        types_2[i] = types_2[last];
+        ethertype_1[i] = ethertype_1[last];
+        ethertype_2[i] = ethertype_2[last];
     }
 }
 
@@ -173,51 +173,51 @@ INLINE u64 take(struct columns *restrict c, u64 events, uint32_t rule)
 static void stage_0(struct columns *restrict c)
 {
     u8 *const v23 = c->u8_[0], *const l3 = c->u8_[1], *const l3_at_9_8 = c->u8_[0];
-    u8 *const after_l3 = c->u8_[2], *const l3_at_0_8 = c->u8_[3], *const l3_at_6_8 = c->u8_[4];
-    u8 *const l3_at_0_8_bits_4_7 = c->u8_[5], *const ip6_ext1_offset = c->u8_[6], *const l3_plus_48 = c->u8_[7];
-    u8 *const l3_at_41_8 = c->u8_[7], *const l3_at_40_8 = c->u8_[7], *const after_ip6_ext1_next_offset = c->u8_[6];
-    u8 *const ip_words = c->u8_[5], *const ip6_ext1_next_kind = c->u8_[3], *const ip6_ext1_next_offset_at_1_8 = c->u8_[4];
-    u8 *const ip6_ext1_next_offset_at_0_8 = c->u8_[4], *const ip6_ext2_next_kind = c->u8_[7], *const l4_kind = c->u8_[3];
-    u8 *const ip_words_times_4 = c->u8_[2], *const ip_l4 = c->u8_[5], *const after_l4_base = c->u8_[1];
-    u16 *const types_1 = c->u16_[0], *const types_2 = c->u16_[1], *const types_3 = c->u16_[2];
+    u8 *const after_l3 = c->u8_[2], *const l3_at_0_8 = c->u8_[3], *const ext1_kind = c->u8_[4];
+    u8 *const l3_version = c->u8_[5], *const ext1_start = c->u8_[6], *const l3_plus_48 = c->u8_[7];
+    u8 *const l3_at_41_8 = c->u8_[7], *const l3_at_40_8 = c->u8_[7], *const after_ext2_start = c->u8_[6];
+    u8 *const ip_words = c->u8_[5], *const ext2_kind = c->u8_[3], *const ext2_start_at_1_8 = c->u8_[4];
+    u8 *const ext2_start_at_0_8 = c->u8_[4], *const ipv6_protocol = c->u8_[7], *const l4_protocol = c->u8_[3];
+    u8 *const ip_words_times_4 = c->u8_[2], *const ip_l4 = c->u8_[5], *const after_l4 = c->u8_[1];
+    u16 *const ethertype_1 = c->u16_[0], *const ethertype_2 = c->u16_[1], *const ethertype_3 = c->u16_[2];
     u16 *const l3_at_4_16 = c->u16_[3], *const v19 = c->u16_[4], *const ethertype = c->u16_[0];
-    u16 *const ip6_end = c->u16_[3], *const l3_plus_48_u16 = c->u16_[4], *const l3_at_41_8_plus_2 = c->u16_[4];
+    u16 *const ipv6_end = c->u16_[3], *const l3_plus_48_u16 = c->u16_[4], *const l3_at_41_8_plus_2 = c->u16_[4];
     u16 *const l3_at_41_8_plus_2_times_4 = c->u16_[2], *const l3_at_41_8_plus_1 = c->u16_[4], *const l3_at_41_8_plus_1_times_8 = c->u16_[1];
-    u16 *const v70 = c->u16_[4], *const ip6_ext1_length = c->u16_[1], *const ip6_ext1_after = c->u16_[4];
-    u16 *const ip6_ext1_offset_u16 = c->u16_[1], *const ip6_ext1_next_offset = c->u16_[2], *const l3_at_42_16 = c->u16_[0];
-    u16 *const ip6_ext1_fragment_offset = c->u16_[1], *const ip6_ext1_next_offset_plus_8 = c->u16_[1], *const ip6_ext1_next_offset_at_1_8_plus_2 = c->u16_[1];
-    u16 *const ip6_ext1_next_offset_at_1_8_plus_2_times_4 = c->u16_[0], *const ip6_ext1_next_offset_at_1_8_plus_1 = c->u16_[1], *const ip6_ext1_next_offset_at_1_8_plus_1_times_8 = c->u16_[4];
-    u16 *const v111 = c->u16_[1], *const ip6_ext2_length = c->u16_[4], *const ip6_ext2_after = c->u16_[1];
-    u16 *const ip6_ext2_next_offset = c->u16_[3], *const l3_at_6_16 = c->u16_[1], *const ip_total = c->u16_[4];
-    u16 *const ip_l4_u16 = c->u16_[0], *const ip_fragment = c->u16_[5], *const l4_base = c->u16_[4];
-    u16 *const l4_end = c->u16_[3], *const l4_base_plus_20 = c->u16_[5], *const ip6_ext1_next_offset_at_2_16 = c->u16_[0];
-    u16 *const ip6_ext2_fragment_offset = c->u16_[2], *const tcp_dstport = c->u16_[2];
-    u32 *const raw_l3_at_0_8 = c->u32_[0], *const raw_l3_at_4_16 = c->u32_[1], *const ip6_ext1_offset_plus_l3_at_4_16 = c->u32_[2];
-    u32 *const size_u32 = c->u32_[3], *const ip6_declared = c->u32_[4], *const captured_u32 = c->u32_[2];
-    u32 *const v50 = c->u32_[5], *const l3_plus_ip_total = c->u32_[0], *const ip_declared = c->u32_[1];
-    u32 *const declared = c->u32_[0], *const v168 = c->u32_[4];
+    u16 *const v70 = c->u16_[4], *const ext1_len = c->u16_[1], *const ext1_end = c->u16_[4];
+    u16 *const ext1_start_u16 = c->u16_[1], *const ext2_start = c->u16_[2], *const l3_at_42_16 = c->u16_[0];
+    u16 *const l3_at_42_16_bits_3_15 = c->u16_[1], *const ext2_start_plus_8 = c->u16_[1], *const ext2_start_at_1_8_plus_2 = c->u16_[1];
+    u16 *const ext2_start_at_1_8_plus_2_times_4 = c->u16_[0], *const ext2_start_at_1_8_plus_1 = c->u16_[1], *const ext2_start_at_1_8_plus_1_times_8 = c->u16_[4];
+    u16 *const v111 = c->u16_[1], *const ext2_len = c->u16_[4], *const ext2_end = c->u16_[1];
+    u16 *const ipv6_l4 = c->u16_[3], *const l3_at_6_16 = c->u16_[1], *const ip_len = c->u16_[4];
+    u16 *const ip_l4_u16 = c->u16_[0], *const ip_frag_offset = c->u16_[5], *const l4 = c->u16_[4];
+    u16 *const l4_end = c->u16_[3], *const l4_plus_20 = c->u16_[5], *const ext2_start_at_2_16 = c->u16_[0];
+    u16 *const ext2_start_at_2_16_bits_3_15 = c->u16_[2], *const tcp_dstport = c->u16_[2];
+    u32 *const raw_l3_at_0_8 = c->u32_[0], *const raw_l3_at_4_16 = c->u32_[1], *const ext1_start_plus_l3_at_4_16 = c->u32_[2];
+    u32 *const size_u32 = c->u32_[3], *const ipv6_len_end = c->u32_[4], *const captured_u32 = c->u32_[2];
+    u32 *const v50 = c->u32_[5], *const l3_plus_ip_len = c->u32_[0], *const ip_end = c->u32_[1];
+    u32 *const l3_end = c->u32_[0], *const v168 = c->u32_[4];
     u64 moved;
     u64 w_captured_lt_14 = ltk_u16(c->captured, (u16)14u);
-    settle_u16(types_1, ~w_captured_lt_14, 1, 0, (u16)0xffffu);
+    settle_u16(ethertype_1, ~w_captured_lt_14, 1, 0, (u16)0xffffu);
     u64 w_captured_lt_18 = ltk_u16(c->captured, (u16)18u);
-    settle_u16(types_2, ~w_captured_lt_18, 1, 0, (u16)0xffffu);
+    settle_u16(ethertype_2, ~w_captured_lt_18, 1, 0, (u16)0xffffu);
     u64 w_captured_lt_22 = ltk_u16(c->captured, (u16)22u);
-    u64 w_types_1_in_33024_34984_37120 = in_ranges_u16(types_1, types_1_low, types_1_span, 3);
-    u64 w_types_2_in_33024_34984_37120 = 0;
-    if (~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_types_1_in_33024_34984_37120) {
+    u64 w_ethertype_1_in_33024_34984_37120 = in_ranges_u16(ethertype_1, ethertype_1_low, ethertype_1_span, 3);
+    u64 w_ethertype_2_in_33024_34984_37120 = 0;
+    if (~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_ethertype_1_in_33024_34984_37120) {
         moved = reach(c, 20, 22);
         EACH { /* gather */
             const u8 *p = (const u8 *)(c->at[i]);
-            types_3[i] = get_u16(p + 20);
+            ethertype_3[i] = get_u16(p + 20);
         }
         lead_back(c, moved);
-        w_types_2_in_33024_34984_37120 = in_ranges_u16(types_2, types_2_low, types_2_span, 3);
-        settle_u16(types_3, ~w_captured_lt_22, 1, 0, (u16)0xffffu);
+        w_ethertype_2_in_33024_34984_37120 = in_ranges_u16(ethertype_2, ethertype_2_low, ethertype_2_span, 3);
+        settle_u16(ethertype_3, ~w_captured_lt_22, 1, 0, (u16)0xffffu);
     }
-    u64 w_tags_2 = ~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_types_1_in_33024_34984_37120 & w_types_2_in_33024_34984_37120;
-    u64 w_tags_1 = ~w_captured_lt_14 & ~w_captured_lt_18 & w_types_1_in_33024_34984_37120;
-    muxkk_u8(v23, w_tags_1, (u8)18u, (u8)14u);
-    muxkc_u8(l3, w_tags_2, (u8)22u, v23);
+    u64 w_vlan_2 = ~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_ethertype_1_in_33024_34984_37120 & w_ethertype_2_in_33024_34984_37120;
+    u64 w_vlan_1 = ~w_captured_lt_14 & ~w_captured_lt_18 & w_ethertype_1_in_33024_34984_37120;
+    muxkk_u8(v23, w_vlan_1, (u8)18u, (u8)14u);
+    muxkc_u8(l3, w_vlan_2, (u8)22u, v23);
     moved = reach_u8(c, l3, 0, 10);
     EACH { /* gather */
         const u8 *p = (const u8 *)(c->at[i] + l3[i]);
@@ -230,31 +230,31 @@ static void stage_0(struct columns *restrict c)
     u64 w_captured_lt_l3_plus_1 = ltk_u8(after_l3, 1);
     take_u32_u8(l3_at_0_8, raw_l3_at_0_8, ~w_captured_lt_l3_plus_1, 0x80808000u, 0, 0, (u8)255u);
     u64 w_captured_lt_l3_plus_7 = ltk_u8(after_l3, 7);
-    take_u32_u8(l3_at_6_8, raw_l3_at_4_16, ~w_captured_lt_l3_plus_7, 0x80808002u, 0, 16, (u8)255u);
+    take_u32_u8(ext1_kind, raw_l3_at_4_16, ~w_captured_lt_l3_plus_7, 0x80808002u, 0, 16, (u8)255u);
     u64 w_captured_lt_l3_plus_6 = ltk_u8(after_l3, 6);
     take_u32_u16(l3_at_4_16, raw_l3_at_4_16, ~w_captured_lt_l3_plus_6, 0x80800001u, 1, 16, (u16)0xffffu);
-    muxcc_u16(v19, w_tags_1, types_2, types_1);
-    muxcc_u16(ethertype, w_tags_2, types_3, v19);
+    muxcc_u16(v19, w_vlan_1, ethertype_2, ethertype_1);
+    muxcc_u16(ethertype, w_vlan_2, ethertype_3, v19);
     u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
-    u64 w_captured_lt_ip6_ext1_offset = ltk_u8(after_l3, 40);
-    EACH l3_at_0_8_bits_4_7[i] = (u8)((l3_at_0_8[i] >> 4));
-    u64 w_ip6_sound = eqk_u8(l3_at_0_8_bits_4_7, (u8)6u);
-    u64 w_l3_at_6_8_in_0_43_44_51_60 = in_ranges_u8(l3_at_6_8, l3_at_6_8_low, l3_at_6_8_span, 4);
+    u64 w_captured_lt_ext1_start = ltk_u8(after_l3, 40);
+    EACH l3_version[i] = (u8)((l3_at_0_8[i] >> 4));
+    u64 w_l3_version_eq_6 = eqk_u8(l3_version, (u8)6u);
+    u64 w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low, ext1_kind_span, 4);
     u64 w_l3_at_4_16_eq_0 = eqk_u16(l3_at_4_16, (u16)0u);
-    EACH ip6_ext1_offset[i] = (u8)((u32)l3[i] + 40u);
-    EACH ip6_ext1_offset_plus_l3_at_4_16[i] = (u32)((u32)ip6_ext1_offset[i] + (u32)l3_at_4_16[i]);
+    EACH ext1_start[i] = (u8)((u32)l3[i] + 40u);
+    EACH ext1_start_plus_l3_at_4_16[i] = (u32)((u32)ext1_start[i] + (u32)l3_at_4_16[i]);
     EACH size_u32[i] = (u32)c->size[i];
-    muxcc_u32(ip6_declared, w_l3_at_4_16_eq_0, size_u32, ip6_ext1_offset_plus_l3_at_4_16);
+    muxcc_u32(ipv6_len_end, w_l3_at_4_16_eq_0, size_u32, ext1_start_plus_l3_at_4_16);
     EACH captured_u32[i] = (u32)c->captured[i];
-    u64 w_captured_lt_ip6_declared = lt_u32(captured_u32, ip6_declared);
-    muxcc_u32(v50, w_captured_lt_ip6_declared, captured_u32, ip6_declared);
-    EACH ip6_end[i] = (u16)((u32)v50[i] & 0xffffu);
+    u64 w_captured_lt_ipv6_len_end = lt_u32(captured_u32, ipv6_len_end);
+    muxcc_u32(v50, w_captured_lt_ipv6_len_end, captured_u32, ipv6_len_end);
+    EACH ipv6_end[i] = (u16)((u32)v50[i] & 0xffffu);
     EACH l3_plus_48[i] = (u8)((u32)l3[i] + 48u);
     EACH l3_plus_48_u16[i] = (u16)l3_plus_48[i];
-    u64 w_ip6_end_lt_l3_plus_48 = lt_u16(ip6_end, l3_plus_48_u16);
-    u64 w_l3_at_6_8_eq_44 = eqk_u8(l3_at_6_8, (u8)44u);
-    u64 w_captured_lt_l3_plus_42 = 0, w_l3_at_6_8_eq_51 = 0;
-    if ((~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & w_l3_at_6_8_in_0_43_44_51_60 & ~w_ip6_end_lt_l3_plus_48) && (~w_l3_at_6_8_eq_44)) {
+    u64 w_ipv6_end_lt_l3_plus_48 = lt_u16(ipv6_end, l3_plus_48_u16);
+    u64 w_ext1_kind_eq_44 = eqk_u8(ext1_kind, (u8)44u);
+    u64 w_captured_lt_l3_plus_42 = 0, w_ext1_kind_eq_51 = 0;
+    if ((~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48) && (~w_ext1_kind_eq_44)) {
         moved = reach_u8(c, l3, 41, 42);
         EACH { /* gather */
             const u8 *p = (const u8 *)(c->at[i] + l3[i]);
@@ -263,15 +263,15 @@ static void stage_0(struct columns *restrict c)
         lead_back(c, moved);
         w_captured_lt_l3_plus_42 = ltk_u8(after_l3, 42);
         settle_u8(l3_at_41_8, ~w_captured_lt_l3_plus_42, 0, 0, (u8)255u);
-        w_l3_at_6_8_eq_51 = eqk_u8(l3_at_6_8, (u8)51u);
+        w_ext1_kind_eq_51 = eqk_u8(ext1_kind, (u8)51u);
         EACH l3_at_41_8_plus_2[i] = (u16)((u32)l3_at_41_8[i] + 2u);
         EACH l3_at_41_8_plus_2_times_4[i] = (u16)((u32)l3_at_41_8_plus_2[i] * 4u);
         EACH l3_at_41_8_plus_1[i] = (u16)((u32)l3_at_41_8[i] + 1u);
         EACH l3_at_41_8_plus_1_times_8[i] = (u16)((u32)l3_at_41_8_plus_1[i] * 8u);
-        muxcc_u16(v70, w_l3_at_6_8_eq_51, l3_at_41_8_plus_2_times_4, l3_at_41_8_plus_1_times_8);
+        muxcc_u16(v70, w_ext1_kind_eq_51, l3_at_41_8_plus_2_times_4, l3_at_41_8_plus_1_times_8);
     }
-    u64 w_captured_lt_l3_plus_41 = 0, w_ip6_end_lt_ip6_ext1_after = 0;
-    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & w_l3_at_6_8_in_0_43_44_51_60 & ~w_ip6_end_lt_l3_plus_48) {
+    u64 w_captured_lt_l3_plus_41 = 0, w_ipv6_end_lt_ext1_end = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48) {
         moved = reach_u8(c, l3, 40, 41);
         EACH { /* gather */
             const u8 *p = (const u8 *)(c->at[i] + l3[i]);
@@ -280,30 +280,30 @@ static void stage_0(struct columns *restrict c)
         lead_back(c, moved);
         w_captured_lt_l3_plus_41 = ltk_u8(after_l3, 41);
         settle_u8(l3_at_40_8, ~w_captured_lt_l3_plus_41, 0, 0, (u8)255u);
-        muxkc_u16(ip6_ext1_length, w_l3_at_6_8_eq_44, (u16)8u, v70);
-        EACH ip6_ext1_after[i] = (u16)((u32)ip6_ext1_offset[i] + (u32)ip6_ext1_length[i]);
-        w_ip6_end_lt_ip6_ext1_after = lt_u16(ip6_end, ip6_ext1_after);
+        muxkc_u16(ext1_len, w_ext1_kind_eq_44, (u16)8u, v70);
+        EACH ext1_end[i] = (u16)((u32)ext1_start[i] + (u32)ext1_len[i]);
+        w_ipv6_end_lt_ext1_end = lt_u16(ipv6_end, ext1_end);
     }
-    u64 w_ip6_ext1_whole = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & w_l3_at_6_8_in_0_43_44_51_60 & ~w_ip6_end_lt_l3_plus_48 & ~w_ip6_end_lt_ip6_ext1_after;
-    EACH ip6_ext1_offset_u16[i] = (u16)ip6_ext1_offset[i];
-    muxcc_u16(ip6_ext1_next_offset, w_ip6_ext1_whole, ip6_ext1_after, ip6_ext1_offset_u16);
-    room_u16(after_ip6_ext1_next_offset, c->captured, ip6_ext1_next_offset);
+    u64 w_ext1_whole = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48 & ~w_ipv6_end_lt_ext1_end;
+    EACH ext1_start_u16[i] = (u16)ext1_start[i];
+    muxcc_u16(ext2_start, w_ext1_whole, ext1_end, ext1_start_u16);
+    room_u16(after_ext2_start, c->captured, ext2_start);
     u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
     u64 w_captured_lt_l3_plus_20 = ltk_u8(after_l3, 20);
-    u64 w_l3_at_0_8_bits_4_7_eq_4 = eqk_u8(l3_at_0_8_bits_4_7, (u8)4u);
+    u64 w_l3_version_eq_4 = eqk_u8(l3_version, (u8)4u);
     u64 w_captured_lt_l3_plus_10 = 0, w_ip_words_lt_5 = 0;
-    if (~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_at_0_8_bits_4_7_eq_4) {
+    if (~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4) {
         w_captured_lt_l3_plus_10 = ltk_u8(after_l3, 10);
         settle_u8(l3_at_9_8, ~w_captured_lt_l3_plus_10, 0, 0, (u8)255u);
         EACH ip_words[i] = (u8)((u32)l3_at_0_8[i] & 15u);
         w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
     }
-    u64 w_ip = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_at_0_8_bits_4_7_eq_4 & ~w_ip_words_lt_5;
-    u64 w_ip6_ext1_is_extension = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & w_l3_at_6_8_in_0_43_44_51_60;
-    u64 w89 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & ~w_ip6_ext1_is_extension;
-    u64 w90 = w_ip6_ext1_whole | w89;
-    u64 w_captured_lt_l3_plus_44 = 0, w_ip6_ext1_fragment_offset_eq_0 = 0;
-    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & w_l3_at_6_8_eq_44) {
+    u64 w_ip = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5;
+    u64 w_ext1 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext;
+    u64 w89 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & ~w_ext1;
+    u64 w90 = w_ext1_whole | w89;
+    u64 w_captured_lt_l3_plus_44 = 0, w_l3_at_42_16_bits_3_15_eq_0 = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_kind_eq_44) {
         moved = reach_u8(c, l3, 42, 44);
         EACH { /* gather */
             const u8 *p = (const u8 *)(c->at[i] + l3[i]);
@@ -312,126 +312,126 @@ static void stage_0(struct columns *restrict c)
         lead_back(c, moved);
         w_captured_lt_l3_plus_44 = ltk_u8(after_l3, 44);
         settle_u16(l3_at_42_16, ~w_captured_lt_l3_plus_44, 1, 0, (u16)0xffffu);
-        EACH ip6_ext1_fragment_offset[i] = (u16)((l3_at_42_16[i] >> 3));
-        w_ip6_ext1_fragment_offset_eq_0 = eqk_u16(ip6_ext1_fragment_offset, (u16)0u);
+        EACH l3_at_42_16_bits_3_15[i] = (u16)((l3_at_42_16[i] >> 3));
+        w_l3_at_42_16_bits_3_15_eq_0 = eqk_u16(l3_at_42_16_bits_3_15, (u16)0u);
     }
-    u64 w87 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ip6_ext1_offset & w_ip6_sound & w_l3_at_6_8_eq_44 & ~w_ip6_ext1_fragment_offset_eq_0;
-    muxcc_u8(ip6_ext1_next_kind, w_ip6_ext1_whole, l3_at_40_8, l3_at_6_8);
-    u64 w_ip6_ext1_next_kind_in_0_43_44_51_60 = in_ranges_u8(ip6_ext1_next_kind, ip6_ext1_next_kind_low, ip6_ext1_next_kind_span, 4);
-    EACH ip6_ext1_next_offset_plus_8[i] = (u16)((u32)ip6_ext1_next_offset[i] + 8u);
-    u64 w_ip6_end_lt_ip6_ext1_next_offset_plus_8 = lt_u16(ip6_end, ip6_ext1_next_offset_plus_8);
-    u64 w_ip6_ext1_next_kind_eq_44 = eqk_u8(ip6_ext1_next_kind, (u8)44u);
-    u64 w_captured_lt_ip6_ext1_next_offset_plus_2 = 0, w_ip6_ext1_next_kind_eq_51 = 0;
-    if ((~w87 & w90 & w_ip6_ext1_next_kind_in_0_43_44_51_60 & ~w_ip6_end_lt_ip6_ext1_next_offset_plus_8) && (~w_ip6_ext1_next_kind_eq_44)) {
-        moved = reach_u16(c, ip6_ext1_next_offset, 1, 2);
+    u64 w_ext1_later = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_kind_eq_44 & ~w_l3_at_42_16_bits_3_15_eq_0;
+    muxcc_u8(ext2_kind, w_ext1_whole, l3_at_40_8, ext1_kind);
+    u64 w_ext2_is_ext = in_ranges_u8(ext2_kind, ext2_kind_low, ext2_kind_span, 4);
+    EACH ext2_start_plus_8[i] = (u16)((u32)ext2_start[i] + 8u);
+    u64 w_ipv6_end_lt_ext2_start_plus_8 = lt_u16(ipv6_end, ext2_start_plus_8);
+    u64 w_ext2_kind_eq_44 = eqk_u8(ext2_kind, (u8)44u);
+    u64 w_captured_lt_ext2_start_plus_2 = 0, w_ext2_kind_eq_51 = 0;
+    if ((~w_ext1_later & w90 & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8) && (~w_ext2_kind_eq_44)) {
+        moved = reach_u16(c, ext2_start, 1, 2);
         EACH { /* gather */
-            const u8 *p = (const u8 *)(c->at[i] + ip6_ext1_next_offset[i]);
-            ip6_ext1_next_offset_at_1_8[i] = get_u8(p + 1);
+            const u8 *p = (const u8 *)(c->at[i] + ext2_start[i]);
+            ext2_start_at_1_8[i] = get_u8(p + 1);
         }
         lead_back(c, moved);
-        w_captured_lt_ip6_ext1_next_offset_plus_2 = ltk_u8(after_ip6_ext1_next_offset, 2);
-        settle_u8(ip6_ext1_next_offset_at_1_8, ~w_captured_lt_ip6_ext1_next_offset_plus_2, 0, 0, (u8)255u);
-        w_ip6_ext1_next_kind_eq_51 = eqk_u8(ip6_ext1_next_kind, (u8)51u);
-        EACH ip6_ext1_next_offset_at_1_8_plus_2[i] = (u16)((u32)ip6_ext1_next_offset_at_1_8[i] + 2u);
-        EACH ip6_ext1_next_offset_at_1_8_plus_2_times_4[i] = (u16)((u32)ip6_ext1_next_offset_at_1_8_plus_2[i] * 4u);
-        EACH ip6_ext1_next_offset_at_1_8_plus_1[i] = (u16)((u32)ip6_ext1_next_offset_at_1_8[i] + 1u);
-        EACH ip6_ext1_next_offset_at_1_8_plus_1_times_8[i] = (u16)((u32)ip6_ext1_next_offset_at_1_8_plus_1[i] * 8u);
-        muxcc_u16(v111, w_ip6_ext1_next_kind_eq_51, ip6_ext1_next_offset_at_1_8_plus_2_times_4, ip6_ext1_next_offset_at_1_8_plus_1_times_8);
+        w_captured_lt_ext2_start_plus_2 = ltk_u8(after_ext2_start, 2);
+        settle_u8(ext2_start_at_1_8, ~w_captured_lt_ext2_start_plus_2, 0, 0, (u8)255u);
+        w_ext2_kind_eq_51 = eqk_u8(ext2_kind, (u8)51u);
+        EACH ext2_start_at_1_8_plus_2[i] = (u16)((u32)ext2_start_at_1_8[i] + 2u);
+        EACH ext2_start_at_1_8_plus_2_times_4[i] = (u16)((u32)ext2_start_at_1_8_plus_2[i] * 4u);
+        EACH ext2_start_at_1_8_plus_1[i] = (u16)((u32)ext2_start_at_1_8[i] + 1u);
+        EACH ext2_start_at_1_8_plus_1_times_8[i] = (u16)((u32)ext2_start_at_1_8_plus_1[i] * 8u);
+        muxcc_u16(v111, w_ext2_kind_eq_51, ext2_start_at_1_8_plus_2_times_4, ext2_start_at_1_8_plus_1_times_8);
     }
-    u64 w_captured_lt_ip6_ext1_next_offset_plus_1 = 0, w_ip6_end_lt_ip6_ext2_after = 0;
-    if (~w87 & w90 & w_ip6_ext1_next_kind_in_0_43_44_51_60 & ~w_ip6_end_lt_ip6_ext1_next_offset_plus_8) {
-        moved = reach_u16(c, ip6_ext1_next_offset, 0, 1);
+    u64 w_captured_lt_ext2_start_plus_1 = 0, w_ipv6_end_lt_ext2_end = 0;
+    if (~w_ext1_later & w90 & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8) {
+        moved = reach_u16(c, ext2_start, 0, 1);
         EACH { /* gather */
-            const u8 *p = (const u8 *)(c->at[i] + ip6_ext1_next_offset[i]);
-            ip6_ext1_next_offset_at_0_8[i] = get_u8(p + 0);
+            const u8 *p = (const u8 *)(c->at[i] + ext2_start[i]);
+            ext2_start_at_0_8[i] = get_u8(p + 0);
         }
         lead_back(c, moved);
-        w_captured_lt_ip6_ext1_next_offset_plus_1 = ltk_u8(after_ip6_ext1_next_offset, 1);
-        settle_u8(ip6_ext1_next_offset_at_0_8, ~w_captured_lt_ip6_ext1_next_offset_plus_1, 0, 0, (u8)255u);
-        muxkc_u16(ip6_ext2_length, w_ip6_ext1_next_kind_eq_44, (u16)8u, v111);
-        EACH ip6_ext2_after[i] = (u16)((u32)ip6_ext1_next_offset[i] + (u32)ip6_ext2_length[i]);
-        w_ip6_end_lt_ip6_ext2_after = lt_u16(ip6_end, ip6_ext2_after);
+        w_captured_lt_ext2_start_plus_1 = ltk_u8(after_ext2_start, 1);
+        settle_u8(ext2_start_at_0_8, ~w_captured_lt_ext2_start_plus_1, 0, 0, (u8)255u);
+        muxkc_u16(ext2_len, w_ext2_kind_eq_44, (u16)8u, v111);
+        EACH ext2_end[i] = (u16)((u32)ext2_start[i] + (u32)ext2_len[i]);
+        w_ipv6_end_lt_ext2_end = lt_u16(ipv6_end, ext2_end);
     }
-    u64 w_ip6_ext2_whole = w90 & ~w87 & w_ip6_ext1_next_kind_in_0_43_44_51_60 & ~w_ip6_end_lt_ip6_ext1_next_offset_plus_8 & ~w_ip6_end_lt_ip6_ext2_after;
-    muxcc_u16(ip6_ext2_next_offset, w_ip6_ext2_whole, ip6_ext2_after, ip6_ext1_next_offset);
+    u64 w_ext2_whole = w90 & ~w_ext1_later & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8 & ~w_ipv6_end_lt_ext2_end;
+    muxcc_u16(ipv6_l4, w_ext2_whole, ext2_end, ext2_start);
     c->chunk->punt = 0;
     /* block filter: first */
     c->free = c->live;
-    u64 w_ip6_ext2_is_extension = w90 & ~w87 & w_ip6_ext1_next_kind_in_0_43_44_51_60;
-    u64 w129 = w90 & ~w87 & ~w_ip6_ext2_is_extension;
-    u64 w130 = w_ip6_ext2_whole | w129;
-    muxcc_u8(ip6_ext2_next_kind, w_ip6_ext2_whole, ip6_ext1_next_offset_at_0_8, ip6_ext1_next_kind);
-    muxcc_u8(l4_kind, w_ip, l3_at_9_8, ip6_ext2_next_kind);
-    u64 w_l4_kind_eq_6 = eqk_u8(l4_kind, (u8)6u);
-    u64 w_captured_lt_l3_plus_8 = 0, w_captured_lt_l3_plus_4 = 0, w_ip_fragment_eq_0 = 0, w_ip_total_eq_0 = 0;
-    if ((~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_at_0_8_bits_4_7_eq_4 & ~w_ip_words_lt_5) && (w_l4_kind_eq_6)) {
+    u64 w_ext2 = w90 & ~w_ext1_later & w_ext2_is_ext;
+    u64 w129 = w90 & ~w_ext1_later & ~w_ext2;
+    u64 w130 = w_ext2_whole | w129;
+    muxcc_u8(ipv6_protocol, w_ext2_whole, ext2_start_at_0_8, ext2_kind);
+    muxcc_u8(l4_protocol, w_ip, l3_at_9_8, ipv6_protocol);
+    u64 w_l4_protocol_eq_6 = eqk_u8(l4_protocol, (u8)6u);
+    u64 w_captured_lt_l3_plus_8 = 0, w_captured_lt_l3_plus_4 = 0, w_ip_frag_offset_eq_0 = 0, w_ip_len_eq_0 = 0;
+    if ((~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5) && (w_l4_protocol_eq_6)) {
         w_captured_lt_l3_plus_8 = ltk_u8(after_l3, 8);
         take_u32_u16(l3_at_6_16, raw_l3_at_4_16, ~w_captured_lt_l3_plus_8, 0x80800203u, 1, 0, (u16)0xffffu);
         w_captured_lt_l3_plus_4 = ltk_u8(after_l3, 4);
-        take_u32_u16(ip_total, raw_l3_at_0_8, ~w_captured_lt_l3_plus_4, 0x80800203u, 1, 0, (u16)0xffffu);
+        take_u32_u16(ip_len, raw_l3_at_0_8, ~w_captured_lt_l3_plus_4, 0x80800203u, 1, 0, (u16)0xffffu);
         EACH ip_words_times_4[i] = (u8)((u32)ip_words[i] * 4u);
         EACH ip_l4[i] = (u8)((u32)l3[i] + (u32)ip_words_times_4[i]);
         EACH ip_l4_u16[i] = (u16)ip_l4[i];
-        EACH ip_fragment[i] = (u16)((u32)l3_at_6_16[i] & 0x1fffu);
-        w_ip_fragment_eq_0 = eqk_u16(ip_fragment, (u16)0u);
-        w_ip_total_eq_0 = eqk_u16(ip_total, (u16)0u);
-        EACH l3_plus_ip_total[i] = (u32)((u32)l3[i] + (u32)ip_total[i]);
-        muxcc_u32(ip_declared, w_ip_total_eq_0, size_u32, l3_plus_ip_total);
+        EACH ip_frag_offset[i] = (u16)((u32)l3_at_6_16[i] & 0x1fffu);
+        w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
+        w_ip_len_eq_0 = eqk_u16(ip_len, (u16)0u);
+        EACH l3_plus_ip_len[i] = (u32)((u32)l3[i] + (u32)ip_len[i]);
+        muxcc_u32(ip_end, w_ip_len_eq_0, size_u32, l3_plus_ip_len);
     }
-    u64 w_captured_lt_declared = 0, w_l4_end_lt_l4_base_plus_20 = 0;
-    if (w_l4_kind_eq_6) {
-        muxcc_u16(l4_base, w_ip, ip_l4_u16, ip6_ext2_next_offset);
-        room_u16(after_l4_base, c->captured, l4_base);
-        muxcc_u32(declared, w_ip, ip_declared, ip6_declared);
-        w_captured_lt_declared = lt_u32(captured_u32, declared);
-        muxcc_u32(v168, w_captured_lt_declared, captured_u32, declared);
+    u64 w_captured_lt_l3_end = 0, w_l4_end_lt_l4_plus_20 = 0;
+    if (w_l4_protocol_eq_6) {
+        muxcc_u16(l4, w_ip, ip_l4_u16, ipv6_l4);
+        room_u16(after_l4, c->captured, l4);
+        muxcc_u32(l3_end, w_ip, ip_end, ipv6_len_end);
+        w_captured_lt_l3_end = lt_u32(captured_u32, l3_end);
+        muxcc_u32(v168, w_captured_lt_l3_end, captured_u32, l3_end);
         EACH l4_end[i] = (u16)((u32)v168[i] & 0xffffu);
-        EACH l4_base_plus_20[i] = (u16)((u32)l4_base[i] + 20u);
-        w_l4_end_lt_l4_base_plus_20 = lt_u16(l4_end, l4_base_plus_20);
+        EACH l4_plus_20[i] = (u16)((u32)l4[i] + 20u);
+        w_l4_end_lt_l4_plus_20 = lt_u16(l4_end, l4_plus_20);
     }
     u64 w_l4_end_lt_ip_l4 = 0;
-    if ((~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_at_0_8_bits_4_7_eq_4 & ~w_ip_words_lt_5) && (w_l4_kind_eq_6)) {
+    if ((~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5) && (w_l4_protocol_eq_6)) {
         w_l4_end_lt_ip_l4 = lt_u16(l4_end, ip_l4_u16);
     }
     u64 w172 = 0;
-    if (w_l4_kind_eq_6) {
-        w172 = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_at_0_8_bits_4_7_eq_4 & ~w_ip_words_lt_5 & w_ip_fragment_eq_0 & ~w_l4_end_lt_ip_l4;
+    if (w_l4_protocol_eq_6) {
+        w172 = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w_l4_end_lt_ip_l4;
     }
-    u64 w_captured_lt_ip6_ext1_next_offset_plus_4 = 0, w_ip6_ext2_fragment_offset_eq_0 = 0;
-    if ((~w87 & w90 & w_ip6_ext1_next_kind_eq_44) && (~w172) && (w_l4_kind_eq_6)) {
-        moved = reach_u16(c, ip6_ext1_next_offset, 2, 4);
+    u64 w_captured_lt_ext2_start_plus_4 = 0, w_ext2_start_at_2_16_bits_3_15_eq_0 = 0;
+    if ((~w_ext1_later & w90 & w_ext2_kind_eq_44) && (~w172) && (w_l4_protocol_eq_6)) {
+        moved = reach_u16(c, ext2_start, 2, 4);
         EACH { /* gather */
-            const u8 *p = (const u8 *)(c->at[i] + ip6_ext1_next_offset[i]);
-            ip6_ext1_next_offset_at_2_16[i] = get_u16(p + 2);
+            const u8 *p = (const u8 *)(c->at[i] + ext2_start[i]);
+            ext2_start_at_2_16[i] = get_u16(p + 2);
         }
         lead_back(c, moved);
-        w_captured_lt_ip6_ext1_next_offset_plus_4 = ltk_u8(after_ip6_ext1_next_offset, 4);
-        settle_u16(ip6_ext1_next_offset_at_2_16, ~w_captured_lt_ip6_ext1_next_offset_plus_4, 1, 0, (u16)0xffffu);
-        EACH ip6_ext2_fragment_offset[i] = (u16)((ip6_ext1_next_offset_at_2_16[i] >> 3));
-        w_ip6_ext2_fragment_offset_eq_0 = eqk_u16(ip6_ext2_fragment_offset, (u16)0u);
+        w_captured_lt_ext2_start_plus_4 = ltk_u8(after_ext2_start, 4);
+        settle_u16(ext2_start_at_2_16, ~w_captured_lt_ext2_start_plus_4, 1, 0, (u16)0xffffu);
+        EACH ext2_start_at_2_16_bits_3_15[i] = (u16)((ext2_start_at_2_16[i] >> 3));
+        w_ext2_start_at_2_16_bits_3_15_eq_0 = eqk_u16(ext2_start_at_2_16_bits_3_15, (u16)0u);
     }
-    u64 w127 = 0, w_ip6_ext2_next_alive = 0;
-    if ((~w172) && (w_l4_kind_eq_6)) {
-        w127 = w90 & ~w87 & w_ip6_ext1_next_kind_eq_44 & ~w_ip6_ext2_fragment_offset_eq_0;
-        w_ip6_ext2_next_alive = w130 & ~w127;
+    u64 w_ext2_later = 0, w_ext2_passed = 0;
+    if ((~w172) && (w_l4_protocol_eq_6)) {
+        w_ext2_later = w90 & ~w_ext1_later & w_ext2_kind_eq_44 & ~w_ext2_start_at_2_16_bits_3_15_eq_0;
+        w_ext2_passed = w130 & ~w_ext2_later;
     }
-    u64 w_l4 = 0;
-    if (w_l4_kind_eq_6) {
-        w_l4 = w_ip6_ext2_next_alive | w172;
+    u64 w_has_l4 = 0;
+    if (w_l4_protocol_eq_6) {
+        w_has_l4 = w_ext2_passed | w172;
     }
-    u64 w_captured_lt_l4_base_plus_4 = 0, w_tcp_dstport_eq_443 = 0;
-    if (w_l4 & w_l4_kind_eq_6 & ~w_l4_end_lt_l4_base_plus_20) {
-        moved = reach_u16(c, l4_base, 2, 4);
+    u64 w_captured_lt_l4_plus_4 = 0, w_tcp_dstport_eq_443 = 0;
+    if (w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20) {
+        moved = reach_u16(c, l4, 2, 4);
         EACH { /* gather */
-            const u8 *p = (const u8 *)(c->at[i] + l4_base[i]);
+            const u8 *p = (const u8 *)(c->at[i] + l4[i]);
             tcp_dstport[i] = get_u16(p + 2);
         }
         lead_back(c, moved);
-        w_captured_lt_l4_base_plus_4 = ltk_u8(after_l4_base, 4);
-        settle_u16(tcp_dstport, ~w_captured_lt_l4_base_plus_4, 1, 0, (u16)0xffffu);
+        w_captured_lt_l4_plus_4 = ltk_u8(after_l4, 4);
+        settle_u16(tcp_dstport, ~w_captured_lt_l4_plus_4, 1, 0, (u16)0xffffu);
         w_tcp_dstport_eq_443 = eqk_u16(tcp_dstport, (u16)443u);
     }
-    u64 rule_filter = w_l4 & w_l4_kind_eq_6 & ~w_l4_end_lt_l4_base_plus_20 & w_tcp_dstport_eq_443;
+    u64 rule_filter = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & w_tcp_dstport_eq_443;
     /* rule 0: filter */
     take(c, rule_filter, 0);
     c->chunk->malformed = 0;
@@ -443,7 +443,7 @@ static void stage_0(struct columns *restrict c)
 #define EXPORT __attribute__((visibility("default")))
 
 EXPORT extern const struct sm_info sm_info;
-const struct sm_info sm_info = {SM_ABI, RULES, FIRED_MAX, 0, "39a860168ca471b639f3507dd8c916bbf9825c2f47df2e84bbf0962e52742316"};
+const struct sm_info sm_info = {SM_ABI, RULES, FIRED_MAX, 0, 0, 0, "39a860168ca471b639f3507dd8c916bbf9825c2f47df2e84bbf0962e52742316"};
 
 EXPORT sm_match_function sm_match;
 uint64_t sm_match(const uint8_t *buffer, const sm_event *events, uint64_t n, const sm_context *context,
@@ -470,4 +470,10 @@ uint64_t sm_match(const uint8_t *buffer, const sm_event *events, uint64_t n, con
         room -= columns.chunk->fired;
     }
     return done < n ? done : n;
+}
+
+EXPORT uint64_t sm_state_bytes(uint32_t state);
+uint64_t sm_state_bytes(uint32_t state)
+{
+    return (void)state, 0;
 }

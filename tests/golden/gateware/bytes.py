@@ -1,6 +1,6 @@
 """Match core of Plan filter: 1 rule.
 
-digest   d3f133d77524f4a1c692c5f57d8d4f89672ec40bc0bafbe2ccfaecd7dffff82b
+digest   400c33ddcc31980dd9686535a6355858d00be14d6e90649a4dcc6b20bfd7564b
 latency  7 cycles from a packet's first beat in to its first beat out
 window   1 beat: fields reach 2 bytes
 
