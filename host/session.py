@@ -8,7 +8,7 @@ lets the device decide, counts and delivers, and goes on. What it returns is a R
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,11 +16,12 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.capture.format import LINK_ETHERNET, LINK_USER0, CaptureError, link_name
 from sevenm.host.capture.writer import CaptureWriter
-from sevenm.host.devices.device import Device
-from sevenm.host.devices.host import HostDevice
+from sevenm.host.devices.device import Device, DeviceError
+from sevenm.host.devices.host import Held, HostDevice
 from sevenm.host.engine.accounts import CAUSES, Accounts
+from sevenm.host.engine.actions import Actions
 from sevenm.host.engine.decisions import Decisions
-from sevenm.host.engine.delivery import BLOCK_TIMEOUT, Delivery
+from sevenm.host.engine.delivery import BLOCK_TIMEOUT, Delivery, Outlet
 from sevenm.host.engine.ingress import LoopIngress
 from sevenm.host.engine.loop import Loop, Program
 from sevenm.host.ingress import Ingress
@@ -131,6 +132,7 @@ class Session:
         start = time.perf_counter_ns()
         decisions = self._device.process(batch)
         self._device_ns += time.perf_counter_ns() - start
+        self._check(decisions.rules)
         if self._delivery is None:
             self.accounts.add(batch, decisions)
         else:
@@ -151,9 +153,9 @@ class Session:
     ) -> Report:
         """All events of the ingress. ``progress`` is called after each batch or piece with the number of events so far.
 
-        Where the loop in C runs them, the rules that the device has when the run begins count for all of it.
-        Raises CaptureError if the events are not what the rules are about, or the capture is damaged; what was read
-        before is counted, and in ``report()``."""
+        Rows that the device is given meanwhile, or the same rules built anew, count from the next batch or piece on.
+        Raises DeviceError if it is given other rules, CaptureError if the events are not what the rules are about, or
+        the capture is damaged; what was decided before is counted, and in ``report()``."""
         expected = LINK_ETHERNET if self._bundle.source == "packet" else LINK_USER0
         if ingress.link_type != expected:
             raise CaptureError(
@@ -178,31 +180,55 @@ class Session:
     def _run_loop(
         self, device: HostDevice, pieces: Iterator[LoopIngress], progress: Callable[[int], object] | None
     ) -> None:
-        """Every piece through the loop in C, with the rules that the device has now."""
+        """Every piece through the loop in C, with the rules and rows that the device has when the piece begins."""
         start = time.perf_counter_ns()
-        before = {name: self.accounts.total(name) for name in ("events", "punted")}
-        held, done = device.hold(), 0
+        held: Held | None = None
         try:
             with Loop() as loop:
                 outlets = [None if h is None else loop.outlet(h, timeout=self._timeout) for h in self._handles]
-                loop.publish(Program(held.engine, self.accounts, outlets, held.generation, held.context))
                 try:
                     for piece in pieces:
+                        if held is None or held.generation != device.generation:
+                            held = self._follow(device, loop, outlets, held)
+                        before = [self.accounts.total(name) for name in ("events", "punted")]
                         began = time.perf_counter_ns()
                         loop.run(piece)
                         self._device_ns += time.perf_counter_ns() - began
-                        done += 1
+                        events, punted = (
+                            self.accounts.total(name) - n for name, n in zip(("events", "punted"), before, strict=True)
+                        )
+                        device.count(held, 1, events, punted)
                         if progress is not None:
                             progress(self.accounts.total("events"))
-                except CaptureError:
-                    loop.flush()  # what was read before the damage is delivered
+                except (CaptureError, DeviceError):
+                    loop.flush()  # what was decided before is delivered
                     raise
                 loop.flush()
         finally:
-            held.engine.release()
-            events, punted = (self.accounts.total(name) - n for name, n in before.items())
-            device.count(held, done, events, punted)
+            if held is not None:
+                held.engine.release()
             self._total_ns += time.perf_counter_ns() - start
+
+    def _follow(self, device: HostDevice, loop: Loop, outlets: list[Outlet | None], old: Held | None) -> Held:
+        """The device's rules of now, published to the loop in place of ``old``."""
+        held = device.hold()
+        try:
+            self._check(held.rules.bundle.rules)
+            loop.publish(Program(held.engine, self.accounts, outlets, held.generation, held.context))
+        except BaseException:
+            held.engine.release()
+            raise
+        if old is not None:
+            old.engine.release()
+        return held
+
+    def _check(self, rules: Sequence[Actions]) -> None:
+        """Accounts, rings and names are those of one bundle."""
+        if rules is not self._bundle.rules and tuple(rules) != tuple(self._bundle.rules):
+            raise DeviceError(
+                f"the device has other rules now than those of {self._bundle.name}, which this session counts; "
+                "end it, and make another for them"
+            )
 
     def report(self) -> Report:
         """The numbers so far."""

@@ -138,8 +138,7 @@ def test_the_loop_in_c_does_what_batches_of_python_do(
             name: RingWriter.create(f"test-session-{os.getpid()}-{name}", policy=policy) for name in bundle.channels
         }
         with HostDevice() as device:
-            device.load(bundle)
-            device.start()
+            start(device, bundle)
             session = Session(device, bundle, rings)
             if by_batches:
                 for batch in open_capture(capture).batches(max_events=100):
@@ -167,8 +166,7 @@ def test_a_run_in_the_loop_calls_progress_and_survives_damage(
     bundle, progress = make_bundle(manifest), list[int]()
     damaged = make_pcap(EVENTS) + struct.pack("<IIII", 0, 0, 2**31, 0)
     with HostDevice() as device:
-        device.load(bundle)
-        device.start()
+        start(device, bundle)
         session = Session(device, bundle)
         with pytest.raises(CaptureError, match="a record of 2147483648 captured bytes"):
             session.run(open_capture(damaged), progress=progress.append)
