@@ -51,7 +51,7 @@ def bundle(manifest: dict[str, Any], make_bundle: Callable[..., Bundle]) -> Bund
 
 @pytest.fixture
 def engine(bundle: Bundle) -> CompiledEngine:
-    return load_engine(bundle.read("engine.c"), bundle.digest, len(bundle.rules))
+    return load_engine(bundle.read("engine.c"), bundle.structure, len(bundle.rules))
 
 
 def events(n: int, start: int = 0) -> EventBatch:

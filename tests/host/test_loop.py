@@ -18,6 +18,7 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.capture.pcap import open_capture
 from sevenm.host.capture.records import open_records
+from sevenm.host.devices.device import start
 from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.accounts import TOTALS, Accounts
 from sevenm.host.engine.compiled import CompiledEngine, load_engine
@@ -50,7 +51,7 @@ def bundle(manifest: dict[str, Any], make_bundle: MakeBundle) -> Bundle:
 
 @pytest.fixture
 def engine(bundle: Bundle) -> CompiledEngine:
-    return load_engine(bundle.read("engine.c"), bundle.digest, len(bundle.rules))
+    return load_engine(bundle.read("engine.c"), bundle.structure, len(bundle.rules))
 
 
 def accounts_of(bundle: Bundle) -> Accounts:
@@ -142,7 +143,7 @@ def test_what_cannot_go_on_says_why(engine: CompiledEngine, bundle: Bundle, make
     with pytest.raises(ValueError, match="burst must be from 1 to 1048576 events, not 0"):
         MemoryIngress(events(1), burst=0)
     broken = bundle.read("engine.c").replace(b"return start < n ? start : n;", b"return 0;")
-    loop.publish(Program(load_engine(broken, bundle.digest, 3), accounts_of(bundle), [None, None], 2))
+    loop.publish(Program(load_engine(broken, bundle.structure, 3), accounts_of(bundle), [None, None], 2))
     with pytest.raises(LoopError, match="the engine decided no event, or more than there were"):
         loop.run(MemoryIngress(events(1)))
     loop.close()
@@ -169,7 +170,7 @@ def test_outlets_belong_to_one_loop_and_are_bounded(
 
 
 def test_code_is_unmapped_when_the_loop_has_left_it(engine: CompiledEngine, bundle: Bundle) -> None:
-    other = load_engine(bundle.read("engine.c"), bundle.digest, 3)
+    other = load_engine(bundle.read("engine.c"), bundle.structure, 3)
     with Loop() as loop:
         first = Program(engine, accounts_of(bundle), [None, None], 1)
         loop.publish(first)
@@ -243,13 +244,12 @@ def test_a_device_may_be_loaded_while_it_decides(manifest: dict[str, Any], make_
     batch = events(500)
     seen: set[int] = set()
     with HostDevice() as device:
-        device.load(bundles[0])
-        device.start()
+        start(device, bundles[0])
         ended = threading.Event()
 
         def load() -> None:
             for number in range(200):
-                device.load(bundles[number % 2])
+                start(device, bundles[number % 2])
             ended.set()
 
         loading = threading.Thread(target=load)

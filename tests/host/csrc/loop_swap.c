@@ -19,16 +19,12 @@
 
 enum { TABLE = 5000, RULES = 2 };
 
-struct sm_table {
-    uint32_t generation, rule;
-};
-
 /* Everything that one generation needs. */
 typedef struct generation {
     sm_program program;
     sm_actions actions;
     sm_accounts accounts;
-    struct sm_table *table;
+    sm_table *table; /* `rows` is the rule that it is of, `n` the generation */
     uint64_t *numbers;
     struct generation *next;
 } generation;
@@ -45,7 +41,7 @@ static uint64_t received;
 static uint64_t decide(uint64_t n, const sm_context *context, uint32_t rule, sm_chunk *chunks, sm_fired *fired,
                        uint64_t room) {
     uint64_t at = 0, used = 0;
-    CHECK(context->tables->rule == rule && context->port == 3);
+    CHECK(context->tables->rows == rule && context->port == 3);
     for (; at < n && used < room; at += SM_CHUNK) {
         const uint64_t left = n - at, all = left < 64 ? (UINT64_C(1) << left) - 1 : UINT64_MAX;
         chunks[at / 64] = (sm_chunk){0, 0, 0, 1, 0};
@@ -80,7 +76,7 @@ static generation *make(uint32_t number) {
     uint32_t *start = zeroed(sizeof START[0]), *items = zeroed(sizeof *items);
     memcpy(start, START[rule], sizeof START[0]);
     g->table = zeroed(sizeof *g->table);
-    *g->table = (struct sm_table){number, rule};
+    *g->table = (sm_table){.n = number, .rows = rule};
     g->numbers = zeroed((RULES + 3 + SM_CAUSES) * sizeof *g->numbers);
     g->actions = (sm_actions){RULES, 1, 0, 0, {start, items}, {zeroed(3 * sizeof *start), items},
                               zeroed(RULES * sizeof(uint16_t)), zeroed(RULES)};
@@ -151,7 +147,7 @@ static generation *collect(generation *list, uint64_t *events, uint64_t *deliver
             continue;
         }
         CHECK(g->accounts.events > 0 && g->accounts.events == g->accounts.delivered[0]);
-        CHECK(g->accounts.rules[g->table->rule] == g->accounts.events && g->accounts.matched[0] == g->accounts.events);
+        CHECK(g->accounts.rules[g->table->rows] == g->accounts.events && g->accounts.matched[0] == g->accounts.events);
         *events += g->accounts.events;
         *delivered += g->accounts.delivered[0];
         drop(g);
