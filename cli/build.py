@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import click
 from rich.status import Status
 
+from sevenm.compiler.backends.c.classifiers import CLASSIFIERS
 from sevenm.compiler.bundle import write_bundle
+from sevenm.compiler.passes.cost import AUTO
 from sevenm.host.bundle import Bundle
 
 from . import output
@@ -30,6 +33,13 @@ def _module(context: click.Context, parameter: click.Parameter, name: str) -> st
 @click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder of the bundle; made if missing.")
 @click.option("--no-gateware", is_flag=True, help="Leave the core out; needs no Amaranth.")
 @click.option(
+    "--classifier",
+    type=click.Choice(CLASSIFIERS),
+    default=AUTO,
+    show_default=True,
+    help="How the C looks rules up; auto is what costs least, block by block (see sevenm check --explain).",
+)
+@click.option(
     "--top",
     default="sevenm_core",
     show_default=True,
@@ -37,7 +47,7 @@ def _module(context: click.Context, parameter: click.Parameter, name: str) -> st
     metavar="NAME",
     help="Name of the core's Verilog module; its other modules begin with it.",
 )
-def build(file: str, folder: str, no_gateware: bool, top: str) -> int:
+def build(file: str, folder: str, no_gateware: bool, classifier: str, top: str) -> int:
     """Build the rule file FILE into the bundle DIR.
 
     A bundle holds the match function in C, the core in Verilog and as readable Amaranth source, and each schema as
@@ -52,9 +62,10 @@ def build(file: str, folder: str, no_gateware: bool, top: str) -> int:
     path = Path(folder)
     if output.animated():
         with Status("building", console=output.console(stderr=True)) as status:
-            write_bundle(compiled.plan, path, not no_gateware, lambda step: status.update(f"building: {step}"), top)
+            show = partial(_show, status)
+            write_bundle(compiled.plan, path, not no_gateware, show, top, classifier)
     else:
-        write_bundle(compiled.plan, path, not no_gateware, top=top)
+        write_bundle(compiled.plan, path, not no_gateware, top=top, classifier=classifier)
     bundle = Bundle.open(path)
     out = output.table("file", "bytes")
     for name in sorted(bundle.files):
@@ -65,6 +76,10 @@ def build(file: str, folder: str, no_gateware: bool, top: str) -> int:
     for why, names in _without(bundle).items():
         click.echo(f"warning: no {' and no '.join(names)}: {why}", err=True)
     return Exit.OK
+
+
+def _show(status: Status, step: str) -> None:
+    status.update(f"building: {step}")
 
 
 def _without(bundle: Bundle) -> dict[str, list[str]]:

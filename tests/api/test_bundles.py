@@ -103,7 +103,7 @@ def test_a_core_that_the_plan_does_not_explain_is_refused(tmp_path: Path) -> Non
 def test_what_a_back_end_refuses_is_not_there_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(plan: object) -> str:
+    def refuse(plan: object, classifier: str) -> str:
         raise Refused("the host engine has no such thing; rule dns asks for it")
 
     monkeypatch.setattr("sevenm.compiler.bundle.emit", refuse)

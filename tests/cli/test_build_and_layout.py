@@ -52,6 +52,26 @@ def test_what_gateware_cannot_do_is_left_out_with_a_warning_that_names_the_rule(
     assert why in refused.err
 
 
+def test_what_was_asked_for_stays_with_the_bundle(sevenm: Sevenm, tmp_path: Path) -> None:
+    file, folder = tmp_path / "ports.7m", tmp_path / "ports.bundle"
+    rules = "\n".join(f"rule r{n}: tcp.dstport == {n} and ip.src == 198.51.100.{n} => drop" for n in range(1, 9))
+    file.write_text(f"rules ports on packet first {{\n{rules}\n}}")
+    code = {}
+    for way in ("comparators", "bitvectors"):
+        assert sevenm("build", file, "-o", folder, "--classifier", way, "--top", "ports_core").code == 0
+        code[way] = (folder / "engine.c").read_text()
+        for engine in ("host", "rtl"):
+            done = sevenm("run", folder, "-r", "examples/capture/office.pcap", "--engine", engine)
+            assert (done.code, done.err) == (0, ""), (way, engine)
+    assert code["comparators"] != code["bitvectors"]
+    file.write_text("rules r on packet first { rule a: udp and ip.src == ip.dst => drop }")
+    done = sevenm("build", file, "-o", folder, "--no-gateware", "--classifier", "bitvectors")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "sevenm: block r: bitvectors cannot be used: its rows differ in no key and no condition; open: comparators\n"
+    )
+
+
 def test_folder_of_something_else_is_left_alone(sevenm: Sevenm, rules: Path, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("years of work")

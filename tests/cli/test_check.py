@@ -21,6 +21,18 @@ def test_sound_rules_give_a_summary_and_no_finding(sevenm: Sevenm, rules: Path) 
     assert done.out.splitlines()[-1].split() == ["result", "sound"]
 
 
+def test_explain_says_how_rules_are_looked_up_and_what_it_costs(sevenm: Sevenm, rules: Path) -> None:
+    done = sevenm("check", rules, "--explain")
+    assert (done.code, done.err) == (0, "")
+    block, first, second = done.out.splitlines()[-3:]
+    assert block.startswith("block small (first): 5 rules, ")
+    assert first.startswith("  * comparators: ")
+    assert second.startswith("    bitvectors: ")
+    (said,) = json.loads(sevenm("check", rules, "--explain", "--json").out)["lookups"]
+    assert (said["block"], said["chosen"], said["unit"]) == ("small", "comparators", "ns an event")
+    assert [way["name"] for way in said["ways"]] == ["comparators", "bitvectors"]
+
+
 def test_unknown_field_is_shown_with_a_caret_under_it(sevenm: Sevenm, tmp_path: Path) -> None:
     path = tmp_path / "wrong.7m"
     path.write_text("rules r on packet first {\n  rule a: tcp.dsport == 80 => drop\n}\n")

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from sevenm import boundary
 from sevenm.compiler import compile_text
 from sevenm.compiler.backends.c.classifiers import BIT_VECTORS, COMPARATORS
-from sevenm.compiler.backends.c.emit import emit, explain
-from sevenm.compiler.passes.cost import ChoiceError
+from sevenm.compiler.backends.c.emit import emit, explained
+from sevenm.compiler.passes.cost import ChoiceError, describe
 from sevenm.compiler.plan import Action, Plan
 from sevenm.compiler.reference import evaluate
 
@@ -155,9 +155,10 @@ def test_entries_do_not_grow_with_the_rules(tmp_path: Path) -> None:
 def test_many_rules_are_looked_up_and_few_are_compared() -> None:
     rng = random.Random(1)
     few, many = (compile_text(rule_file(rng, n, "first", False), "set").plan for n in (6, 300))
-    assert "  * comparators: " in explain(few)
-    assert "  * bitvectors: " in explain(many)
-    assert "  as asked for: comparators" in explain(many, COMPARATORS)
+    assert [choice.chosen.name for choice in explained(few)] == [COMPARATORS]
+    assert [choice.chosen.name for choice in explained(many)] == [BIT_VECTORS]
+    (asked,) = explained(many, COMPARATORS)
+    assert "  as asked for: comparators" in describe(asked)
     assert "lookup_0_first(" not in emit(few)
     assert "lookup_0_first(" in emit(many)
     assert emit(many) == emit(many)

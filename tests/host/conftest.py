@@ -115,6 +115,7 @@ def manifest() -> dict[str, Any]:
         "states": [],
         "files": {},
         "refused": {},
+        "classifier": "auto",
         "core": None,
     }
 

@@ -61,6 +61,7 @@ def toy_bundle(folder: Path, latency: int = 5, **changes: object) -> Bundle:
         "source": "packet", "record_size": None, "reach": 64, "rules": rules,
         "blocks": [{"name": "toy", "mode": "all", "start": 0, "stop": 70, "layout": None}],
         "channels": ["one", "two"], "counters": [], "layouts": [], "tables": [], "states": [], "refused": {},
+        "classifier": "auto",
         "files": {"core.v": hashlib.sha256(source).hexdigest()},
         "core": {"top": "sevenm_core", "latency_cycles": latency, "window_beats": 1},
     }  # fmt: skip

@@ -16,6 +16,8 @@ from sevenm.compiler.passes.rows import Rows, rows_of
 from sevenm.compiler.plan.ops import Node
 
 COMPARATORS, BIT_VECTORS = "comparators", "bitvectors"
+CLASSIFIERS = (AUTO, COMPARATORS, BIT_VECTORS)
+"""What can be asked for."""
 UNIT = "ns an event"
 TABLE_BYTES_MAX = 32 << 20
 """Tables of one block; past it the vectors are built without folding, and then not at all."""

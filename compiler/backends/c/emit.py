@@ -20,7 +20,7 @@ from sevenm.compiler.backends.c.naming import Names, fixed_names
 from sevenm.compiler.backends.c.resolve import comment_text, fired_max, resolved
 from sevenm.compiler.backends.c.states import recurrent
 from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, place
-from sevenm.compiler.passes.cost import AUTO, describe
+from sevenm.compiler.passes.cost import AUTO, Choice
 from sevenm.compiler.passes.visibility import explicit_visibility
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
@@ -46,9 +46,9 @@ def emit(plan: Plan, classifier: str = AUTO) -> str:
     return text
 
 
-def explain(plan: Plan, classifier: str = AUTO) -> str:
+def explained(plan: Plan, classifier: str = AUTO) -> list[Choice]:
     """For every block how its rules are looked up, what it costs, and what else there was to choose from."""
-    return "\n".join(describe(choice) for choice, _ in choices(plan, explicit_visibility(plan), classifier))
+    return [choice for choice, _ in choices(plan, explicit_visibility(plan), classifier)]
 
 
 def generated(plan: Plan, classifier: str = AUTO) -> str:
