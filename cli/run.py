@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
+from sevenm.boundary import PORTS
 from sevenm.bundles import bundle_for, open_bundle, plan_of
-from sevenm.compiler.plan import PORTS, Plan, Rule
+from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
 from sevenm.host.session import Report, Session
 

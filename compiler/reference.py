@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sevenm.boundary import SIZE_MAX
 from sevenm.compiler.plan import Plan, Table
-from sevenm.compiler.plan.ops import EVENT, OPS, SIZE_MAX, Node, complete
+from sevenm.compiler.plan.ops import EVENT, OPS, Node, complete
 from sevenm.compiler.plan.state import Memory
 
 Column = NDArray[Any]

@@ -12,8 +12,9 @@ from typing import Any
 
 import z3
 
+from sevenm.boundary import PORTS, SIZE_MAX
 from sevenm.compiler.plan import Plan
-from sevenm.compiler.plan.ops import PORTS, SIZE_MAX, TIME_MAX, Node, complete
+from sevenm.compiler.plan.ops import TIME_MAX, Node, complete
 
 TIMEOUT_MS = 2000
 """Time for one question; one that takes longer counts as unanswered."""

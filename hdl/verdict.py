@@ -24,8 +24,8 @@ from dataclasses import dataclass
 
 from amaranth.lib.data import StructLayout
 
-PORTS = 16
-"""Forward ports, one bit each."""
+from sevenm.boundary import PORTS
+
 WORD = 32
 """Rules in one word of a block where all count."""
 WORDS_MAX = 2

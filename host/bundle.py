@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from sevenm import manifest as form
-from sevenm.host.engine.rows import Column, Key, Row, RowsError, TableShape
 from sevenm.manifest import Block, Core, Layout, Manifest, ManifestError, Rule, State, Table
+from sevenm.tables import Row, Shape, TableError
 
 MANIFEST_BYTES_MAX = 64 << 20
 FILE_BYTES_MAX = 256 << 20
@@ -122,17 +122,9 @@ class Bundle:
         return self.manifest.core
 
     @cached_property
-    def shapes(self) -> tuple[TableShape, ...]:
+    def shapes(self) -> tuple[Shape, ...]:
         """What the rows of each table have to fit."""
-        return tuple(
-            TableShape(
-                table.name,
-                tuple(Key(key.kind, key.width) for key in table.keys),
-                tuple(Column(column.name, column.lo, column.hi) for column in table.values),
-                table.most,
-            )
-            for table in self.tables
-        )
+        return tuple(table.shape for table in self.tables)
 
     @cached_property
     def rows(self) -> tuple[tuple[Row, ...], ...]:
@@ -146,7 +138,7 @@ class Bundle:
             raise BundleError(f"{path}: has rows of {found} tables, expected {len(self.shapes)}")
         try:
             return tuple(shape.read(rows) for shape, rows in zip(self.shapes, data, strict=True))
-        except RowsError as error:
+        except TableError as error:
             raise BundleError(f"{path}: {error}") from error
 
     def path(self, name: str) -> Path:

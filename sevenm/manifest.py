@@ -12,7 +12,10 @@ import re
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, Protocol, get_type_hints
 
-from sevenm.boundary import CAPTURE_MAX, CHANNELS_MAX, COUNTERS_MAX, PORTS, RULES_MAX
+from sevenm.boundary import CAPTURE_MAX, CHANNELS_MAX, COUNTERS_MAX, KEYS_MAX, PORTS, RULES_MAX
+from sevenm.tables import COLUMNS_MAX, KINDS, ROWS_MAX, VALUE_MAX, VALUE_MIN, WIDTH_MAX, Shape
+from sevenm.tables import Column as ShapeColumn
+from sevenm.tables import Key as ShapeKey
 
 FORMAT = 2
 """Version of the manifest; another one is refused."""
@@ -21,9 +24,7 @@ NAME_MAX = 256
 """Characters in a name of a rule, channel, counter, block, table or layout."""
 REASON_MAX = 1000
 """Characters of the reason why a file is not there."""
-TABLES_MAX, STATES_MAX, KEYS_MAX, COLUMNS_MAX, CELLS_MAX = 1024, 256, 8, 8, 16
-ROWS_MAX = 1 << 20
-KEY_KINDS = ("exact", "lpm", "ternary", "range")
+TABLES_MAX, STATES_MAX, CELLS_MAX = 1024, 256, 16
 RECORD_SIZES = (64, 128)
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 """Name of a file in a bundle; it can lead nowhere else."""
@@ -252,8 +253,8 @@ class Layout:
 class Key:
     """A key column of a table, of ``width`` bits."""
 
-    kind: Annotated[str, OneOf(KEY_KINDS)]
-    width: Annotated[int, Number(1, 128)]
+    kind: Annotated[str, OneOf(KINDS)]
+    width: Annotated[int, Number(1, WIDTH_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +262,8 @@ class Column:
     """A value column of a table; its values lie in [lo, hi]."""
 
     name: Annotated[str, LABEL]
-    lo: Annotated[int, Number(-(1 << 63), 0)]
-    hi: Annotated[int, Number(0, (1 << 63) - 1)]
+    lo: Annotated[int, Number(VALUE_MIN, 0)]
+    hi: Annotated[int, Number(0, VALUE_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +274,13 @@ class Table:
     keys: Annotated[tuple[Key, ...], Many(Entry(Key), KEYS_MAX)]
     values: Annotated[tuple[Column, ...], Many(Entry(Column), COLUMNS_MAX)]
     most: Annotated[int, Number(1, ROWS_MAX)]
+
+    @property
+    def shape(self) -> Shape:
+        """What rows of the table have to fit."""
+        keys = tuple(ShapeKey(key.kind, key.width) for key in self.keys)
+        columns = tuple(ShapeColumn(column.name, column.lo, column.hi) for column in self.values)
+        return Shape(self.name, keys, columns, self.most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from sevenm.boundary import SIZE_MAX
 from sevenm.compiler.columns import field_columns
 from sevenm.compiler.diagnostics import nearest
 from sevenm.compiler.plan import Plan
-from sevenm.compiler.plan.ops import SIZE_MAX
 from sevenm.compiler.reference import Events as EventColumns
 from sevenm.host.batch import EventBatch
 from sevenm.host.engine.decisions import Decisions

@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 
 from sevenm.compiler.plan import Column, Key, Row, Table
-from sevenm.compiler.plan.table import VALUE_MAX, VALUE_MIN, Match
+from sevenm.tables import VALUE_MAX, VALUE_MIN, Match
 
 VALUE_BOUNDS = ((VALUE_MIN, VALUE_MAX), (0, 200), (-3, 40), (0, 1), (-70000, 0), (0, 1 << 40), (0, 65535), (-128, 127))
 """Of the value columns, in order: every type of C, signed and not."""

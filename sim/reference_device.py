@@ -11,16 +11,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from sevenm.compiler.plan import Plan, PlanError
-from sevenm.compiler.plan.table import KINDS, ROWS_MAX
-from sevenm.compiler.plan.table import Row as TableRow
 from sevenm.compiler.reference import Memories, evaluate
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import Capabilities, DeviceError, DeviceKind
 from sevenm.host.devices.software import SoftwareDevice
 from sevenm.host.engine.decisions import Decisions
-from sevenm.host.engine.rows import Row
 from sevenm.host.ring.record import Engine
+from sevenm.tables import KINDS, ROWS_MAX, Row
 
 PLAN = "plan.json"
 CHUNK = 4096
@@ -57,7 +55,7 @@ class ReferenceRules:
     def edit(self, rows: Mapping[int, tuple[Row, ...]]) -> None:
         tables = list(self.plan.tables)
         for number, table in rows.items():
-            tables[number] = tables[number].with_rows(TableRow(row.keys, row.values) for row in table)
+            tables[number] = tables[number].with_rows(table)
         self.plan = self.memories.plan = self.plan.with_rows(tables)
 
     def close(self) -> None:

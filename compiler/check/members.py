@@ -12,9 +12,9 @@ from sevenm.compiler.check import lookups, typed, values
 from sevenm.compiler.check.literals import Finding, Literal, limits, network, raw, text_bytes
 from sevenm.compiler.check.scope import Scope
 from sevenm.compiler.diagnostics import Span
-from sevenm.compiler.plan.table import WIDTH_MAX, merged
 from sevenm.compiler.protocols.fields import ORDERED, Type
 from sevenm.compiler.syntax import ast
+from sevenm.tables import WIDTH_MAX, merged
 
 SET_ROWS_BITS_MIN = 6
 """A set without ``max`` has room for the next power of two above its ranges, at least for 1 << this."""

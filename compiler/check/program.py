@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from sevenm.boundary import CHANNELS_MAX, COUNTERS_MAX, PORTS
 from sevenm.compiler.check import typed
 from sevenm.compiler.check.conditions import condition, forward_operand
 from sevenm.compiler.check.literals import did_you_mean
@@ -16,7 +17,7 @@ from sevenm.compiler.check.schema import lower_schema
 from sevenm.compiler.check.scope import Catalogue, Declared, Scope
 from sevenm.compiler.check.tables import check_table
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
-from sevenm.compiler.plan import CHANNELS_MAX, COUNTERS_MAX, PORTS, RULES_MAX
+from sevenm.compiler.plan import RULES_MAX
 from sevenm.compiler.plan.layout import Layout
 from sevenm.compiler.protocols.fields import Field
 from sevenm.compiler.syntax import ast

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sevenm.boundary import KEYS_MAX
 from sevenm.compiler.check import typed
 from sevenm.compiler.check.arithmetic import Side
 from sevenm.compiler.check.literals import Finding
-from sevenm.compiler.plan.ops import KEYS_MAX
 from sevenm.compiler.plan.state import CELL_MAX, SETS_MAX, TTL_MAX_NS
 from sevenm.compiler.syntax import ast
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sevenm.boundary import KEYS_MAX, PORTS
 from sevenm.compiler.check import csv, typed
 from sevenm.compiler.check.literals import Finding, did_you_mean, limits, network, raw
 from sevenm.compiler.diagnostics import Diagnostic, Origin, Span
-from sevenm.compiler.plan.ops import KEYS_MAX, PORTS
-from sevenm.compiler.plan.table import COLUMNS_MAX, ROWS_MAX, VALUE_MAX
 from sevenm.compiler.protocols.fields import Type
 from sevenm.compiler.syntax import ast
 from sevenm.compiler.syntax.bounds import FINDINGS_MAX
+from sevenm.tables import COLUMNS_MAX, ROWS_MAX, VALUE_MAX
 
 ROWS_DEFAULT = 1024
 """Most rows of a table that does not say."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from sevenm.boundary import CAPTURE_MAX
 from sevenm.compiler.check import arithmetic, lookups, states, typed
 from sevenm.compiler.check.arithmetic import Side
 from sevenm.compiler.check.literals import Finding, did_you_mean
 from sevenm.compiler.check.scope import Scope
-from sevenm.compiler.plan.ops import CAPTURE_MAX
 from sevenm.compiler.protocols.fields import Field, Type
 from sevenm.compiler.syntax import ast
 

@@ -15,8 +15,8 @@ from sevenm.compiler.diagnostics import Span
 from sevenm.compiler.plan import Cell, Column, Key, Name, Names, Row, State, Table
 from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.plan.names import name as named
-from sevenm.compiler.plan.table import ordered
 from sevenm.compiler.protocols.fields import Value
+from sevenm.tables import ordered
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from sevenm.compiler.plan import Plan, Table, prune
 from sevenm.compiler.plan.graph import REBUILD, Graph
 from sevenm.compiler.plan.ops import Node
-from sevenm.compiler.plan.table import Row
+from sevenm.tables import Row
 
 Choice = tuple[int, int]
 """A condition, and the value where it holds."""

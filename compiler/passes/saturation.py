@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from sevenm.boundary import CAPTURE_MAX
 from sevenm.compiler.plan import Plan
-from sevenm.compiler.plan.ops import CAPTURE_MAX, Node
+from sevenm.compiler.plan.ops import Node
 
 NARROW = 0xFFFF
 """What 16 bits hold."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sevenm.boundary import CAPTURE_MAX
 from sevenm.compiler.passes.saturation import captured_most
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.plan.graph import REBUILD, Graph
-from sevenm.compiler.plan.ops import CAPTURE_MAX
 
 
 @dataclass(frozen=True, slots=True)

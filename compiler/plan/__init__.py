@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from sevenm.tables import Column, Key, Row, TableError
+
 from .names import Name, Names
-from .ops import PORTS
 from .plan import (
-    CHANNELS_MAX,
-    COUNTERS_MAX,
     FORMAT,
     NODES_MAX,
     RULES_MAX,
@@ -18,10 +17,9 @@ from .plan import (
 )  # fmt: skip
 from .program import Action, Block, Rule, actions
 from .state import Cell, State
-from .table import Column, Key, Row, Table, TableError
+from .table import Table
 
 __all__ = [
-    "CHANNELS_MAX", "COUNTERS_MAX", "FORMAT", "NODES_MAX", "PORTS", "RULES_MAX", "STATES_MAX", "TABLES_MAX", "Action",
-    "Block", "Cell", "Column", "Key", "Name", "Names", "Plan", "PlanError", "Row", "Rule", "State", "Table",
-    "TableError", "actions", "prune",
+    "FORMAT", "NODES_MAX", "RULES_MAX", "STATES_MAX", "TABLES_MAX", "Action", "Block", "Cell", "Column", "Key", "Name",
+    "Names", "Plan", "PlanError", "Row", "Rule", "State", "Table", "TableError", "actions", "prune",
 ]  # fmt: skip

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from .ops import CAPTURE_MAX, LOAD_MAX, MEMBER_RANGES_MAX, OPS, Node, RangeError, complete, interval
+from sevenm.boundary import CAPTURE_MAX
+
+from .ops import LOAD_MAX, MEMBER_RANGES_MAX, OPS, Node, RangeError, complete, interval
 
 
 class Graph:

@@ -45,17 +45,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-CAPTURE_MAX = 262144
-"""Most bytes of an event that were captured (libpcap's largest snapshot)."""
-SIZE_MAX = 0xFFFF
-"""Largest size on the wire that a rule can tell from a larger one (the core's size sideband has 16 bits)."""
+from sevenm.boundary import CAPTURE_MAX, KEYS_MAX, PORTS, SIZE_MAX
+
 TIME_MAX = (1 << 64) - 1
-PORTS = 16
-"""Ports of a device, 0 to 15: where events come in, and where rules forward them to."""
 LOAD_MAX = 16
 """Bytes in the longest load: an IPv6 address."""
-KEYS_MAX = 8
-"""Key columns of a table or state."""
 U_MAX = (1 << 128) - 1
 S_MIN = -(1 << 127)
 S_MAX = (1 << 127) - 1

@@ -18,10 +18,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sevenm.boundary import CAPTURE_MAX, CHANNELS_MAX, COUNTERS_MAX, KEYS_MAX, PORTS
+
 from .graph import live
 from .layout import Layout
 from .names import NO_NAMES, Names
-from .ops import CAPTURE_MAX, KEYS_MAX, OPS, PORTS, Node, RangeError, interval
+from .ops import OPS, Node, RangeError, interval
 from .program import KINDS, MODES, Block, Rule
 from .state import State
 from .table import Table
@@ -29,8 +31,6 @@ from .table import Table
 FORMAT = 2
 """Version of the JSON form; another one is refused."""
 RULES_MAX = 16384
-CHANNELS_MAX = 64
-COUNTERS_MAX = 4096
 TABLES_MAX = 1024
 STATES_MAX = 256
 NODES_MAX = 1_000_000

@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .ops import KEYS_MAX
+from sevenm.boundary import KEYS_MAX
 
 SETS_MAX = 1 << 20
 WAYS_MAX = 16

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from sevenm.boundary import SIZE_MAX
 from sevenm.compiler.plan.graph import Graph
-from sevenm.compiler.plan.ops import SIZE_MAX
 
 TAGS = (0x8100, 0x88A8, 0x9100)
 """Ethertypes of a VLAN tag: customer, service (802.1ad), and the older double tag."""

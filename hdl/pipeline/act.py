@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ..verdict import PORTS
+from sevenm.boundary import PORTS
+
 from .description import Action, Program
 from .lower import Lowering
 from .resolve import Resolved, resolve

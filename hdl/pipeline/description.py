@@ -19,7 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..verdict import PORTS, BlockShape
+from sevenm.boundary import PORTS
+
+from ..verdict import BlockShape
 from .expr import Expr, Value, expr
 from .nodes import Node, bounds
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..verdict import PORTS
+from sevenm.boundary import PORTS, SIZE_MAX
+
 from .description import BlockOf, Program
-from .nodes import PORT_MAX, SIZE_MAX, Node, value
+from .nodes import PORT_MAX, Node, value
 
 Parts = dict[str, int]
 """The parts of a verdict by their names."""

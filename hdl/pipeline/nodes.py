@@ -35,9 +35,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SIZE_MAX = 0xFFFF
+from sevenm.boundary import PORTS, SIZE_MAX
+
 TIME_MAX = (1 << 64) - 1
-PORT_MAX = 15
+PORT_MAX = PORTS - 1
 
 OPERATIONS = frozenset({
     "const", "captured", "size", "time", "port", "load", "bits", "signed", "add", "sub", "mul", "div", "mod", "band",

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from sevenm.host.batch import EventBatch
     from sevenm.host.bundle import Bundle
     from sevenm.host.engine.decisions import Decisions
-    from sevenm.host.engine.rows import Row
     from sevenm.host.ring.record import Engine
+    from sevenm.tables import Row
 
 GENERATION_MAX = (1 << 32) - 1
 """A delivered record has 32 bits for its generation."""

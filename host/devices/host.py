@@ -16,8 +16,8 @@ from sevenm.host.devices.software import SoftwareDevice
 from sevenm.host.engine.compiled import CompiledEngine, Context, NoCompiler, find_compiler, load_engine
 from sevenm.host.engine.context import Contents, Memory
 from sevenm.host.engine.decisions import Decisions
-from sevenm.host.engine.rows import KINDS, ROWS_MAX, Row, RowsError
 from sevenm.host.ring.record import Engine
+from sevenm.tables import KINDS, ROWS_MAX, Row, TableError
 
 ENGINE_C = "engine.c"
 
@@ -49,7 +49,7 @@ class HostRules:
         """Makes a context beside the one in use; whoever holds that one goes on with it. The state stays."""
         try:
             self.contents = self.contents.with_rows(rows)
-        except RowsError as error:
+        except TableError as error:
             raise DeviceError(str(error)) from error
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class HostRules:
 
 
 def contents_of(bundle: Bundle, engine: CompiledEngine) -> Contents:
-    """The rows of the bundle, and empty memory for its states. Raises BundleError, RowsError or ContextError."""
+    """The rows of the bundle, and empty memory for its states. Raises BundleError, TableError or ContextError."""
     names = [state.name for state in bundle.states]
     memory = Memory(names, [engine.state_bytes(number) for number in range(len(names))])
     return Contents.of(bundle.shapes, bundle.rows if bundle.shapes else (), memory)

@@ -18,8 +18,8 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import GENERATION_MAX, Capabilities, Decided, DeviceError, Prepared, TableEdit
 from sevenm.host.engine.decisions import Decisions
-from sevenm.host.engine.rows import Row, RowsError
 from sevenm.host.ring.record import Engine
+from sevenm.tables import Row, TableError
 
 
 class Runner(Prepared, Protocol):
@@ -50,7 +50,7 @@ def rows_of(bundle: Bundle, edit: TableEdit) -> dict[int, tuple[Row, ...]]:
             raise DeviceError(f"there is no table {number}; {bundle.name} has {len(bundle.shapes)}")
     try:
         return {number: bundle.shapes[number].read(rows) for number, rows in edit.rows.items()}
-    except RowsError as error:
+    except TableError as error:
         raise DeviceError(str(error)) from error
 
 

@@ -18,7 +18,8 @@ from sevenm import boundary
 from sevenm.boundary import TABLE_CHAIN
 from sevenm.host.devices.device import DeviceError
 from sevenm.host.engine.compiled import Context
-from sevenm.host.engine.rows import Match, Row, RowsError, TableShape, cut, hits
+from sevenm.host.engine.rows import cut, hits, is_ranges, spans
+from sevenm.tables import Match, Row, Shape, TableError
 
 ALIGNMENT = 64
 BITS_WIDTH_MAX = 16
@@ -81,15 +82,15 @@ class Memory:
 class TableRows:
     """One table's rows as an engine reads them; ``arrays`` are the fields of sm_table."""
 
-    shape: TableShape
+    shape: Shape
     rows: tuple[Row, ...]
     arrays: dict[str, Any]
 
     @classmethod
-    def of(cls, shape: TableShape, content: Any) -> TableRows:
-        """Raises RowsError where the rows do not fit the shape."""
+    def of(cls, shape: Shape, content: Any) -> TableRows:
+        """Raises TableError where the rows do not fit the shape."""
         rows = shape.read(content)
-        arrays = _ranges(shape, rows) if shape.is_ranges else _as_they_are(shape, rows)
+        arrays = _ranges(shape, rows) if is_ranges(shape) else _as_they_are(shape, rows)
         values = np.zeros((len(shape.values), 1 + len(rows)), np.int64)
         for column in range(len(shape.values)):
             values[column, 1:] = [row.values[column] for row in rows]
@@ -111,20 +112,20 @@ class Contents:
         self.context = Context(tables_at, memory.address, (self._structs, self.tables, memory))
 
     @classmethod
-    def of(cls, shapes: Sequence[TableShape], contents: Any, memory: Memory | None = None) -> Contents:
-        """``contents``: a list of rows for each table. Raises RowsError where they do not fit."""
+    def of(cls, shapes: Sequence[Shape], contents: Any, memory: Memory | None = None) -> Contents:
+        """``contents``: a list of rows for each table. Raises TableError where they do not fit."""
         if not isinstance(contents, (list, tuple)) or len(contents) != len(shapes):
             found = len(contents) if isinstance(contents, (list, tuple)) else type(contents).__name__
-            raise RowsError(f"expected the rows of {len(shapes)} tables, found {found}")
+            raise TableError(f"expected the rows of {len(shapes)} tables, found {found}")
         tables = (TableRows.of(shape, rows) for shape, rows in zip(shapes, contents, strict=True))
         return cls(tables, Memory() if memory is None else memory)
 
     def with_rows(self, rows: Mapping[int, Any]) -> Contents:
         """Another generation: other rows for the tables of these numbers, the others and the state as they are. Raises
-        RowsError where rows do not fit, and then nothing is different."""
+        TableError where rows do not fit, and then nothing is different."""
         for number in rows:
             if not 0 <= number < len(self.tables):
-                raise RowsError(f"there is no table {number}; the rules have {len(self.tables)}")
+                raise TableError(f"there is no table {number}; the rules have {len(self.tables)}")
         changed = {number: TableRows.of(self.tables[number].shape, content) for number, content in rows.items()}
         return Contents((changed.get(n, table) for n, table in enumerate(self.tables)), self.memory)
 
@@ -134,10 +135,10 @@ def bits_of(width: int) -> int:
     return max(8, 1 << (width - 1).bit_length())
 
 
-def _ranges(shape: TableShape, rows: Sequence[Row]) -> dict[str, Any]:
+def _ranges(shape: Shape, rows: Sequence[Row]) -> dict[str, Any]:
     (key,) = shape.keys
     bits = bits_of(key.width)
-    cuts = [one for one in cut([key.span(row.keys[0]) for row in rows]) if not one[0] >> key.width]
+    cuts = [one for one in cut(spans(shape, rows)) if not one[0] >> key.width]
     found = hits(cuts, key.width)
     edges, counts = [first for first, _ in cuts[1:]], [row for _, row in cuts]
     steps = len(edges).bit_length()
@@ -154,12 +155,12 @@ def _ranges(shape: TableShape, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _as_they_are(shape: TableShape, rows: Sequence[Row]) -> dict[str, Any]:
+def _as_they_are(shape: Shape, rows: Sequence[Row]) -> dict[str, Any]:
     a, b = [], []
     for column, key in enumerate(shape.keys):
         pairs = [row.keys[column] for row in rows]
         if key.kind != "ternary":
-            pairs = [(lo, hi - lo) for lo, hi in map(key.span, pairs)]
+            pairs = [(span[0], span[1] - span[0]) for pair in pairs if (span := key.span(pair)) is not None]
         a.append(_keys([pair[0] for pair in pairs], bits_of(key.width)))
         b.append(_keys([pair[1] for pair in pairs], bits_of(key.width)))
     return {"a": a, "b": b, "n": len(rows)}

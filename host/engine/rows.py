@@ -1,145 +1,26 @@
-"""Rows of tables on the host: checked against the table's shape, put in the order that counts, and cut into ranges.
+"""Rows of a table with one key, cut into ranges: what an engine searches instead of row after row.
 
-One idea: rows come from outside, from a bundle's file or from whoever edits them while it runs, and a shape says what
-they may be. The meaning is that of ``sevenm.compiler.plan.table``, and the tests hold the two equal.
+One idea: the rows that match a key are intervals, of which the first in the table's order counts; so the keys fall
+into ranges of one row each. What rows mean is said in ``sevenm.tables``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Any, NamedTuple
 
-from sevenm.boundary import KEYS_MAX
-
-KINDS = ("exact", "lpm", "ternary", "range")
-ROWS_MAX = 1 << 20
-"""Most rows that a table may be declared with."""
-COLUMNS_MAX = 8
-WIDTH_MAX = 128
-VALUE_MIN, VALUE_MAX = -(1 << 63), (1 << 63) - 1
-
-Match = tuple[int, int]
+from sevenm.tables import Match, Row, Shape
 
 
-class RowsError(ValueError):
-    """A table's shape or rows do not fit; the message says which row and why."""
+def is_ranges(shape: Shape) -> bool:
+    """Whether the engine gets the table's keys cut into ranges."""
+    return len(shape.keys) == 1 and shape.keys[0].kind != "ternary"
 
 
-class Row(NamedTuple):
-    """A match for each key: exact (v, v), lpm (value, length), ternary (value, mask), range (lo, hi)."""
-
-    keys: tuple[Match, ...]
-    values: tuple[int, ...] = ()
-
-
-class Key(NamedTuple):
-    """``kind`` is one of KINDS, ``width`` its bits."""
-
-    kind: str
-    width: int
-
-    def fits(self, match: Match) -> bool:
-        """Whether the pair is a match of this column."""
-        a, b = match
-        top = (1 << self.width) - 1
-        match self.kind:
-            case "exact":
-                return 0 <= a == b <= top
-            case "lpm":
-                return 0 <= b <= self.width and 0 <= a <= top and not a & (top >> b)
-            case "ternary":
-                return 0 <= b <= top and a & ~b == 0 and a >= 0
-            case _:
-                return 0 <= a <= b <= top
-
-    def span(self, match: Match) -> Match:
-        """First and last key that match; not of a ternary column."""
-        a, b = match
-        return (a, a | (1 << (self.width - b)) - 1) if self.kind == "lpm" else match
-
-
-class Column(NamedTuple):
-    """A value column; [lo, hi] holds 0, which is its value on a miss."""
-
-    name: str
-    lo: int
-    hi: int
-
-
-@dataclass(frozen=True, slots=True)
-class TableShape:
-    """What a table's rows have to fit; it belongs to the structure. At most ``most`` rows."""
-
-    name: str
-    keys: tuple[Key, ...]
-    values: tuple[Column, ...] = ()
-    most: int = 1024
-
-    @property
-    def is_ranges(self) -> bool:
-        """Whether the engine gets the keys cut into ranges."""
-        return len(self.keys) == 1 and self.keys[0].kind != "ternary"
-
-    def check(self) -> None:
-        """Raises RowsError where the shape is out of bounds."""
-        if not 1 <= len(self.keys) <= KEYS_MAX or len(self.values) > COLUMNS_MAX:
-            raise RowsError(f"table {self.name}: 1 to {KEYS_MAX} keys and at most {COLUMNS_MAX} values, not "
-                            f"{len(self.keys)} and {len(self.values)}")  # fmt: skip
-        for key in self.keys:
-            if key.kind not in KINDS or not 1 <= key.width <= WIDTH_MAX:
-                raise RowsError(f"table {self.name}: no key is {key.kind} of {key.width} bits")
-        if sum(key.kind == "lpm" for key in self.keys) > 1:
-            raise RowsError(f"table {self.name}: at most one key is matched by its longest prefix")
-        for column in self.values:
-            if not VALUE_MIN <= column.lo <= 0 <= column.hi <= VALUE_MAX:
-                raise RowsError(f"table {self.name}: {column.name} must hold 0 and fit 64 bits")
-        if not 1 <= self.most <= ROWS_MAX:
-            raise RowsError(f"table {self.name} cannot have {self.most} rows, no table has more than {ROWS_MAX}")
-
-    def read(self, content: Any) -> tuple[Row, ...]:
-        """The rows of ``[[[[a, b], …], [value, …]], …]``, in the order that counts. Raises RowsError."""
-        if not isinstance(content, (list, tuple)) or len(content) > self.most:
-            found = f"{len(content)}" if isinstance(content, (list, tuple)) else type(content).__name__
-            raise RowsError(f"table {self.name} holds at most {self.most} rows (no table more than {ROWS_MAX}), "
-                            f"not {found}")  # fmt: skip
-        seen: set[tuple[Match, ...]] = set()
-        rows = []
-        for number, given in enumerate(content):
-            row = self._row(given, f"table {self.name}, row {number}")
-            if row.keys in seen:
-                raise RowsError(f"table {self.name}, row {number}: an earlier row has the same keys")
-            seen.add(row.keys)
-            rows.append(row)
-        return self._ordered(rows)
-
-    def _row(self, given: Any, where: str) -> Row:
-        try:
-            keys, values = tuple((a, b) for a, b in given[0]), tuple(given[1])
-            numbers = all(type(x) is int for x in (*(v for match in keys for v in match), *values))
-        except (TypeError, ValueError, IndexError, KeyError):
-            keys, values, numbers = (), (), False
-        if not numbers or len(given) != 2 or len(keys) != len(self.keys) or len(values) != len(self.values):
-            raise RowsError(f"{where}: expected {len(self.keys)} keys and {len(self.values)} values")
-        for key, match in zip(self.keys, keys, strict=True):
-            if not key.fits(match):
-                raise RowsError(f"{where}: {match} is no match of an {key.kind} key of {key.width} bits")
-        for column, value in zip(self.values, values, strict=True):
-            if not column.lo <= value <= column.hi:
-                raise RowsError(f"{where}: {column.name} is {column.lo} to {column.hi}, not {value}")
-        return Row(keys, values)
-
-    def _ordered(self, rows: Sequence[Row]) -> tuple[Row, ...]:
-        """Longer prefixes first; rows that cannot overlap also by their keys."""
-        prefix = next((at for at, key in enumerate(self.keys) if key.kind == "lpm"), None)
-        disjoint = all(key.kind in ("exact", "lpm") for key in self.keys)
-
-        def place(row: Row) -> tuple[int, tuple[Match, ...]]:
-            length = 0 if prefix is None else row.keys[prefix][1]
-            return -length, row.keys if disjoint else ()
-
-        return tuple(sorted(rows, key=place))
+def spans(shape: Shape, rows: Sequence[Row]) -> list[Match]:
+    """First and last key of each row of such a table."""
+    found = (shape.keys[0].span(row.keys[0]) for row in rows)
+    return [span for span in found if span is not None]
 
 
 def cut(spans: Sequence[Match]) -> list[Match]:

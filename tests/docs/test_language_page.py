@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from sevenm.boundary import CHANNELS_MAX, COUNTERS_MAX
 from sevenm.compiler import compile_text
 from sevenm.compiler.check import csv, states, tables, values
 from sevenm.compiler.diagnostics import CompileError, render
-from sevenm.compiler.plan import CHANNELS_MAX, COUNTERS_MAX, NODES_MAX, RULES_MAX, STATES_MAX, TABLES_MAX, table
+from sevenm.compiler.plan import NODES_MAX, RULES_MAX, STATES_MAX, TABLES_MAX
 from sevenm.compiler.syntax import bounds, brackets, lexemes, parse
+from sevenm.tables import ROWS_MAX
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 BLOCKS = PAGE.split("```")[1::2]
@@ -34,7 +36,7 @@ def test_the_error_shown_is_the_error_given() -> None:
         ("source |", (brackets.SOURCE_MAX >> 20, brackets.TOKENS_MAX)),
         ("levels of brackets", (bounds.NESTING_MAX,)),
         ("rules in a file", (bounds.RULES_MAX,)),
-        ("rows of a table", (table.ROWS_MAX, csv.CSV_MAX >> 20)),
+        ("rows of a table", (ROWS_MAX, csv.CSV_MAX >> 20)),
         ("keys that a `prev`", (states.STATE_KEYS_MAX, states.PREV_KEYS)),
         ("bytes of a slice", (values.SLICE_MAX,)),
         ("fields of a schema", (bounds.FIELDS_MAX,)),

@@ -18,9 +18,9 @@ from sevenm.host.capture.records import RecordReader, open_records
 from sevenm.host.devices.device import DeviceError, TableEdit, start
 from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.ingress import LoopIngress
-from sevenm.host.engine.rows import Row
 from sevenm.host.ring import Ring, RingReader, RingWriter
 from sevenm.host.session import Report, Session
+from sevenm.tables import Row
 
 pytestmark = [pytest.mark.needs("compiler"), pytest.mark.usefixtures("need_native")]
 KEYS = 64

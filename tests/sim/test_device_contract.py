@@ -15,10 +15,10 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import GENERATION_MAX, Device, DeviceError, TableEdit, start
 from sevenm.host.devices.host import HostDevice
-from sevenm.host.engine.rows import Row
 from sevenm.sim import packets
 from sevenm.sim.reference_device import ReferenceDevice
 from sevenm.sim.rtl_device import RtlDevice
+from sevenm.tables import Row
 
 DEVICES = [
     pytest.param(ReferenceDevice, id="reference"),

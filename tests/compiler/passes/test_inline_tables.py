@@ -10,9 +10,9 @@ import pytest
 from sevenm.compiler.passes.inline_tables import inline_tables
 from sevenm.compiler.plan import Action, Block, Plan, Rule, Table, actions, prune
 from sevenm.compiler.plan.graph import Graph
-from sevenm.compiler.plan.table import Column, Key, Row
 from sevenm.compiler.reference import evaluate
 from sevenm.host.batch import EventBatch
+from sevenm.tables import Column, Key, Row
 
 
 def match(draw: random.Random, key: Key) -> tuple[int, int]:

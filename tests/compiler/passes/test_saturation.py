@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sevenm.boundary import CAPTURE_MAX
 from sevenm.compiler import compile_filter, compile_text
 from sevenm.compiler.passes import saturation
 from sevenm.compiler.passes.saturation import NARROW, captured_most
 from sevenm.compiler.plan import Plan, prune
 from sevenm.compiler.plan.graph import REBUILD, Graph
-from sevenm.compiler.plan.ops import CAPTURE_MAX
 from sevenm.compiler.plan.program import Block, Rule
 from sevenm.compiler.reference import evaluate
 from sevenm.sim.rule_sets import RuleSets

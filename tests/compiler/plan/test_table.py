@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sevenm.compiler.plan import Column, Key, Row, Table, TableError
-from sevenm.compiler.plan.table import Match, merged
 from sevenm.compiler.reference import find_rows
+from sevenm.tables import Match, merged
 
 PORT = (Column("port", 0, 15),)
 

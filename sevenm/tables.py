@@ -1,0 +1,190 @@
+"""Tables: what their rows are, which one counts, and what they have to fit. Below everything, like ``boundary``.
+
+One idea: the *shape* of a table (kinds and widths of its keys, bounds of its values, most rows) is structure, its rows
+are content, which a compiler, a bundle's file or whoever edits them while it runs gives; all of them mean the same.
+
+A row matches if each of its keys does; the first row that matches, in the table's order, is the one that counts:
+
+=======  ================  =================================================================
+kind     match (a, b)      holds for a key k of ``width`` bits if
+=======  ================  =================================================================
+exact    (v, v)            k == v
+lpm      (value, length)   the first ``length`` bits of k are those of value (the rest is 0)
+ternary  (value, mask)     k & mask == value (value has no bit outside of mask)
+range    (lo, hi)          lo <= k <= hi
+=======  ================  =================================================================
+
+Longer prefixes come before shorter ones. Keys are unsigned; a signed field is looked up by its two's complement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sevenm.boundary import KEYS_MAX
+
+KINDS = ("exact", "lpm", "ternary", "range")
+ROWS_MAX = 1 << 20
+"""Most rows that a table may be declared with."""
+COLUMNS_MAX = 8
+WIDTH_MAX = 128
+VALUE_MIN, VALUE_MAX = -(1 << 63), (1 << 63) - 1
+"""Bounds of a value column: what 64 bits hold, signed."""
+
+Match = tuple[int, int]
+
+
+class TableError(ValueError):
+    """A table's shape or rows do not fit; the message says which row and why."""
+
+
+class Key(NamedTuple):
+    """A key column: ``kind`` is one of KINDS, ``width`` its bits."""
+
+    kind: str
+    width: int
+
+    def matches(self, match: Match, key: int) -> bool:
+        a, b = match
+        if self.kind == "lpm":
+            return key >> (self.width - b) == a >> (self.width - b)
+        return key & b == a if self.kind == "ternary" else a <= key <= b
+
+    def fits(self, match: Match) -> bool:
+        """Whether the pair is a match of this column."""
+        a, b = match
+        top = (1 << self.width) - 1
+        match self.kind:
+            case "exact":
+                return 0 <= a == b <= top
+            case "lpm":
+                return 0 <= b <= self.width and 0 <= a <= top and not a & (top >> b)
+            case "ternary":
+                return 0 <= b <= top and a & ~b == 0 and a >= 0
+            case _:
+                return 0 <= a <= b <= top
+
+    def span(self, match: Match) -> Match | None:
+        """First and last key that match; None of a ternary column, where they are no interval."""
+        a, b = match
+        if self.kind == "lpm":
+            return a, a | ((1 << (self.width - b)) - 1)
+        return None if self.kind == "ternary" else match
+
+
+class Column(NamedTuple):
+    """A value column; [lo, hi] holds 0, which is its value on a miss."""
+
+    name: str
+    lo: int
+    hi: int
+
+
+class Row(NamedTuple):
+    """A match for each key, and the values."""
+
+    keys: tuple[Match, ...]
+    values: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a table's rows have to fit; at most ``most`` of them."""
+
+    name: str
+    keys: tuple[Key, ...]
+    values: tuple[Column, ...] = ()
+    most: int = 1024
+
+    def check(self) -> None:
+        """Raises TableError where the shape is out of bounds."""
+        if not 1 <= len(self.keys) <= KEYS_MAX or len(self.values) > COLUMNS_MAX:
+            raise TableError(f"table {self.name}: 1 to {KEYS_MAX} keys and at most {COLUMNS_MAX} values, not "
+                             f"{len(self.keys)} and {len(self.values)}")  # fmt: skip
+        for key in self.keys:
+            if key.kind not in KINDS or not 1 <= key.width <= WIDTH_MAX:
+                raise TableError(f"table {self.name}: no key is {key.kind} of {key.width} bits")
+        if sum(key.kind == "lpm" for key in self.keys) > 1:
+            raise TableError(f"table {self.name}: at most one key is matched by its longest prefix")
+        for column in self.values:
+            if not VALUE_MIN <= column.lo <= 0 <= column.hi <= VALUE_MAX:
+                raise TableError(f"table {self.name}: {column.name} must hold 0 and fit 64 bits")
+        if not 1 <= self.most <= ROWS_MAX:
+            raise TableError(f"table {self.name} cannot have {self.most} rows, no table has more than {ROWS_MAX}")
+
+    def ordered(self, rows: Iterable[Row]) -> tuple[Row, ...]:
+        """Rows that fit, in the order that counts: by falling prefix length; where rows cannot overlap, also by their
+        keys, so that the same rows are the same content however they were listed. Raises TableError where one does not
+        fit, two have the same keys, or there are too many."""
+        listed = tuple(rows)
+        if len(listed) > self.most:
+            raise self._too_many(len(listed))
+        seen: set[tuple[Match, ...]] = set()
+        for number, row in enumerate(listed):
+            where = f"table {self.name}, row {number}"
+            self._check_row(row, where)
+            if row.keys in seen:
+                raise TableError(f"{where}: an earlier row has the same keys")
+            seen.add(row.keys)
+        return ordered(self.keys, listed)
+
+    def read(self, content: Any) -> tuple[Row, ...]:
+        """The rows of ``[[[[a, b], …], [value, …]], …]``, whatever else it may turn out to be, in the order that
+        counts. Raises TableError."""
+        if not isinstance(content, (list, tuple)):
+            raise self._too_many(type(content).__name__)
+        if len(content) > self.most:
+            raise self._too_many(len(content))
+        return self.ordered(self._row(given, number) for number, given in enumerate(content))
+
+    def _row(self, given: Any, number: int) -> Row:
+        try:
+            keys, values = tuple((a, b) for a, b in given[0]), tuple(given[1])
+            if len(given) == 2 and all(type(x) is int for x in (*(v for match in keys for v in match), *values)):
+                return Row(keys, values)
+        except (TypeError, ValueError, IndexError, KeyError):
+            pass
+        raise self._misshapen(f"table {self.name}, row {number}")
+
+    def _check_row(self, row: Row, where: str) -> None:
+        if len(row.keys) != len(self.keys) or len(row.values) != len(self.values):
+            raise self._misshapen(where)
+        for key, match in zip(self.keys, row.keys, strict=True):
+            if not key.fits(match):
+                raise TableError(f"{where}: {match} is no match of an {key.kind} key of {key.width} bits")
+        for column, value in zip(self.values, row.values, strict=True):
+            if not column.lo <= value <= column.hi:
+                raise TableError(f"{where}: {column.name} is {column.lo} to {column.hi}, not {value}")
+
+    def _misshapen(self, where: str) -> TableError:
+        return TableError(f"{where}: expected {len(self.keys)} keys and {len(self.values)} values")
+
+    def _too_many(self, found: object) -> TableError:
+        return TableError(
+            f"table {self.name} holds at most {self.most} rows (no table more than {ROWS_MAX}), not {found}"
+        )
+
+
+def ordered(keys: Sequence[Key], rows: Iterable[Row]) -> tuple[Row, ...]:
+    """The rows in the order that counts, whether or not they fit (``Shape.ordered``)."""
+    prefix = next((at for at, key in enumerate(keys) if key.kind == "lpm"), None)
+    disjoint = all(key.kind in ("exact", "lpm") for key in keys)
+
+    def place(row: Row) -> tuple[int, tuple[Match, ...]]:
+        length = 0 if prefix is None else row.keys[prefix][1]
+        return -length, row.keys if disjoint else ()
+
+    return tuple(sorted(rows, key=place))
+
+
+def merged(ranges: Iterable[Match]) -> list[Match]:
+    """The union of inclusive ranges as ascending, disjoint ones that do not touch."""
+    out: list[Match] = []
+    for lo, hi in sorted(ranges):
+        if out and lo <= out[-1][1] + 1:
+            out[-1] = out[-1][0], max(out[-1][1], hi)
+        else:
+            out.append((lo, hi))
+    return out
