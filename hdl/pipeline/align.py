@@ -35,14 +35,17 @@ class Aligned:
 def align(
     nets: Netlist, source: int, unit: int, start: int, values: Iterable[int], span: Span
 ) -> Aligned | None:  # fmt: skip
-    """Multiplexers that bring the units of ``span`` from the net ``start`` to a fixed place; None if no value is
-    possible.
+    """Multiplexers that bring the units of ``span`` from the net ``start`` to a fixed place, as far as ``source`` can
+    reach; None if no value is possible, or the span begins past it.
 
     ``unit`` is the bits of a unit of ``source``, outside of which all is 0; ``values`` are what ``start`` can be.
     What comes out for another value of ``start`` is undefined.
     """
     rest = sorted(set(values))
     if not rest:
+        return None
+    span = Span(span.start, min(span.stop, nets[source].width // unit - rest[0]))
+    if span.stop <= span.start:
         return None
     origin = 0
     while (varying := _varying(rest)) and len(rest) > 1:

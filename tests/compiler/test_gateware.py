@@ -397,6 +397,18 @@ def test_names_reach_the_verilog() -> None:
     assert re.search(r"^  reg \[4:0\] l3_s\d+", text, re.MULTILINE)
 
 
+def test_bytes_past_the_window_behind_a_header_take_no_wiring() -> None:
+    """A vector as long as the slice is far would have more bits than a signal can, for bytes that are never seen."""
+    near, far = (emit_source(compile_filter(f"udp.payload[{at}:1] == 1").plan) for at in (90, 9000))
+    assert far.latency_cycles <= near.latency_cycles
+    nets = place(load_source(far).Match, 3).nets.nets
+    assert max(net.width for net in nets) <= 2 * 8 * 256, "no vector is much wider than the window"
+    packets = random_packets(random.Random(1), 50)
+    assert decide(load_source(far).Core().decision, packets) == expected_verdicts(
+        compile_filter("udp.payload[9000:1] == 1").plan, packets, 256
+    )
+
+
 def test_other_names_give_the_same_netlist() -> None:
     plan = example("edge")
     other = replace(

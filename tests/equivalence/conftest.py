@@ -54,6 +54,7 @@ def agree(tmp_path: Path) -> Callable[[Plan, EventBatch], np.ndarray]:
             with device:
                 start(device, bundle)
                 said[device.name] = device.process(events)
+                assert device.counters()["punted"] == said[device.name].punt.sum()
         model = said["reference"]
         for name, other in said.items():
             for what in ("fired", "malformed", "truncated", "drop", "forward", "channels"):
