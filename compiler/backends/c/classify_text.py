@@ -19,7 +19,7 @@ from sevenm.compiler.passes.rows import Condition
 from sevenm.compiler.plan.ops import Node
 
 _HERE = Path(__file__).parent
-TOP_BITS = 16
+TOP_BITS = 12
 """Upper bits of a wide key that index a table."""
 VALUES_PER_LINE = 16
 
