@@ -96,6 +96,8 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "rules": [{"name": r.name, "block": plan.blocks[r.block].name, "line": r.line} for r in plan.rules],
         "channels": list(plan.channels),
         "counters": list(plan.counters),
+        "tables": [{"name": t.name, "rows": len(t.rows), "most": t.most} for t in plan.tables],
+        "states": [{"name": s.name, "keys": s.sets * s.ways} for s in plan.states],
         "layouts": [
             {"name": layout.name, "version": layout.version, "size": layout.size, "hash": f"0x{layout.hash:016x}"}
             for layout in plan.layouts
@@ -114,6 +116,10 @@ def _summary(compiled: Compiled) -> Table:
         out.add_row("channels", ", ".join(plan.channels))
     if plan.counters:
         out.add_row("counters", ", ".join(plan.counters))
+    for table in plan.tables:
+        out.add_row(f"table {table.name}", f"{output.plural(len(table.rows), 'row')} of at most {table.most:,}")
+    for state in plan.states:
+        out.add_row("state", f"{state.name}: {state.sets * state.ways:,} keys")
     for layout in plan.layouts:
         out.add_row(
             f"schema {layout.name}", f"version {layout.version}, {layout.size} bytes, hash 0x{layout.hash:016x}"

@@ -92,7 +92,9 @@ def _engines(result: Comparison) -> Table:
         about, counted = lane.about, lane.device.counters()
         if "latency_cycles" in counted and result.bundle.core is not None:
             stated, seen = result.bundle.core.latency_cycles, counted["latency_cycles"]
-            about += f"; latency {output.plural(stated, 'cycle')}, measured {seen}; {counted['punted']:,} punted"
+            about += (
+                f"; latency {output.plural(stated, 'cycle')}, measured {seen}; {lane.session.report().punted:,} punted"
+            )
         out.add_row(lane.name, rate, about)
     return out
 

@@ -143,7 +143,7 @@ def _show(plan: Plan, report: Report, prefix: str | None) -> None:
     click.echo(
         f"\n{output.plural(report.events, 'event')} by {report.engine}: {report.dropped:,} dropped, "
         f"{report.passed:,} neither dropped nor forwarded, {report.malformed:,} malformed, "
-        f"{report.truncated:,} truncated"
+        f"{report.truncated:,} truncated" + (f", {report.punted:,} punted" if report.punted else "")
     )
     if prefix is None and undelivered:
         click.echo(f"{undelivered:,} matches undelivered: no ring was asked for (--ring PREFIX delivers them)")
@@ -152,8 +152,9 @@ def _show(plan: Plan, report: Report, prefix: str | None) -> None:
 
 
 def actions(plan: Plan, rule: Rule) -> str:
-    """The rule's actions as they are written."""
+    """The rule's actions, nearly as they are written."""
     out = [f"deliver {plan.channels[number]}" for number in rule.deliver]
     out += [f"count {plan.counters[number]}" for number in rule.count]
     out += [f"forward {port}" for port in range(PORTS) if rule.forward >> port & 1]
+    out += [f"forward by {plan.names.best(node) or 'the event'}" for node in rule.operands]
     return ", ".join(out + (["drop"] if rule.drop else [])) or "nothing"

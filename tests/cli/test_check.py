@@ -121,6 +121,15 @@ def test_control_characters_of_the_source_do_not_reach_the_terminal(sevenm: Seve
 
 
 def test_the_examples_are_sound(sevenm: Sevenm) -> None:
-    for name in ("edge", "alarms", "orders"):
+    for name in ("edge", "alarms", "orders", "routes"):
         done = sevenm("check", f"examples/{name}.7m")
         assert (done.code, done.err) == (0, ""), name
+
+
+def test_tables_and_state_are_in_the_summary(sevenm: Sevenm) -> None:
+    lines = [" ".join(line.split()) for line in sevenm("check", "examples/routes.7m").out.splitlines()]
+    assert "table routes 4 rows of at most 4,096" in lines
+    assert "state prev(ip.ttl per ip.src): 1,024 keys" in lines
+    plan = json.loads(sevenm("check", "examples/routes.7m", "--json").out)["plan"]
+    assert plan["tables"][0] == {"name": "services", "rows": 3, "most": 64}
+    assert plan["states"] == [{"name": "prev(ip.ttl per ip.src)", "keys": 1024}]

@@ -176,3 +176,23 @@ def test_rules_on_packets_do_not_read_records(sevenm: Sevenm, rules: Path, offic
     done = sevenm("run", rules, "-r", office, "--ingress", "records", "--engine", "reference")
     assert done.code == 3
     assert done.err == f"sevenm: {office}: cannot be read as bare records, because the rules are on packets\n"
+
+
+def test_a_port_from_a_table_is_told_by_the_tables_name(sevenm: Sevenm, office: Path) -> None:
+    done = sevenm("run", "examples/routes.7m", "-r", office, "--engine", "reference")
+    assert (done.code, done.err) == (0, "")
+    assert "forwarding.fwd    forward by routes                   465" in done.out.splitlines()
+
+
+@pytest.mark.needs("compiler", "g++")
+def test_what_the_core_leaves_to_the_host_is_counted_once(sevenm: Sevenm, office: Path, tmp_path: Path) -> None:
+    """128 of the packets go on past the core's window; how often an engine is timed does not count."""
+    rules = tmp_path / "far.7m"
+    rules.write_text("rules far on packet all { rule zero: frame[300:1] == 00 => deliver far }")
+    compared = sevenm("compare", rules, "-r", office)
+    assert compared.code == 0
+    assert "; 128 punted" in compared.out
+    ran = sevenm("run", rules, "-r", office, "--engine", "rtl")
+    assert (ran.code, ran.err) == (0, "")
+    assert ", 0 malformed, 0 truncated, 128 punted" in ran.out
+    assert json.loads(sevenm("run", rules, "-r", office, "--engine", "rtl", "--json").out)["punted"] == 128
