@@ -188,7 +188,7 @@ def test_a_port_from_a_table_is_told_by_the_tables_name(sevenm: Sevenm, office: 
 def test_what_the_core_leaves_to_the_host_is_counted_once(sevenm: Sevenm, office: Path, tmp_path: Path) -> None:
     """128 of the packets go on past the core's window; how often an engine is timed does not count."""
     rules = tmp_path / "far.7m"
-    rules.write_text("rules far on packet all { rule zero: frame[300:1] == 00 => deliver far }")
+    rules.write_text("rules far on packet all { rule zero: frame[300:1] == 0 => deliver far }")
     compared = sevenm("compare", rules, "-r", office)
     assert compared.code == 0
     assert "; 128 punted" in compared.out
