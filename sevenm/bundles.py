@@ -22,7 +22,16 @@ from importlib.resources.abc import Traversable
 from os import PathLike
 from pathlib import Path
 
-from sevenm.compiler.bundle import CORE_FILES, PLAN, TOP, BundleWriteError, generate, write_bundle
+from sevenm.compiler.bundle import (
+    CORE_FILES,
+    MANIFEST,
+    PLAN,
+    TOP,
+    BundleWriteError,
+    generate,
+    manifest_of,
+    write_bundle,
+)
 from sevenm.compiler.passes.cost import ChoiceError
 from sevenm.compiler.plan import Plan, PlanError
 from sevenm.host.bundle import Bundle, BundleError
@@ -67,6 +76,13 @@ def open_bundle(folder: str | PathLike[str], gateware: bool = False) -> Bundle:
                 f"{bundle.folder / name}: not what this version of sevenm makes of {PLAN}, and it would run as code; "
                 f"build the bundle again from its rules"
             )
+    said = bundle.manifest
+    meant = manifest_of(plan, said.files, said.core, said.refused, said.classifier)
+    if replace(meant, version=said.version) != said:
+        raise BundleError(
+            f"{bundle.folder / MANIFEST}: says something else of the rules than {PLAN}; "
+            f"build the bundle again from its rules"
+        )
     if gateware:
         return bundle
     kept = {name: digest for name, digest in bundle.files.items() if name not in CORE_FILES}

@@ -37,6 +37,8 @@ FLAGS = ("-O3", "-march=native", "-std=c11", "-fPIC", "-shared")
 COMPILERS = ("gcc", "clang", "cc")
 COMPILE_S_MAX = 900
 """Seconds a compiler may take."""
+CACHE_ROOM_MIN = 16 << 20
+"""Bytes that the cache's disk has free, or nothing is added to it."""
 CACHE_MAX = 128
 """Engines kept in the cache; the longest unused go first."""
 ERROR_LINES = 8
@@ -208,20 +210,26 @@ def load_engine(source: bytes, structure: str, n_rules: int) -> CompiledEngine:
     command = find_compiler()
     key = _key(source, command)
     folder = usable()
-    if folder is None:
-        with tempfile.TemporaryDirectory(prefix="sevenm-") as name:
-            return _checked(_compile(source, command, Path(name) / f"{key}.so"), False, structure, n_rules)
-    path = folder / f"{key}.so"
-    if is_sealed(path):
-        # The key covers the source, so an entry that loads but does not fit is one the source does not fit either.
-        return _checked(path, True, structure, n_rules)
+    if folder is not None:
+        path = folder / f"{key}.so"
+        if is_sealed(path):
+            # The key covers the source: an entry that loads but does not fit is one the source does not fit either.
+            return _checked(path, True, structure, n_rules)
+        if _has_room(folder):
+            with suppress(OSError), tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as name:
+                _compile(source, command, Path(name) / "engine.so").replace(path)
+                prune(folder, CACHE_MAX)
+                return _checked(path, False, structure, n_rules)
+    with tempfile.TemporaryDirectory(prefix="sevenm-") as name:
+        return _checked(_compile(source, command, Path(name) / f"{key}.so"), False, structure, n_rules)
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether an engine can be kept there: a disk that is full is no reason not to run."""
     try:
-        with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as name:
-            _compile(source, command, Path(name) / "engine.so").replace(path)
-    except OSError as error:
-        raise EngineError(f"{folder}: the engine cannot be kept: {error.strerror or error}") from error
-    prune(folder, CACHE_MAX)
-    return _checked(path, False, structure, n_rules)
+        return shutil.disk_usage(folder).free >= CACHE_ROOM_MIN
+    except OSError:
+        return False
 
 
 def _checked(path: Path, cached: bool, structure: str, n_rules: int) -> CompiledEngine:

@@ -89,6 +89,17 @@ def test_the_command_runs_a_bundle_and_refuses_a_forged_one(folder: Path, capfd:
     assert "engine.c: not what this version of sevenm makes of plan.json" in err
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [('"name": "dns"', '"name": "ssh"'), ('"deliver": [\n    0\n   ]', '"deliver": []')]
+)
+def test_a_manifest_that_the_plan_does_not_explain_is_refused(folder: Path, old: str, new: str) -> None:
+    text = (folder / "manifest.json").read_text()
+    assert old in text
+    (folder / "manifest.json").write_text(text.replace(old, new, 1))
+    with pytest.raises(sevenm.BundleError, match=r"manifest\.json: says something else of the rules than plan\.json"):
+        sevenm.open_bundle(folder)
+
+
 def test_a_core_that_the_plan_does_not_explain_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("amaranth", reason="amaranth is not installed")
     folder = sevenm.compile(WEB).build(tmp_path / "web.bundle").folder

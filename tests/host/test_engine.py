@@ -89,6 +89,15 @@ def test_where_no_cache_can_be_made_the_engine_still_runs(
     assert load(bundle).run(EventBatch.from_bytes([b"\x06"]), bundle.rules).fired.tolist() == [[False], [True], [True]]
 
 
+def test_on_a_full_disk_the_engine_still_runs_and_nothing_is_kept(
+    manifest: dict[str, Any], make_bundle: Callable[..., Bundle], engine_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "CACHE_ROOM_MIN", 1 << 62)
+    bundle = make_bundle(manifest)
+    assert load(bundle).run(EventBatch.from_bytes([b"\x06"]), bundle.rules).fired.tolist() == [[False], [True], [True]]
+    assert list(engine_cache.iterdir()) == []
+
+
 def test_the_cache_is_bounded(
     manifest: dict[str, Any], make_bundle: Callable[..., Bundle], engine_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
