@@ -32,6 +32,7 @@ from _classbench import FRAME, NO_RULE, FiveTuples, first_match, headers, load, 
 from _machine import machine_facts
 from numpy.typing import NDArray
 
+from sevenm import boundary
 from sevenm.host.batch import EVENT
 from sevenm.host.engine.compiled import FLAGS, find_compiler
 
@@ -236,6 +237,7 @@ def main() -> None:
         folder = Path(name)
         source = folder / "harness.c"
         source.write_text((HERE / "classify_harness.c").read_text())
+        boundary.write_header(folder)
         harness, _ = build(source, [])
         for function in (harness.rows_run, harness.sparse_run, harness.sparse_answer):
             function.restype = ctypes.c_uint64

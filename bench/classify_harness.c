@@ -6,10 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-typedef struct {
-    uint64_t offset, ts_ns;
-    uint32_t cap_len, wire_len;
-} sm_event;
+#include "sm_boundary.h"
 
 #define NO_RULE 0xffffu
 #define ROOM 65536u
@@ -47,25 +44,10 @@ void rows_answer(match_rows *match, const uint8_t *buffer, const sm_event *event
 }
 
 /* Interface 2: an entry for each rule that fired on some of 64 events. */
-typedef struct {
-    uint64_t events;
-    uint32_t rule, reserved;
-} sm_fired;
-typedef struct {
-    uint64_t malformed, truncated, punt;
-    uint32_t fired, reserved;
-} sm_chunk;
-typedef struct {
-    const void *tables, *states;
-    uint32_t port, reserved;
-} sm_context;
-typedef uint64_t match_sparse(const uint8_t *, const sm_event *, uint64_t, const sm_context *, sm_chunk *, sm_fired *,
-                              uint64_t, uint16_t *);
-
 static sm_fired fired[ROOM];
 static sm_chunk chunks[4];
 
-uint64_t sparse_run(match_sparse *match, const uint8_t *buffer, const sm_event *events, uint64_t n, uint64_t passes)
+uint64_t sparse_run(sm_match_function *match, const uint8_t *buffer, const sm_event *events, uint64_t n, uint64_t passes)
 {
     static const sm_context context;
     uint64_t start = now_ns();
@@ -77,7 +59,7 @@ uint64_t sparse_run(match_sparse *match, const uint8_t *buffer, const sm_event *
 }
 
 /* Also the bytes that were written. */
-uint64_t sparse_answer(match_sparse *match, const uint8_t *buffer, const sm_event *events, uint64_t n, uint16_t *rule)
+uint64_t sparse_answer(sm_match_function *match, const uint8_t *buffer, const sm_event *events, uint64_t n, uint16_t *rule)
 {
     static const sm_context context;
     uint64_t bytes = 0;

@@ -118,7 +118,8 @@ def test_no_other_file_writes_a_struct_down() -> None:
     again = re.compile(rf"}} *({names});|struct sm_info *\{{")
     found = [
         path.relative_to(ROOT).as_posix()
-        for path in sorted((ROOT / "host" / "csrc").iterdir())
-        if path.suffix in {".c", ".h", ".cdef"} and again.search(path.read_text())
+        for folder in ("host/csrc", "compiler/backends/c", "sim/verilated", "tests/host/csrc", "bench")
+        for path in sorted((ROOT / folder).iterdir())
+        if path.suffix in {".c", ".cpp", ".h", ".j2", ".cdef"} and again.search(path.read_text())
     ]
     assert found == []
