@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sevenm import tables
 from sevenm.compiler import compile_text
 from sevenm.compiler.lower import parts as lower
-from sevenm.compiler.plan import Plan, state, table
+from sevenm.compiler.plan import Plan, state
 from sevenm.compiler.protocols.packet import Packet
 from sevenm.compiler.reference import evaluate
 from sevenm.host.batch import EventBatch
@@ -119,13 +120,13 @@ def _longer_header(patch: pytest.MonkeyPatch) -> None:
 
 
 def _shorter_prefix_first(patch: pytest.MonkeyPatch) -> None:
-    right = table.ordered
+    right = tables.ordered
 
-    def ordered(keys: Sequence[table.Key], rows: Iterable[table.Row]) -> tuple[table.Row, ...]:
+    def ordered(keys: Sequence[tables.Key], rows: Iterable[tables.Row]) -> tuple[tables.Row, ...]:
         prefix = next((at for at, key in enumerate(keys) if key.kind == "lpm"), None)
         return tuple(sorted(right(keys, rows), key=lambda row: 0 if prefix is None else row.keys[prefix][1]))
 
-    for module in (table, lower):
+    for module in (tables, lower):
         patch.setattr(module, "ordered", ordered)
 
 
