@@ -22,6 +22,7 @@ from .filter import filter_
 from .layout import layout
 from .ring import ring
 from .run import run
+from .subscribe import subscribe
 
 EPILOG = f"""\b
 Examples:
@@ -34,6 +35,7 @@ Examples:
   sevenm build edge.7m -o edge.bundle                       C, Verilog, headers and dtypes in a folder
   sevenm layout packet                                      every packet field and what it means
   sevenm devices                                            what can match here, and what is missing
+  sevenm subscribe edge.web                                 what the ring of a channel delivers, as it comes
   sevenm ring list                                          rings in shared memory; ring rm removes them
 
 {EXIT_HELP}
@@ -72,7 +74,7 @@ def cli() -> None:
     """
 
 
-for command in (filter_, check, run, compare, build, layout, devices, ring):
+for command in (filter_, check, run, compare, build, layout, devices, subscribe, ring):
     cli.add_command(command)
 
 
