@@ -20,6 +20,8 @@ from .devices import devices
 from .errors import EXIT_HELP, Exit, Failure, explain
 from .filter import filter_
 from .layout import layout
+from .publisher import publish
+from .replay import replay
 from .ring import ring
 from .run import run
 from .subscribe import subscribe
@@ -35,7 +37,9 @@ Examples:
   sevenm build edge.7m -o edge.bundle                       C, Verilog, headers and dtypes in a folder
   sevenm layout packet                                      every packet field and what it means
   sevenm devices                                            what can match here, and what is missing
+  sevenm publish demo -r in.pcap --pace original            a capture as records of a ring
   sevenm subscribe edge.web                                 what the ring of a channel delivers, as it comes
+  sevenm replay in.pcap -i veth0                            a capture on an interface, with its own timing
   sevenm ring list                                          rings in shared memory; ring rm removes them
 
 {EXIT_HELP}
@@ -74,7 +78,7 @@ def cli() -> None:
     """
 
 
-for command in (filter_, check, run, compare, build, layout, devices, subscribe, ring):
+for command in (filter_, check, run, compare, build, layout, devices, publish, subscribe, replay, ring):
     cli.add_command(command)
 
 

@@ -29,14 +29,14 @@ class Stop:
 
 
 @contextmanager
-def until_stopped() -> Iterator[Stop]:
-    """Within the block the signals are noted; the second one raises KeyboardInterrupt."""
+def until_stopped(at_once: bool = False) -> Iterator[Stop]:
+    """Within the block the signals are noted; the second one, or ``at_once`` the first, raises KeyboardInterrupt."""
     stop = Stop()
 
     def note(number: int, frame: FrameType | None) -> None:
-        if stop():
+        again, stop.asked = stop(), signal.Signals(number)
+        if again or at_once:
             raise KeyboardInterrupt
-        stop.asked = signal.Signals(number)
 
     before = {number: signal.signal(number, note) for number in SIGNALS}
     try:
