@@ -68,7 +68,7 @@ int main(int argc, char **argv) {
     static const uint32_t START[] = {0, 2, 3, 3}, ITEMS[] = {0, 1, 1}, COUNTED[] = {0, 1, 2, 3}, COUNTERS[] = {0, 0, 1};
     static const uint16_t FORWARD[] = {1, 0, 0x8000};
     static const uint8_t DROP[] = {0, 0, 1};
-    static const sm_ingress_ops OPS = {"faulty", next, release, finish};
+    static const sm_ingress_ops OPS = {"faulty", next, release, finish, 0};
     char error[SM_RING_ERROR], name[128];
     sm_ring *rings[2], *reader;
     CHECK(argc == 5);
