@@ -102,6 +102,8 @@ class _Text:
 
     def __init__(self, target: str, meaning: Meaning, packets: bool) -> None:
         self.meaning, self.packets = meaning, packets
+        self.about = "info" if packets else (None if meaning.types else "data")
+        """What a packet is in a few words, or the bytes of a record that nobody knows the fields of."""
         self._file = _open(target)
         self._put(self.head())
 
@@ -149,8 +151,9 @@ class _JsonLines(_Text):
             "engine": engine_name(record["engine"]),
             "source": record["source"],
             "flags": flag_names(record["flags"]),
-            "info" if self.packets else "data": about,
         }
+        if self.about is not None:
+            out[self.about] = about
         if self.meaning.types:
             out["fields"] = fields
         return json.dumps(out) + "\n"
@@ -160,7 +163,7 @@ class _Csv(_Text):
     HEAD = ("seq", "time", "rule", "name", "generation", "wire_len", "cap_len", "engine", "source", "flags")
 
     def head(self) -> str:
-        return self._row([*self.HEAD, "info" if self.packets else "data", *self.meaning.types])
+        return self._row([*self.HEAD, *filter(None, [self.about]), *self.meaning.types])
 
     def line(self, record: dict[str, Any], fields: dict[str, Plain | None], about: str) -> str:
         return self._row(
@@ -175,7 +178,7 @@ class _Csv(_Text):
                 engine_name(record["engine"]),
                 record["source"],
                 " ".join(flag_names(record["flags"])),
-                about,
+                *([] if self.about is None else [about]),
                 *fields.values(),
             ]
         )
@@ -189,7 +192,7 @@ class _Csv(_Text):
 class _Table(_Text):
     def head(self) -> str:
         self._width = max([len("rule"), *map(len, self.meaning.rules)])
-        what = "packet" if self.packets else ("fields" if self.meaning.types else "data")
+        what = "packet" if self.packets else (self.about or "fields")
         text = f"{'seq':>8}  {'time':30}  {'rule':{self._width}}  {'gen':>4}  {'bytes':>5}  {'flags':5}  {what}"
         plain = self._file is not sys.stdout.buffer or not sys.stdout.isatty() or output.plain()
         return (text if plain else click.style(text, bold=True)) + "\n"
@@ -199,7 +202,7 @@ class _Table(_Text):
         flags = "".join(name[0].upper() for name in flag_names(record["flags"])) or "-"
         named = " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
         if not self.packets:
-            about = "" if self.meaning.types else about[: 2 * BYTES_SHOWN]
+            about = "" if self.about is None else about[: 2 * BYTES_SHOWN]
         what = output.clean("  ".join(filter(None, (about, named))))
         text = (
             f"{record['seq']:8}  {timestamp(record['ts_ns']):30}  {rule:{self._width}}  {record['generation']:4}  "
