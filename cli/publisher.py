@@ -10,6 +10,7 @@ import click
 
 from sevenm.bundles import open_bundle, plan_of
 from sevenm.compiler.plan import Plan
+from sevenm.host.batch import EventBatch
 from sevenm.host.replay import Pace, as_records
 from sevenm.host.ring import POLICIES, SLOTS, RingStats, RingWriter
 from sevenm.host.ring.record import PACKET_SLOT, slot_size_for
@@ -56,6 +57,7 @@ LOOK = 0.01
 @click.option(
     "--wait", type=click.FloatRange(0), default=0.0, metavar="S", help="Wait S seconds for a subscriber first."
 )
+@click.option("--stamp", is_flag=True, help="Events arrive now: their time is that of publishing, not of capturing.")
 @click.option("--json", "as_json", is_flag=True, help="Counts as JSON on standard output.")
 def publish(
     ring: str,
@@ -68,6 +70,7 @@ def publish(
     slots: int,
     slot_size: int | None,
     wait: float,
+    stamp: bool,
     as_json: bool,
 ) -> int:
     """Make the ring RING, put every event of IN into it, and close it.
@@ -91,9 +94,16 @@ def publish(
         before = writer.stats()
         with suppress(KeyboardInterrupt):
             _await_subscriber(writer, wait)
-            hand_out(reader, speed, count, lambda part: writer.write(as_records(part, writer.dtype)), stop, done)
+            hand_out(reader, speed, count, lambda part: _put(writer, part, stamp), stop, done)
         _tell(before, writer.stats(), done, stop, as_json)
     return stop.code
+
+
+def _put(writer: RingWriter, part: EventBatch, stamp: bool) -> None:
+    records = as_records(part, writer.dtype)
+    if stamp:
+        records["ts_ns"] = time.time_ns()
+    writer.write(records)
 
 
 def _plan(rules: str) -> Plan:

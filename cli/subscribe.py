@@ -12,10 +12,12 @@ import numpy as np
 from sevenm.bundles import open_bundle, plan_of
 from sevenm.compiler.columns import FieldError
 from sevenm.compiler.plan import Plan
+from sevenm.host.latency import Histogram
 from sevenm.host.ring import ProducerGone, RingMismatch, RingReader, RingStats
 from sevenm.records import Meaning
 
 from . import output
+from .durations import latency_text
 from .errors import Exit, Failure
 from .formats import Sink, format_of, open_sink
 from .signals import Stop, until_stopped
@@ -64,6 +66,9 @@ BATCH_MAX = 4096
     help="A field to show, as rules name it (ip.src, tcp.dstport); may be repeated. Default: all of a schema's, and "
     "none of a packet's.",
 )
+@click.option(
+    "--latency", is_flag=True, help="Tell at the end how long records took from their arrival until they were read."
+)
 def subscribe(
     ring: str,
     name: str | None,
@@ -73,6 +78,7 @@ def subscribe(
     wait: float,
     rules: str | None,
     fields: tuple[str, ...],
+    latency: bool,
 ) -> int:
     """Read the records of RING in shared memory, and show or write them until its producer closes it.
 
@@ -87,6 +93,7 @@ def subscribe(
       sevenm subscribe edge.web --rules edge.7m --field ip.src --field tcp.dstport --format csv
       sevenm subscribe hall.alarms --rules alarms.7m --format jsonl -c 10
       sevenm subscribe edge.web --wait 60 -w web.pcap
+      sevenm subscribe edge.web --latency > /dev/null
     """
     name = format_of(name, target)
     plan = None if rules is None else _plan(rules)
@@ -103,9 +110,12 @@ def subscribe(
             stats = reader.stats()
             packets = _packets(stats, plan, fields)
             sink = open_sink(name, target, meaning, np.zeros(0, reader.dtype), packets)
+            times = Histogram() if latency else None
             with closing(sink):
-                total, ended = _follow(reader, sink, count, timeout, stop)
+                total, ended = _follow(reader, sink, count, timeout, stop, times)
             _tell(reader.stats(), total, ended)
+            if times is not None:
+                output.say(f"sevenm: from arrival until read: {latency_text(times.summary())}")
             if ended == DIED:
                 return Exit.INPUT
     return stop.code
@@ -131,13 +141,17 @@ def _packets(stats: RingStats, plan: Plan | None, fields: tuple[str, ...]) -> bo
     return not stats.layout_hash
 
 
-def _follow(reader: RingReader, sink: Sink, count: int | None, timeout: float | None, stop: Stop) -> tuple[int, str]:
+def _follow(
+    reader: RingReader, sink: Sink, count: int | None, timeout: float | None, stop: Stop, times: Histogram | None
+) -> tuple[int, str]:
     """Reads until there is a reason to end; returns the number of records, and the reason."""
     total, last = 0, time.monotonic()
     while not stop():
         most = BATCH_MAX if count is None else min(BATCH_MAX, count - total)
         with reader.batch(most) as records:
             if len(records):
+                if times is not None:
+                    times.record_ages(records["ts_ns"])
                 sink.write(records)
                 total, last = total + len(records), time.monotonic()
         if total == count:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -178,6 +179,20 @@ def test_it_ends_when_nothing_comes_or_the_producer_is_dead(sevenm: Sevenm, ring
         "sevenm: 0 records read, the producer died without closing the ring; everything it committed was read; "
         "undelivered since the ring was made: 44 full\n"
     )
+
+
+def test_latency_is_told_from_arrival_until_read(sevenm: Sevenm, ring: str, office: Path) -> None:
+    fill(ring, 3)
+    done = sevenm("subscribe", ring, "--latency")
+    assert done.err.splitlines()[1].startswith("sevenm: from arrival until read: p50 1 h, ")
+    assert done.err.endswith(" of 3; 3 took more than an hour\n")
+    assert sevenm("publish", ring, "-r", office, "--stamp", "--slots", "256", "-c", "9").code == 0
+    done = sevenm("subscribe", ring, "--latency")
+    assert re.fullmatch(
+        r"sevenm: from arrival until read: (p[\d.]+ [\d.e+]+ (ns|µs|ms|s), ){4}max [\d.e+]+ (ns|µs|ms|s) of 9\n",
+        done.err.partition("\n")[2],
+    )
+    assert sevenm("subscribe", ring, "--latency").err.endswith("sevenm: from arrival until read: nothing of 0\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

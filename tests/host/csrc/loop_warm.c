@@ -21,6 +21,7 @@ enum { RULES = 3, TABLE = 1 << 15 };
 extern uint64_t counted_allocations(void) __attribute__((weak));
 
 static sm_loop loop;
+static sm_latency latency;
 static sm_memory_ingress replay;
 static sm_ingress faulty;
 static const char *fault;
@@ -98,6 +99,7 @@ int main(int argc, char **argv) {
     sm_memory_ingress_open(&replay, buffer, table, TABLE, batch, UINT64_MAX, 0);
     faulty.ops = &OPS;
     sm_loop_publish(&loop, &program);
+    sm_loop_watch(&loop, &latency);
     uint64_t received = 0, before = 0;
     for (uint64_t i = 0; i <= batches; i++) {
         if (i == 1) { /* warm */
