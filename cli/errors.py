@@ -72,7 +72,9 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
         return str(error), Exit.ENGINE
     if isinstance(error, PrivilegeError):
         return str(error), Exit.USAGE
-    if isinstance(error, (BundleError, BundleWriteError, CaptureError, IngressFault, InterfaceError, PlanError, RingError)):
+    if isinstance(
+        error, (BundleError, BundleWriteError, CaptureError, IngressFault, InterfaceError, PlanError, RingError)
+    ):
         return str(error), Exit.INPUT
     if isinstance(error, OSError):
         return _system(error), Exit.INPUT
