@@ -69,7 +69,7 @@ int main(int argc, char **argv) {
     static const uint32_t START[] = {0, 2, 3, 3}, ITEMS[] = {0, 1, 1}, COUNTED[] = {0, 1, 2, 3}, COUNTERS[] = {0, 0, 1};
     static const uint16_t FORWARD[] = {1, 0, 0x8000};
     static const uint8_t DROP[] = {0, 0, 1};
-    static const sm_ingress_ops OPS = {"faulty", next, release, finish};
+    static const sm_ingress_ops OPS = {"faulty", next, release, finish, 0};
     char error[SM_RING_ERROR], name[128];
     sm_ring *rings[2], *reader;
     CHECK(argc == 5);
@@ -79,11 +79,11 @@ int main(int argc, char **argv) {
     sm_outlet outlets[2] = {0}, *const pointers[2] = {&outlets[0], &outlets[1]};
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "%s-%d", argv[1], i);
-        CHECK(sm_ring_create(name, i ? 1 << 16 : 256, 96, i ? SM_RING_BLOCK : SM_RING_DROP, 0, 0, &rings[i], error) == 0);
+        CHECK(sm_ring_create(name, i ? 1 << 16 : 256, 96, i ? SM_RING_BLOCK : SM_RING_DROP_NEWEST, 0, 0, &rings[i], error) == 0);
         outlets[i].ring = rings[i];
         CHECK(sm_loop_add_outlet(&loop, &outlets[i]));
     }
-    CHECK(sm_ring_attach(name, 0, &reader, error) == 0);
+    CHECK(sm_ring_attach(name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, &reader, error) == 0);
     outlets[1].slots = 1024;
     outlets[1].backlog = calloc(1024, 96);
     outlets[1].owners = calloc(1024, sizeof(sm_owner));
