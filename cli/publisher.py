@@ -122,7 +122,7 @@ def _open_ring(name: str, plan: Plan | None, policy: str, slots: int, slot_size:
 def _await_subscriber(writer: RingWriter, wait: float) -> None:
     """Comes back once there is a subscriber, or none was wanted. Raises Failure if none came in time."""
     end = time.monotonic() + wait
-    while wait and writer.stats().reader_pid is None:
+    while wait and not any(one.pid for one in writer.stats().subscribers):
         if time.monotonic() >= end:
             raise Failure(f"ring {writer.name}: no subscriber came for {wait:g} s, so nothing was published")
         time.sleep(LOOK)
@@ -132,12 +132,14 @@ def _tell(before: RingStats, after: RingStats, done: Done, stop: Stop, as_json: 
     lost = {cause: n - before.undelivered[cause] for cause, n in after.undelivered.items()}
     lost = {cause: n for cause, n in lost.items() if n}
     delivered = after.delivered - before.delivered
-    done.events = after.sent - before.sent
+    # The default subscriber is offered every event, also one whose writing a signal interrupted.
+    done.events = after.subscribers[0].sent - before.subscribers[0].sent
     if as_json:
         output.emit_json(
             {
                 "ring": after.name,
                 "events": done.events,
+                "subscribers": len(after.subscribers),
                 "delivered": delivered,
                 "undelivered": lost,
                 "seconds": round(done.seconds, 6),
@@ -147,4 +149,5 @@ def _tell(before: RingStats, after: RingStats, done: Done, stop: Stop, as_json: 
         )
         return
     causes = ", ".join(f"{n:,} {cause}" for cause, n in lost.items())
-    click.echo(f"{done.text()}: {delivered:,} delivered into {after.name}, {causes or 0} undelivered")
+    several = f" for {len(after.subscribers)} subscribers" if len(after.subscribers) > 1 else ""
+    click.echo(f"{done.text()}: {delivered:,} delivered into {after.name}{several}, {causes or 0} undelivered")

@@ -13,7 +13,8 @@ from sevenm.bundles import open_bundle, plan_of
 from sevenm.compiler.columns import FieldError
 from sevenm.compiler.plan import Plan
 from sevenm.host.latency import Histogram
-from sevenm.host.ring import ProducerGone, RingMismatch, RingReader, RingStats
+from sevenm.host.ring import POLICIES, ProducerGone, RingMismatch, RingReader, RingStats
+from sevenm.host.ring.sides import DEADLINE_MAX
 from sevenm.records import Meaning
 
 from . import output
@@ -67,6 +68,25 @@ BATCH_MAX = 4096
     "none of a packet's.",
 )
 @click.option(
+    "--subscriber",
+    default="",
+    metavar="NAME",
+    help="Read as this subscriber, with records, policy and counts of its own, from now on. Default: the one without a "
+    "name, whose records have waited since the ring was made.",
+)
+@click.option(
+    "--policy",
+    type=click.Choice(POLICIES),
+    help="With --subscriber: what happens when it is slow. drop_newest: it misses what comes; drop_oldest: what it has "
+    "not read; block: the producer waits.",
+)
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0, DEADLINE_MAX),
+    metavar="S",
+    help="With --policy block: the producer waits S seconds at most, 0: as long as the subscriber lives. Default: 5.",
+)
+@click.option(
     "--latency", is_flag=True, help="Tell at the end how long records took from their arrival until they were read."
 )
 def subscribe(
@@ -78,12 +98,15 @@ def subscribe(
     wait: float,
     rules: str | None,
     fields: tuple[str, ...],
+    subscriber: str,
+    policy: str | None,
+    deadline: float | None,
     latency: bool,
 ) -> int:
     """Read the records of RING in shared memory, and show or write them until its producer closes it.
 
-    What is read is gone from the ring; what had no room in it is counted, and told at the end. A terminal or pipe that
-    is slow only fills the ring: whether its producer then waits is said by the ring's policy.
+    What is read is gone for this subscriber; what it missed is counted, and told at the end. A terminal or pipe that is
+    slow only fills the ring: whether its producer then waits, and for how long, is said by the policy.
 
     In a table, flags are C: more bytes than the slot holds, M: malformed, T: truncated.
 
@@ -92,9 +115,12 @@ def subscribe(
       sevenm subscribe edge.web
       sevenm subscribe edge.web --rules edge.7m --field ip.src --field tcp.dstport --format csv
       sevenm subscribe hall.alarms --rules alarms.7m --format jsonl -c 10
+      sevenm subscribe edge.web --subscriber audit --policy drop_oldest
       sevenm subscribe edge.web --wait 60 -w web.pcap
       sevenm subscribe edge.web --latency > /dev/null
     """
+    if not subscriber and (policy is not None or deadline is not None):
+        raise click.UsageError("--policy and --deadline are about a --subscriber NAME; the producer says the others.")
     name = format_of(name, target)
     plan = None if rules is None else _plan(rules)
     try:
@@ -103,7 +129,14 @@ def subscribe(
         raise Failure(f"--field: {error}", Exit.USAGE) from None
     with until_stopped() as stop:
         try:
-            reader = RingReader.attach(ring, layout_hash=meaning.layout_hash, timeout=wait)
+            reader = RingReader.attach(
+                ring,
+                layout_hash=meaning.layout_hash,
+                timeout=wait,
+                subscriber=subscriber,
+                policy=policy,
+                deadline=deadline,
+            )
         except ValueError as error:
             raise Failure(str(error), Exit.USAGE) from None
         with reader:
@@ -113,7 +146,7 @@ def subscribe(
             times = Histogram() if latency else None
             with closing(sink):
                 total, ended = _follow(reader, sink, count, timeout, stop, times)
-            _tell(reader.stats(), total, ended)
+            _tell(reader.stats(), subscriber, total, ended)
             if times is not None:
                 output.say(f"sevenm: from arrival until read: {latency_text(times.summary())}")
             if ended == DIED:
@@ -170,7 +203,9 @@ def _follow(
     return total, "stopped"
 
 
-def _tell(stats: RingStats, total: int, why: str) -> None:
-    lost = ", ".join(f"{number:,} {cause}" for cause, number in stats.undelivered.items() if number)
-    since = f"; undelivered since the ring was made: {lost}" if lost else ""
+def _tell(stats: RingStats, subscriber: str, total: int, why: str) -> None:
+    mine = next(one for one in stats.subscribers if one.name == subscriber)
+    counts = (*mine.undelivered.items(), ("lost", mine.lost))
+    missed = ", ".join(f"{number:,} {cause}" for cause, number in counts if number)
+    since = f"; missed since {'it came' if subscriber else 'the ring was made'}: {missed}" if missed else ""
     output.say(f"sevenm: {output.plural(total, 'record')} read, {why}{since}")

@@ -1,4 +1,4 @@
-"""The view of `sevenm top`, in Textual: a table with a row for each ring, and more of the one under the cursor.
+"""The view of `sevenm top`, in Textual: a table with a row for each subscriber, and more of the one under the cursor.
 
 One idea: everything that is shown comes out of ``sevenm.host.ring.rates``; the view only lays it out.
 """
@@ -16,14 +16,15 @@ from textual.widgets import DataTable, Footer, Static
 from sevenm.host.ring.rates import Look, Rates, Watch
 
 from . import output
+from .stat import DEFAULT, missed_text
 
-COLUMNS = ("ring", "state", "producer", "reader", "written/s", "read/s", "undelivered/s", "fill")
+COLUMNS = ("ring", "subscriber", "state", "reader", "written/s", "read/s", "missed/s", "fill")
 BAR = 10
 """Cells of a full bar."""
 ORDERS: dict[str, Callable[[Rates], Any]] = {
-    "name": lambda ring: ring.name,
-    "rate": lambda ring: (-ring.delivered, ring.name),
-    "loss": lambda ring: (-ring.lost, ring.name),
+    "name": lambda one: one.name,
+    "rate": lambda one: (-one.written, one.name),
+    "loss": lambda one: (-one.loss, one.name),
 }
 
 
@@ -81,12 +82,12 @@ class Top(App[None]):
     def _lay_out(self) -> None:
         table = self.query_one(DataTable)
         chosen = self._chosen()
-        rings = sorted(self._seen.rings, key=ORDERS[self._order])
+        rates = sorted(self._seen.rates, key=ORDERS[self._order])
         table.clear()
-        for ring in rings:
-            table.add_row(*_cells(ring), key=ring.name)
-        if chosen is not None and any(ring.name == chosen.name for ring in rings):
-            table.move_cursor(row=table.get_row_index(chosen.name))
+        for one in rates:
+            table.add_row(*_cells(one), key=_key(one))
+        if chosen is not None and any(one.name == chosen.name for one in rates):
+            table.move_cursor(row=table.get_row_index(_key(chosen)))
         self._tell()
 
     def _chosen(self) -> Rates | None:
@@ -94,36 +95,40 @@ class Top(App[None]):
         if not table.row_count:
             return None
         key = table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value
-        return next((ring for ring in self._seen.rings if ring.name == key), None)
+        return next((one for one in self._seen.rates if _key(one) == key), None)
 
     def _tell(self) -> None:
         """The lines below the table."""
-        ring = self._chosen()
-        if ring is None:
+        one = self._chosen()
+        if one is None:
             text = "there are no rings"
         else:
-            stats = ring.stats
-            lost = ", ".join(f"{n:,} {cause}" for cause, n in stats.undelivered.items() if n) or "0"
+            ring, subscriber = one.ring, one.subscriber
+            counts = (*subscriber.undelivered.items(), ("lost", subscriber.lost))
+            missed = ", ".join(f"{n:,} {cause}" for cause, n in counts if n) or "0"
+            producer = one.state if ring.producer_pid is None else f"pid {ring.producer_pid}"
             text = (
-                f"{ring.name}: {stats.slots:,} slots of {stats.slot_size} bytes, policy {stats.policy}; "
-                f"{stats.delivered:,} written, {stats.in_ring:,} unread, undelivered {lost}"
+                f"{ring.name}: {ring.slots:,} slots of {ring.slot_size} bytes, producer {producer}; policy "
+                f"{subscriber.policy}, {subscriber.delivered:,} written, {subscriber.in_ring:,} unread, missed {missed}"
             )
         others = "".join(f"\n{output.clean(entry.name)} is no usable ring: {entry.kind}" for entry in self._seen.others)
         state = f"sorted by {self._order}" + (", held" if self._held else "")
         self.query_one("#more", Static).update(Text(f"{text}\n{state}{others}"))
 
 
-def _cells(ring: Rates) -> list[Text]:
-    stats = ring.stats
-    full = round(ring.fill * BAR)
-    lost = ", ".join(f"{rate:,.0f} {cause}" for cause, rate in ring.undelivered.items()) or "0"
+def _key(one: Rates) -> str:
+    return "\n".join(one.name)
+
+
+def _cells(one: Rates) -> list[Text]:
+    full = round(one.fill * BAR)
     return [
-        Text(ring.name),
-        Text(ring.state, "" if ring.state == "open" else "yellow"),
-        Text("none" if stats.producer_pid is None else f"pid {stats.producer_pid}"),
-        Text("none" if stats.reader_pid is None else f"pid {stats.reader_pid}"),
-        Text(f"{ring.delivered:,.0f}", justify="right"),
-        Text(f"{ring.read:,.0f}", justify="right"),
-        Text(lost, "red" if ring.undelivered else "", justify="right"),
-        Text(f"{'█' * full}{'·' * (BAR - full)} {ring.fill:4.0%}", justify="right"),
+        Text(one.ring.name),
+        Text(one.subscriber.name or DEFAULT),
+        Text(one.state, "" if one.state == "open" else "yellow"),
+        Text("none" if one.subscriber.pid is None else f"pid {one.subscriber.pid}"),
+        Text(f"{one.written:,.0f}", justify="right"),
+        Text(f"{one.read:,.0f}", justify="right"),
+        Text(missed_text(one), "red" if one.missed else "", justify="right"),
+        Text(f"{'█' * full}{'·' * (BAR - full)} {one.fill:4.0%}", justify="right"),
     ]

@@ -1,8 +1,8 @@
 """How fast rings are filled, read and overrun, seen from outside.
 
-One idea: two looks at the counters of a ring, and what lies between them. A look opens the header read-only and takes
-part in nothing, so neither side of the ring notices it, however often it is done. Counters only grow; a ring that was
-removed and made again under its name begins anew.
+One idea: two looks at the counters of a subscriber, and what lies between them. A look opens the header read-only and
+takes part in nothing, so neither side of the ring notices it, however often it is done. Counters only grow; a
+subscriber that came anew, or a ring that was made again under its name, begins at nothing.
 """
 
 from __future__ import annotations
@@ -11,48 +11,50 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .control import RingStats
+from .control import RingStats, SubscriberStats
 from .listing import Entry, entries
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Of one ring, per second over the last ``seconds``; all 0 at the first look, which has ``seconds`` 0.
+    """Of one subscriber of a ring, per second over the last ``seconds``; all 0 at the first look, which has ``seconds``
+    0. ``missed``: records that it did not get, by cause: why they were undelivered, or *lost*, written over before they
+    were read; those that are 0 left out. ``fill``: part of the slots that hold unread records."""
 
-    ``undelivered`` is by cause, those that are 0 left out. ``fill``: part of the slots that hold unread records."""
-
-    stats: RingStats
+    ring: RingStats
+    subscriber: SubscriberStats
     seconds: float
-    delivered: float
+    written: float
     read: float
-    undelivered: dict[str, float]
+    missed: dict[str, float]
 
     @property
-    def name(self) -> str:
-        return self.stats.name
+    def name(self) -> tuple[str, str]:
+        """Of the ring, and of the subscriber, "" for the default one."""
+        return self.ring.name, self.subscriber.name
 
     @property
     def fill(self) -> float:
-        return self.stats.in_ring / self.stats.slots
+        return self.subscriber.in_ring / self.ring.slots
 
     @property
     def state(self) -> str:
-        """*open*; *closed* by its producer; *dead*: its producer ended without closing it."""
-        if self.stats.producer_pid is not None:
+        """Of the ring: *open*; *closed* by its producer; *dead*: its producer ended without closing it."""
+        if self.ring.producer_pid is not None:
             return "open"
-        return "closed" if self.stats.closed else "dead"
+        return "closed" if self.ring.closed else "dead"
 
     @property
-    def lost(self) -> float:
-        """Undelivered records per second, of all causes."""
-        return sum(self.undelivered.values())
+    def loss(self) -> float:
+        """Missed records per second, of all causes."""
+        return sum(self.missed.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """``rings`` by name; ``others``: files that have the name of a ring and are none."""
+    """``rates`` in order of ring and subscriber; ``others``: files that have the name of a ring and are none."""
 
-    rings: tuple[Rates, ...]
+    rates: tuple[Rates, ...]
     others: tuple[Entry, ...]
 
 
@@ -66,26 +68,30 @@ class Watch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._prefix, self._find, self._clock = prefix, find, clock
-        self._last: dict[str, tuple[float, RingStats]] = {}
+        self._last: dict[tuple[str, str], tuple[float, Rates]] = {}
 
     def look(self) -> Look:
         """All there are now, with what happened since the last look. Raises OSError if their folder cannot be read."""
         found = self._find(self._prefix)
         now = self._clock()
-        rings = tuple(self._rates(now, entry.stats) for entry in found if entry.stats is not None)
-        self._last = {one.name: (now, one.stats) for one in rings}
-        return Look(rings, tuple(entry for entry in found if entry.stats is None))
+        rings = [entry.stats for entry in found if entry.stats is not None]
+        rates = tuple(self._rates(now, ring, subscriber) for ring in rings for subscriber in ring.subscribers)
+        self._last = {one.name: (now, one) for one in rates}
+        return Look(rates, tuple(entry for entry in found if entry.stats is None))
 
-    def _rates(self, now: float, stats: RingStats) -> Rates:
-        before, last = self._last.get(stats.name, (now, stats))
-        seconds = now - before
-        if last.created_ns != stats.created_ns or last.delivered > stats.delivered or seconds <= 0:
-            return Rates(stats, 0.0, 0.0, 0.0, {})
-        lost = {cause: (n - last.undelivered[cause]) / seconds for cause, n in stats.undelivered.items()}
+    def _rates(self, now: float, ring: RingStats, subscriber: SubscriberStats) -> Rates:
+        fresh = Rates(ring, subscriber, 0.0, 0.0, 0.0, {})
+        before, last = self._last.get(fresh.name, (now, fresh))
+        seconds, was = now - before, last.subscriber
+        if last.ring.created_ns != ring.created_ns or was.delivered > subscriber.delivered or seconds <= 0:
+            return fresh
+        grown = {cause: n - was.undelivered[cause] for cause, n in subscriber.undelivered.items()}
+        grown["lost"] = subscriber.lost - was.lost
         return Rates(
-            stats,
+            ring,
+            subscriber,
             seconds,
-            (stats.delivered - last.delivered) / seconds,
-            (stats.consumed - last.consumed) / seconds,
-            {cause: rate for cause, rate in lost.items() if rate > 0},
+            (subscriber.delivered - was.delivered) / seconds,
+            max(subscriber.read - was.read, 0) / seconds,
+            {cause: n / seconds for cause, n in grown.items() if n > 0},
         )

@@ -70,8 +70,8 @@ def test_lines_for_people_have_a_heading(sevenm: Sevenm, prefix: str) -> None:
     lines = done.out.splitlines()
     heads = [n for n, line in enumerate(lines) if line.startswith("ring ")]
     assert heads == [0, 21]
-    assert re.split(r"  +", lines[0]) == ["ring", "state", "written/s", "read/s", "fill", "undelivered/s"]
-    assert re.split(r"  +", lines[1]) == [f"{prefix}a", "open", "0", "0", "25%", "0"]
+    assert re.split(r"  +", lines[0]) == ["ring", "subscriber", "state", "written/s", "read/s", "fill", "missed/s"]
+    assert re.split(r"  +", lines[1]) == [f"{prefix}a", "(default)", "open", "0", "0", "25%", "0"]
 
 
 def test_it_waits_for_rings_and_ends_at_a_signal(prefix: str) -> None:
@@ -132,13 +132,13 @@ def test_the_view_shows_sorts_and_holds(prefix: str) -> None:
             view.refresh_rings()
             await pilot.pause()
             assert cells(view, "written/s") == ["0", "128"]
-            assert cells(view, "undelivered/s") == ["0", "22 full"]
+            assert cells(view, "missed/s") == ["0", "22 full"]
             assert cells(view, "fill") == ["··········   0%", "██████████ 100%"]
             await pilot.press("s")
             assert cells(view, "ring") == [f"{prefix}b", f"{prefix}a"]
             await pilot.press("up", "up")
-            assert more(view).startswith(f"{prefix}b: 256 slots of 128 bytes, policy ")
-            assert "256 written, 256 unread, undelivered 44 full\nsorted by rate" in more(view)
+            assert more(view).startswith(f"{prefix}b: 256 slots of 128 bytes, producer pid {os.getpid()}; policy ")
+            assert "256 written, 256 unread, missed 44 full\nsorted by rate" in more(view)
             await pilot.press("p")
             assert more(view).endswith("sorted by rate, held")
             idle.close()

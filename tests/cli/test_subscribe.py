@@ -171,14 +171,36 @@ def test_it_ends_when_nothing_comes_or_the_producer_is_dead(sevenm: Sevenm, ring
     writer = fill(ring, 300, close=False)
     done = sevenm("subscribe", ring, "--timeout", "0.2", "--format", "csv")
     assert done.code == 0
-    assert done.err == "sevenm: 256 records read, none came for 0.2 s; undelivered since the ring was made: 44 full\n"
+    assert done.err == "sevenm: 256 records read, none came for 0.2 s; missed since the ring was made: 44 full\n"
     del writer
     done = sevenm("subscribe", ring)
     assert done.code == 3
     assert done.err == (
         "sevenm: 0 records read, the producer died without closing the ring; everything it committed was read; "
-        "undelivered since the ring was made: 44 full\n"
+        "missed since the ring was made: 44 full\n"
     )
+
+
+def test_subscribers_with_names_get_everything_beside_each_other(sevenm: Sevenm, ring: str, office: Path) -> None:
+    command = [sys.executable, "-m", "sevenm.cli.main", "subscribe", ring, "--wait", "60", "--format", "csv"]
+    started = RingWriter.create(ring, slots=1024)
+    many = [
+        subprocess.Popen(
+            [*command, "--subscriber", name, "--policy", policy], cwd=ROOT, env={**os.environ},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for name, policy in (("audit", "block"), ("view", "drop_oldest"))
+    ]  # fmt: skip
+    while len([one for one in started.stats().subscribers if one.pid]) < 2:
+        assert [process.poll() for process in many] == [None, None]
+    policies = {one.name: one.policy for one in started.stats().subscribers}
+    assert policies == {"": "drop_newest", "audit": "block", "view": "drop_oldest"}
+    started.write(np.zeros(700, started.dtype))
+    started.close()
+    for process in many:
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, len(out.splitlines())) == (0, 701)
+        assert err == "sevenm: 700 records read, the producer closed the ring\n"
 
 
 def test_latency_is_told_from_arrival_until_read(sevenm: Sevenm, ring: str, office: Path) -> None:
@@ -220,6 +242,8 @@ def test_a_signal_ends_it_with_a_whole_file(ring: str, tmp_path: Path, number: s
         (["x", "--field", "ip.sorc"], 2, "sevenm: --field: there is no field ip.sorc; did you mean ip.src"),
         (["x", "--rules", "absent.7m"], 3, "sevenm: "),
         (["x", "-c", "0"], 2, "Usage: "),
+        (["x", "--policy", "block"], 2, "Usage: "),
+        (["x", "--subscriber", "no/name"], 2, "sevenm: "),
     ],
 )
 def test_wrong_use_says_what_is_wrong(sevenm: Sevenm, args: list[str], code: int, message: str) -> None:
