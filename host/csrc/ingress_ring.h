@@ -4,17 +4,15 @@
 #ifndef SM_INGRESS_RING_H
 #define SM_INGRESS_RING_H
 
-#include "ingress.h"
+#include "ingress_live.h"
 #include "ring.h"
 
 typedef struct {
-    sm_ingress base;
-    sm_ring *ring;    /* the reader's side */
+    sm_live live;     /* damaged: records that said they were longer than their slot, and were cut; handed out */
+    sm_ring *ring;    /* the reader's side, of a lane that is read in place */
     sm_event *table;  /* `burst` of them */
-    uint64_t received;
-    uint32_t burst, port;
-    int ended;        /* SM_WAIT_CLOSED, SM_WAIT_GONE: no more will come once it is empty; otherwise 0 */
-    uint32_t reserved;
+    uint32_t burst;
+    int32_t over;     /* SM_WAIT_CLOSED, SM_WAIT_GONE: why it ended; 0: it did not */
 } sm_ring_ingress;
 
 void sm_ring_ingress_open(sm_ring_ingress *ingress, sm_ring *ring, sm_event *table, uint32_t burst, uint32_t port);
