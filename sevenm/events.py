@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
@@ -98,8 +99,8 @@ def _kind(name: str) -> IngressKind:
 
 
 def _wanted(plan: Plan, live: LiveOptions | None = None) -> Wanted:
-    size = plan.layouts[0].size if plan.source == "record" else None
-    return Wanted(size) if live is None else Wanted(size, live)
+    wanted = Wanted() if plan.source == "packet" else Wanted(plan.layouts[0].size, plan.layouts[0].hash)
+    return wanted if live is None else replace(wanted, live=live)
 
 
 def batches_of(events: Events, plan: Plan) -> Iterator[EventBatch]:
