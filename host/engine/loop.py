@@ -42,6 +42,10 @@ class LoopError(RuntimeError):
     """The loop cannot go on; the message says why and what to do."""
 
 
+class IngressFault(LoopError):
+    """The ingress cannot go on: the interface is gone, say. What came in before was decided and is counted."""
+
+
 class Why(IntEnum):
     """Why ``sm_loop_run`` came back: SM_LOOP_… of ``csrc/loop.h``."""
 
@@ -187,11 +191,12 @@ class Loop:
                 left -= self.events - before
                 if why is Why.WAITS or (why is Why.LIMIT and left):
                     continue
-                if why in (Why.FAULT, Why.EMPTY, Why.ENGINE):
+                if why is Why.FAULT:
+                    raise IngressFault(f"the ingress cannot go on: {ingress.fault()}")
+                if why in (Why.EMPTY, Why.ENGINE):
                     lib.sm_loop_abandon(self._loop, ingress.pointer)
                     raise LoopError(
                         {
-                            Why.FAULT: f"the ingress cannot go on: {ingress.fault()}",
                             Why.EMPTY: "no program was published; publish one before run",
                             Why.ENGINE: "the engine decided no event, or more than there were; build the bundle again",
                         }[why]
@@ -203,6 +208,10 @@ class Loop:
         finally:
             lib.sm_loop_stop(self._loop, lib.SM_GO)
             self._running.release()
+
+    def abandon(self, ingress: LoopIngress) -> int:
+        """Gives the rest of a burst back, after LIMIT or STOPPED: how many events of it were not decided."""
+        return int(self._lib.sm_loop_abandon(self._loop, ingress.pointer))
 
     def _enter(self) -> None:
         """Only one thread at a time is in the loop."""
