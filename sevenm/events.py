@@ -21,9 +21,11 @@ from sevenm.host.capture.format import LINK_ETHERNET, CaptureError
 from sevenm.host.capture.pcap_classic import MAGIC as CLASSIC_MAGIC
 from sevenm.host.capture.pcapng import MAGIC as PCAPNG_MAGIC
 from sevenm.host.devices.device import DeviceUnavailable
-from sevenm.host.ingress import INGRESS, Ingress, Wanted
+from sevenm.host.ingress import INGRESS, Ingress, IngressKind, LiveOptions, Wanted
+from sevenm.host.live.live import LiveIngress
+from sevenm.host.registry import RegistryError
 
-CAPTURE, RECORDS = "capture", "records"
+CAPTURE, RECORDS, PACKET = "capture", "records", "packet"
 MAGICS = (*CLASSIC_MAGIC, PCAPNG_MAGIC)
 TOGETHER = 4096
 """Byte strings that are packed into one batch."""
@@ -46,13 +48,12 @@ def open_events(source: str, plan: Plan, ingress: str | None = None) -> Ingress:
 
     Raises CaptureError for what cannot be read or is not what the rules are on, RegistryError, DeviceUnavailable."""
     name = ingress or _guess(source, plan)
-    kind = INGRESS.load(name)
-    lacks = kind.missing()
-    if lacks is not None:
-        raise DeviceUnavailable(f"the ingress {name} is not available: {lacks}")
+    kind = _kind(name)
+    if kind.live:
+        raise CaptureError(f"{source}: {name} is a live ingress, not a file; say -i {name}:{source} instead of -r")
     hint = "; if it holds bare records, say --ingress records" if ingress is None and plan.source == "record" else ""
     try:
-        reader = kind.open(source, Wanted(plan.layouts[0].size if plan.source == "record" else None))
+        reader = kind.open(source, _wanted(plan))
     except CaptureError as error:
         raise CaptureError(f"{error}{hint}") from error
     try:
@@ -61,6 +62,44 @@ def open_events(source: str, plan: Plan, ingress: str | None = None) -> Ingress:
         reader.close()
         raise
     return reader
+
+
+def open_live(spec: str, plan: Plan, options: LiveOptions | None = None) -> LiveIngress:
+    """The live ingress that ``spec`` names: ``KIND:NAME`` with a kind that `sevenm devices` lists as live, or the name
+    of an interface. It receives from ``begin`` on.
+
+    Raises CaptureError for what cannot be opened or is not what the rules are on, RegistryError, DeviceUnavailable."""
+    head, colon, rest = spec.partition(":")
+    registered = INGRESS.names()
+    name, source = (head, rest) if colon and head in registered else (PACKET, spec)
+    kind = _kind(name)
+    if not kind.live:
+        raise CaptureError(f"{spec}: {name} is not a live ingress; say -r {source or 'FILE'} --ingress {name}")
+    if not source:
+        raise CaptureError(f"{spec}: expected {name}:NAME, for example {name}:eth0")
+    reader = kind.open(source, _wanted(plan, options or LiveOptions()))
+    if not isinstance(reader, LiveIngress):
+        reader.close()
+        raise RegistryError(f"{INGRESS.entries()[name][0]}: opens a {type(reader).__name__}, which is no LiveIngress")
+    try:
+        _check_link(reader, plan, "")
+    except CaptureError:
+        reader.close()
+        raise
+    return reader
+
+
+def _kind(name: str) -> IngressKind:
+    kind = INGRESS.load(name)
+    lacks = kind.missing()
+    if lacks is not None:
+        raise DeviceUnavailable(f"the ingress {name} is not available: {lacks}")
+    return kind
+
+
+def _wanted(plan: Plan, live: LiveOptions | None = None) -> Wanted:
+    size = plan.layouts[0].size if plan.source == "record" else None
+    return Wanted(size) if live is None else Wanted(size, live)
 
 
 def batches_of(events: Events, plan: Plan) -> Iterator[EventBatch]:
