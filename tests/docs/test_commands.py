@@ -19,7 +19,11 @@ from pathlib import Path
 
 import pytest
 
+from sevenm.cli.filter import filter_ as filter_command
+from sevenm.cli.run import run as run_command
+
 ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = {"run": run_command, "filter": filter_command}
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<why>[^\n]*?) -->\n)?^```(?P<kind>sh|python|text)\n(?P<body>.*?)^```$", re.M | re.S
@@ -98,7 +102,7 @@ def test_commands_that_are_not_run_are_known(path: Path) -> None:
 
 
 def check(words: list[str]) -> None:
-    """A make target, a test of this repository, git, or the activation of .venv."""
+    """A make target, a test of this repository, git, the activation of .venv, or a command that receives."""
     words = [word for word in words if not re.fullmatch(r"[A-Z_]+=\S*", word)]
     match words:
         case [] | ["git", *_] | [".", ".venv/bin/activate"]:
@@ -108,6 +112,9 @@ def check(words: list[str]) -> None:
             assert set(targets) <= set(known)
         case [".venv/bin/pytest", *arguments]:
             assert all((ROOT / word).exists() for word in arguments if word.startswith("tests"))
+        case ["sevenm", ("run" | "filter") as name, *arguments] if "-i" in arguments:
+            # What arrives at an interface cannot be written down; that the command is understood can be tested.
+            COMMANDS[name].make_context(name, [str(argument) for argument in arguments])
         case _:
             pytest.fail(f"neither run nor known: {shlex.join(words)}")
 
