@@ -1,33 +1,45 @@
-"""Opens what the commands read: whatever an installed package knows to open, if it fits the rules' source."""
+"""What the commands read: a file (-r), or what arrives (-i), and where that ends.
+
+One idea: a command is given one Input, whatever options it was made from; opening it gives an ingress that fits the
+rules, or one message that says why not.
+"""
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import TypeVar
+from dataclasses import dataclass
+from functools import wraps
+from types import FrameType
+from typing import Any, TypeVar
 
 import click
 
+from sevenm.boundary import CAPTURE_MAX
 from sevenm.compiler.plan import Plan
 from sevenm.events import open_events as open_named
+from sevenm.events import open_live
 from sevenm.host.batch import EventBatch
-from sevenm.host.ingress import INGRESS, Ingress
+from sevenm.host.ingress import INGRESS, Ingress, LiveOptions
+from sevenm.host.live.privileges import become
+from sevenm.host.live.until import Until
 
 from . import output
 from .engines import registered
 from .errors import Exit, Failure
 
 Command = TypeVar("Command", bound=Callable[..., int])
+READ = "Capture to read, pcap or pcapng; - is standard input. For rules on records also a file of bare records."
+SECONDS_MAX = 1e9
+EVENTS_MAX = 1 << 62
 
-_read = click.option(
-    "-r",
-    "--read",
-    "source",
-    required=True,
-    metavar="IN",
-    help="Capture to read, pcap or pcapng; - is standard input. For rules on records also a file of bare records.",
-)
+
+def _read(required: bool) -> Callable[[Command], Command]:
+    return click.option("-r", "--read", "source", required=required, metavar="IN", help=READ)
+
+
 _ingress = click.option(
     "--ingress",
     metavar="NAME",
@@ -35,11 +47,102 @@ _ingress = click.option(
     help="What IN is: capture, records, or another one that `sevenm devices` lists. Default: a capture, except that "
     "for rules on records a file that does not begin like one holds bare records.",
 )
+_LIVE = (
+    click.option(
+        "-i",
+        "--interface",
+        metavar="SPEC",
+        help="Receive instead of reading: an interface's name, or KIND:NAME with a kind that `sevenm devices` lists.",
+    ),
+    click.option("-c", "--max-events", "events", type=click.IntRange(1, EVENTS_MAX), metavar="N", help="End after N."),
+    click.option(
+        "--seconds", type=click.FloatRange(0, SECONDS_MAX, min_open=True), metavar="S", help="End after S seconds."
+    ),
+    click.option("-p", "--no-promiscuous", is_flag=True, help="With -i: only what the interface receives anyway."),
+    click.option(
+        "-s",
+        "--snaplen",
+        type=click.IntRange(1, CAPTURE_MAX),
+        metavar="BYTES",
+        help=f"With -i: keep at most so many bytes of a packet; {CAPTURE_MAX} by default.",
+    ),
+    click.option("--hardware-time", is_flag=True, help="With -i: the interface's own timestamps, where it has them."),
+    click.option("--user", metavar="NAME", help="With -i: become this user, for good, once the input is open."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """``read`` or ``interface`` is given. ``until``: where it ends."""
+
+    read: str | None
+    ingress: str | None
+    interface: str | None
+    user: str | None
+    options: LiveOptions
+    until: Until
+
+    @property
+    def name(self) -> str:
+        return self.read or self.interface or ""
+
+    @property
+    def live(self) -> bool:
+        return self.interface is not None
+
+    @contextmanager
+    def open(self, plan: Plan) -> Iterator[Ingress]:
+        """The events; of a live ingress none yet. From here on the process is ``user``. Raises what ``open_events``
+        and ``sevenm.events.open_live`` do, PrivilegeError."""
+        if self.interface is None:
+            with open_events(self.read or "", self.ingress, plan) as reader:
+                yield reader
+            return
+        with closing(open_live(self.interface, plan, self.options)) as live, _ending(self.until):
+            if self.user is not None:
+                become(self.user)
+            for warning in live.warnings():
+                output.say(f"sevenm: {live.name}: {warning}")
+            yield live
 
 
 def read_options(command: Command) -> Command:
     """Adds -r and --ingress, as ``source`` and ``ingress``."""
-    return _read(_ingress(command))
+    return _read(required=True)(_ingress(command))
+
+
+def input_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Adds -r, -i and what belongs to them; the command gets an Input as ``source``."""
+
+    @wraps(command)
+    def wrapped(
+        source: str | None,
+        ingress: str | None,
+        interface: str | None,
+        events: int | None,
+        seconds: float | None,
+        no_promiscuous: bool,
+        snaplen: int | None,
+        hardware_time: bool,
+        user: str | None,
+        **others: Any,
+    ) -> int:
+        if (source is None) == (interface is None):
+            raise click.UsageError("say what to read: either -r IN, a capture, or -i SPEC, an interface.")
+        only_live = {"-p": no_promiscuous, "-s": snaplen, "--hardware-time": hardware_time, "--user": user}
+        given = [name for name, value in only_live.items() if value]
+        if source is not None and given:
+            raise click.UsageError(f"{given[0]} is about what is received with -i, not about a file.")
+        if interface is not None and ingress is not None:
+            raise click.UsageError(f"--ingress is about the file of -r; say -i {ingress}:{interface}.")
+        options = LiveOptions(not no_promiscuous, snaplen or CAPTURE_MAX, hardware_time)
+        given_input = Input(source, ingress, interface, user, options, Until(events, seconds))
+        return command(source=given_input, **others)
+
+    decorated: Callable[..., int] = wrapped
+    for option in reversed((_read(required=False), _ingress, *_LIVE)):
+        decorated = option(decorated)
+    return decorated
 
 
 @contextmanager
@@ -62,3 +165,29 @@ def batches(reader: Ingress) -> Iterator[EventBatch]:
         for batch in reader.batches():
             yield batch
             bar.at(reader.position)
+
+
+def received(counts: dict[str, int], unit: str) -> str:
+    """What a live ingress counted, in one line."""
+    line = f"{output.plural(counts['received'], unit)} received, {counts['dropped']:,} dropped by the kernel"
+    others = {name: n for name, n in counts.items() if n and name not in ("received", "dropped")}
+    return ", ".join([line, *(f"{n:,} {name.replace('_', ' ')}" for name, n in others.items())])
+
+
+@contextmanager
+def _ending(until: Until) -> Iterator[None]:
+    """The first SIGINT or SIGTERM ends what runs, as if it had been the last event; the second one does what it always
+    does."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, before[number])
+        until.stop()
+
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

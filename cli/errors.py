@@ -53,8 +53,11 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
     from sevenm.host.capture.format import CaptureError
     from sevenm.host.capture.writer import ReaderGone
     from sevenm.host.devices.device import DeviceError
+    from sevenm.host.engine.loop import IngressFault
+    from sevenm.host.live.privileges import PrivilegeError
     from sevenm.host.native import NativeMissing
     from sevenm.host.registry import RegistryError
+    from sevenm.host.replay import InterfaceError
     from sevenm.host.ring import RingError
 
     if isinstance(error, Failure):
@@ -67,7 +70,11 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
         return str(error), Exit.FINDINGS
     if isinstance(error, (DeviceError, NativeMissing, MissingExtra, RegistryError)):
         return str(error), Exit.ENGINE
-    if isinstance(error, (BundleError, BundleWriteError, CaptureError, PlanError, RingError)):
+    if isinstance(error, PrivilegeError):
+        return str(error), Exit.USAGE
+    if isinstance(
+        error, (BundleError, BundleWriteError, CaptureError, IngressFault, InterfaceError, PlanError, RingError)
+    ):
         return str(error), Exit.INPUT
     if isinstance(error, OSError):
         return _system(error), Exit.INPUT

@@ -10,11 +10,11 @@ from sevenm.host.ingress import Ingress
 from .errors import Exit, Failure
 
 
-def open_writer(target: str, source: str, reader: Ingress) -> CaptureWriter:
-    """A nanosecond pcap of the reader's link type; "-" is standard output.
+def open_writer(target: str, source: str | None, reader: Ingress) -> CaptureWriter:
+    """A nanosecond pcap of the reader's link type; "-" is standard output. ``source``: the file that is read, if any.
 
     Raises Failure if ``target`` is the file that is read, CaptureError if it cannot be written."""
-    there = "-" not in (target, source) and all(Path(path).exists() for path in (target, source))
-    if there and Path(target).samefile(source):
+    there = source is not None and "-" not in (target, source) and Path(target).exists() and Path(source).exists()
+    if there and source is not None and Path(target).samefile(source):
         raise Failure(f"{target}: is the capture that is read; write to another file", Exit.USAGE)
     return CaptureWriter(target, reader.link_type)

@@ -1,4 +1,4 @@
-"""sevenm filter: the packets of a capture that meet one expression."""
+"""sevenm filter: the packets of a capture, or of an interface, that meet one expression."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from sevenm.bundles import bundle_for
 from sevenm.host.batch import EventBatch
 from sevenm.host.capture.writer import CaptureWriter
 from sevenm.host.devices.device import Device
+from sevenm.host.engine.loop import IngressFault
 from sevenm.host.ingress import Ingress
+from sevenm.host.live.live import LiveIngress
+from sevenm.host.live.until import Until
 
 from . import output
-from .captures import batches, open_events, read_options
+from .captures import Input, batches, input_options, received
 from .describe import HEAD_MAX, packet, timestamp
 from .engines import engine_option, open_engine, wants_gateware
 from .errors import Exit, Failure
@@ -28,55 +31,91 @@ from .sources import compile_expression
     epilog="\b\nExit codes: 0 done, 1 error in EXPR, 2 usage, 3 capture unreadable, 4 no engine.",
 )
 @click.argument("expr")
-@read_options
+@input_options
 @click.option("-w", "--write", "target", metavar="OUT", help="Write the matching packets to this capture; - is stdout.")
 @click.option("--count", is_flag=True, help="Print only how many packets match.")
 @engine_option
-def filter_(expr: str, source: str, ingress: str | None, target: str | None, count: bool, engine: str | None) -> int:
+def filter_(expr: str, source: Input, target: str | None, count: bool, engine: str | None) -> int:
     """Show, count or write the packets that match EXPR.
 
     EXPR is a condition on packet fields, as in Wireshark's display filters. Without -w and --count each matching packet
-    is one line: number, time (UTC), bytes on the wire, addresses and protocol.
+    is one line: number, time (UTC), bytes on the wire, addresses and protocol. -c counts matching packets. With -i
+    SIGINT, SIGTERM, -c and --seconds end it, and it says on standard error what it received.
 
     \b
     Examples:
       sevenm filter 'tcp.dstport in {80, 443, 8000..8080}' -r in.pcap
       sevenm filter 'ip.src in 10.0.0.0/8 and not arp' -r in.pcapng --count
       sevenm filter 'udp.dstport == 53' -r - -w - < in.pcap | tshark -r -
+      sevenm filter 'tcp.dstport == 443' -i eth0 -c 10
     """
     if target is not None and count:
         raise click.UsageError("-w and --count exclude each other; -w says how many it wrote on standard error.")
     if target == "-" and sys.stdout.isatty():
         raise Failure("standard output is a terminal; give a file: -w out.pcap", Exit.USAGE)
     plan = compile_expression(expr).plan
+    # Opened first, because what comes after it is done as the user that -i --user names.
     with (
+        source.open(plan) as reader,
         bundle_for(plan, wants_gateware(engine)) as bundle,
         open_engine(engine, bundle) as device,
-        open_events(source, ingress, plan) as reader,
     ):
+        run = _Run(device, reader, source.until)
         if target is not None:
-            with open_writer(target, source, reader) as writer:
-                total, matched = _run(device, reader, writer, show=False)
-            output.say(f"{matched} of {output.plural(total, 'packet')} match, written to {writer.name}")
+            with open_writer(target, source.read, reader) as writer:
+                run.all(writer, show=False)
+            output.say(f"{run.matched} of {output.plural(run.total, 'packet')} match, written to {writer.name}")
         else:
-            total, matched = _run(device, reader, None, show=not count)
-    if count:
-        click.echo(matched)
+            run.all(None, show=not count)
+        if count:
+            click.echo(run.matched)
+        run.finish()
     return Exit.OK
 
 
-def _run(device: Device, reader: Ingress, writer: CaptureWriter | None, show: bool) -> tuple[int, int]:
-    """Returns how many packets there were, and how many match."""
-    total = matched = 0
-    for batch in batches(reader):
-        fired = device.process(batch).fired[0]
+class _Run:
+    """``total`` packets were looked at, of which ``matched`` match."""
+
+    def __init__(self, device: Device, reader: Ingress, until: Until) -> None:
+        self.total = self.matched = 0
+        self._fault: IngressFault | None = None
+        self._device, self._reader, self._until = device, reader, until
+
+    def all(self, writer: CaptureWriter | None, show: bool) -> None:
+        """Every packet, until then."""
+        self._until.begin()
+        try:
+            for batch in batches(self._reader):
+                if len(batch):
+                    self._one(batch, writer, show)
+                if not self._until.room(self.matched):
+                    return
+        except IngressFault as error:
+            self._fault = error
+
+    def _one(self, batch: EventBatch, writer: CaptureWriter | None, show: bool) -> None:
+        fired = self._device.process(batch).fired[0]
+        hits = np.flatnonzero(fired)
+        most = self._until.limit(self.matched)
+        if len(hits) >= most:
+            used = int(hits[most - 1]) + 1
+            if isinstance(self._reader, LiveIngress):
+                self._reader.left += len(batch) - used
+            batch, fired, hits = batch.slice(0, used), fired[:used], hits[:most]
         if writer is not None:
             writer.write(batch, fired)
         elif show:
-            _show(batch, np.flatnonzero(fired).tolist(), total)
-        total += len(batch)
-        matched += int(np.count_nonzero(fired))
-    return total, matched
+            _show(batch, hits.tolist(), self.total)
+        self.total += len(batch)
+        self.matched += len(hits)
+
+    def finish(self) -> None:
+        """Says what a live ingress received. Raises IngressFault if that is why it ended."""
+        if isinstance(self._reader, LiveIngress):
+            self._reader.finish()
+            output.say(received({**self._reader.counters(), "left": self._reader.left}, "packet"))
+        if self._fault is not None:
+            raise self._fault
 
 
 def _show(batch: EventBatch, hits: list[int], before: int) -> None:

@@ -1,9 +1,8 @@
-"""sevenm run: what the rules of a file do with the events of a capture."""
+"""sevenm run: what the rules of a file do with the events of a capture, or with those that arrive."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 import click
@@ -12,11 +11,12 @@ from sevenm.boundary import PORTS
 from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
+from sevenm.host.engine.loop import IngressFault
 from sevenm.host.ring import POLICIES
 from sevenm.host.session import Report, Session
 
 from . import output
-from .captures import open_events, read_options
+from .captures import Input, input_options, received
 from .engines import engine_option, open_engine, wants_gateware
 from .errors import Exit
 from .export import open_writer
@@ -25,11 +25,11 @@ from .sources import compile_file
 
 
 @click.command(
-    short_help="Run rules on a capture and count what happens.",
+    short_help="Run rules on a capture or an interface and count what happens.",
     epilog="\b\nExit codes: 0 done, 1 errors in the rules, 2 usage, 3 input, output or ring, 4 no engine.",
 )
 @click.argument("file")
-@read_options
+@input_options
 @engine_option
 @click.option("-w", "--write", "target", metavar="OUT", help="Write what any channel gets here; - is stdout.")
 @click.option("--json", "as_json", is_flag=True, help="Counts as JSON on standard output.")
@@ -50,15 +50,14 @@ from .sources import compile_file
 )
 def run(
     file: str,
-    source: str,
-    ingress: str | None,
+    source: Input,
     engine: str | None,
     target: str | None,
     as_json: bool,
     prefix: str | None,
     policy: str,
 ) -> int:
-    """Run the rule file FILE on a capture and count, per rule and channel, what happens.
+    """Run the rule file FILE on a capture, or on what arrives, and count, per rule and channel, what happens.
 
     FILE may also be the folder of a bundle that `sevenm build` wrote. Its code runs only if it is what this version of
     sevenm makes of the Plan in it.
@@ -66,40 +65,49 @@ def run(
     Without --ring matches are only counted. With it they are delivered, and what could not be is counted by its cause:
     matched is always delivered plus undelivered.
 
+    With -i it runs until -c, --seconds, SIGINT or SIGTERM end it, and then says what it counted, with what the kernel
+    had no room for. -c counts events, whatever the rules do with them.
+
     \b
     Examples:
       sevenm run edge.7m -r in.pcap
       sevenm run edge.7m -r in.pcap --engine reference --json
       sevenm run edge.7m -r in.pcap --ring edge -w delivered.pcap
+      sevenm run edge.7m -i eth0 --ring edge --seconds 60
     """
     if target == "-" and as_json:
         raise click.UsageError("-w - and --json both want standard output; write the capture to a file.")
     with ExitStack() as stack:
-        bundle, plan = stack.enter_context(_rules(file, wants_gateware(engine)))
+        plan, making = _rules(file, wants_gateware(engine))
+        # Opened first, because what comes after it is done as the user that -i --user names.
+        reader = stack.enter_context(source.open(plan))
+        bundle = stack.enter_context(making)
         device = stack.enter_context(open_engine(engine, bundle))
-        reader = stack.enter_context(open_events(source, ingress, plan))
-        writer = stack.enter_context(open_writer(target, source, reader)) if target is not None else None
+        writer = stack.enter_context(open_writer(target, source.read, reader)) if target is not None else None
         rings = stack.enter_context(open_rings(prefix, bundle, policy)) if prefix is not None else None
         session = Session(device, bundle, rings, writer)
+        fault: IngressFault | None = None
         with output.progress_bar("matching", reader.size) as bar:
-            report = session.run(reader, lambda events: bar.at(reader.position))
-    if as_json:
-        output.emit_json({"file": file, "input": source, **_counts(plan, report, prefix)})
-    elif target != "-":
-        _show(plan, report, prefix)
+            try:
+                report = session.run(reader, lambda events: bar.at(reader.position), until=source.until)
+            except IngressFault as error:
+                report, fault = session.report(), error
+        if as_json:
+            output.emit_json({"file": file, "input": source.name, **_counts(plan, report, prefix)})
+        elif target != "-":
+            _show(plan, report, prefix)
+        if fault is not None:
+            raise fault
     return Exit.OK
 
 
-@contextmanager
-def _rules(file: str, gateware: bool) -> Iterator[tuple[Bundle, Plan]]:
-    """The bundle in the folder, or that of the rule file, and the Plan of both."""
+def _rules(file: str, gateware: bool) -> tuple[Plan, AbstractContextManager[Bundle]]:
+    """The Plan of the rule file, or of the bundle in the folder, and what opens the bundle of either."""
     if Path(file).is_dir():
         bundle = open_bundle(file, gateware)
-        yield bundle, plan_of(bundle)
-        return
+        return plan_of(bundle), nullcontext(bundle)
     plan = compile_file(file).plan
-    with bundle_for(plan, gateware) as made:
-        yield made, plan
+    return plan, bundle_for(plan, gateware)
 
 
 def _counts(plan: Plan, report: Report, prefix: str | None) -> dict[str, object]:
@@ -151,6 +159,8 @@ def _show(plan: Plan, report: Report, prefix: str | None) -> None:
         click.echo(f"{undelivered:,} matches undelivered: no ring was asked for (--ring PREFIX delivers them)")
     elif prefix is not None:
         click.echo(f"{sum(c.delivered for c in report.channels):,} matches delivered, {undelivered:,} undelivered")
+    if report.ingress:
+        click.echo(received(report.ingress, plan.source))
 
 
 def actions(plan: Plan, rule: Rule) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from sevenm.boundary import CAPTURE_MAX
 from sevenm.host.batch import EventBatch
 from sevenm.host.registry import Registry
 
@@ -35,10 +36,23 @@ class Ingress(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """How to receive. ``promiscuous``: frames for others too. ``snap``: bytes of a frame that are kept, at most.
+    ``hardware_time``: the interface's own timestamps, where it has them."""
+
+    promiscuous: bool = True
+    snap: int = CAPTURE_MAX
+    hardware_time: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the rules are on: frames, or records of ``record_size`` bytes (None for frames)."""
+    """What the rules are on: frames, or records of ``record_size`` bytes (None for frames), whose layout has the hash
+    ``layout_hash``, 0 for frames."""
 
     record_size: int | None = None
+    layout_hash: int = 0
+    live: LiveOptions = LiveOptions()
 
 
 def _nothing() -> str | None:
@@ -48,11 +62,13 @@ def _nothing() -> str | None:
 @dataclass(frozen=True, slots=True)
 class IngressKind:
     """``label``: one line for people. ``open`` gives the source that the text names; it raises CaptureError or OSError.
-    ``missing``: what has to be installed before it can be used, None if nothing is."""
+    ``missing``: what has to be installed before it can be used, None if nothing is. ``live``: it opens a
+    ``sevenm.host.live.live.LiveIngress``, and is named by ``-i`` instead of ``-r``."""
 
     label: str
     open: Callable[[str, Wanted], Ingress]
     missing: Callable[[], str | None] = _nothing
+    live: bool = False
 
 
 INGRESS = Registry("sevenm.ingress", "ingress", IngressKind)

@@ -1,7 +1,7 @@
 """One run: events from an ingress through a device, into accounts, rings and a capture.
 
 One idea: the session owns the order of things and nothing else. Where the device's rules are C code of this machine and
-nothing has to be written, the loop in C does it all, and Python only reads the next piece. Otherwise it pulls a batch,
+nothing has to be written, the loop in C does it all, turn by turn (``sevenm.host.turns``). Otherwise it pulls a batch,
 lets the device decide, counts and delivers, and goes on. What it returns is a Report whose numbers add up.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -17,15 +18,17 @@ from sevenm.host.bundle import Bundle
 from sevenm.host.capture.format import LINK_ETHERNET, LINK_USER0, CaptureError, link_name
 from sevenm.host.capture.writer import CaptureWriter
 from sevenm.host.devices.device import Device, DeviceError
-from sevenm.host.devices.host import Held, HostDevice
+from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.accounts import CAUSES, Accounts
 from sevenm.host.engine.actions import Actions
 from sevenm.host.engine.decisions import Decisions
-from sevenm.host.engine.delivery import BLOCK_TIMEOUT, Delivery, Outlet
+from sevenm.host.engine.delivery import BLOCK_TIMEOUT, Delivery
 from sevenm.host.engine.ingress import LoopIngress
-from sevenm.host.engine.loop import Loop, Program
 from sevenm.host.ingress import Ingress
+from sevenm.host.live.live import LiveIngress
+from sevenm.host.live.until import Until
 from sevenm.host.native import available
+from sevenm.host.turns import Turns
 
 
 @runtime_checkable
@@ -64,7 +67,9 @@ class ChannelCount:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a run did. ``forwarded`` is events by port. ``written`` is events in the capture, None without one.
-    ``seconds_device`` is spent deciding, ``seconds_total`` from the first batch asked for to the last accounted."""
+    ``seconds_device`` is spent deciding, ``seconds_total`` from the first batch asked for to the last accounted.
+    ``ingress``: what a live ingress counted, and ``left``, what had arrived when it ended and was not decided; empty
+    for others."""
 
     bundle: str
     digest: str
@@ -85,6 +90,7 @@ class Report:
     seconds_device: float
     seconds_total: float
     device: dict[str, int] = field(default_factory=dict)
+    ingress: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, ports as text."""
@@ -126,6 +132,7 @@ class Session:
             self._delivery = Delivery(self.accounts, self._handles, block_timeout)
         self._wanted = [row for row, rule in enumerate(bundle.rules) if rule.deliver]
         self._device_ns = self._total_ns = 0
+        self._ingress: dict[str, int] = {}
 
     def feed(self, batch: EventBatch) -> Decisions:
         """One batch: decided, counted, delivered, written."""
@@ -150,77 +157,75 @@ class Session:
         max_events: int = 16384,
         max_bytes: int = 1 << 20,
         source: int = 0,
+        until: Until | None = None,
     ) -> Report:
-        """All events of the ingress. ``progress`` is called after each batch or piece with the number of events so far.
+        """All events of the ingress, or those until then. ``progress`` is called after each batch, piece or slice with
+        the number of events so far.
 
-        Rows that the device is given meanwhile, or the same rules built anew, count from the next batch or piece on.
-        Raises DeviceError if it is given other rules, CaptureError if the events are not what the rules are about, or
-        the capture is damaged; what was decided before is counted, and in ``report()``."""
+        A live ingress begins to receive here and ends with the run; what had arrived by then and was not decided is
+        ``left`` in the report. Rows that the device is given meanwhile, or the same rules built anew, count from the
+        next batch, piece or slice on. Raises DeviceError if it is given other rules, CaptureError if the events are not
+        what the rules are about, or the capture is damaged, IngressFault if a live ingress cannot go on; what was
+        decided before is counted, and in ``report()``."""
         expected = LINK_ETHERNET if self._bundle.source == "packet" else LINK_USER0
         if ingress.link_type != expected:
             raise CaptureError(
                 f"{ingress.name}: link type {link_name(ingress.link_type)}, but the rules of {self._bundle.name} are "
                 f"about {self._bundle.source}s: {link_name(expected)}"
             )
+        until = until or Until()
+        live = ingress if isinstance(ingress, LiveIngress) else None
+        pieces = ingress.pieces(max_bytes, source) if isinstance(ingress, PieceIngress) else None
         writes = self._writer is not None and bool(self._wanted)
-        if self._native and not writes and isinstance(self._device, HostDevice) and isinstance(ingress, PieceIngress):
-            self._run_loop(self._device, ingress.pieces(max_bytes, source), progress)
-            return self.report()
-        batches = ingress.batches(max_events=max_events, max_bytes=max_bytes, source=source)
-        while True:
+        if live is not None:
+            live.begin(source)
+        until.begin()
+        try:
+            if not self._native or writes or not isinstance(self._device, HostDevice) or not (live or pieces):
+                batches = ingress.batches(max_events=max_events, max_bytes=max_bytes, source=source)
+                unused = self._run_batches(batches, until, progress)
+                if live is not None:
+                    live.left += unused
+            else:
+                with self._turns(self._device) as turns:
+                    if live is not None:
+                        turns.live(live, until, progress)
+                    elif pieces is not None:
+                        turns.pieces(pieces, until, progress)
+        finally:
+            if live is not None:
+                live.finish()
+                self._ingress = {**live.counters(), "left": live.left}
+        return self.report()
+
+    def _run_batches(
+        self, batches: Iterator[EventBatch], until: Until, progress: Callable[[int], object] | None
+    ) -> int:
+        """Returns how many events of the last batch were not used."""
+        while room := until.room(self.accounts.total("events")):
             start = time.perf_counter_ns()
             batch = next(batches, None)
             self._total_ns += time.perf_counter_ns() - start
             if batch is None:
-                return self.report()
-            self.feed(batch)
+                break
+            if len(batch):
+                self.feed(batch.slice(0, room) if len(batch) > room else batch)
             if progress is not None:
                 progress(self.accounts.total("events"))
+            if len(batch) > room:
+                return len(batch) - room
+        return 0
 
-    def _run_loop(
-        self, device: HostDevice, pieces: Iterator[LoopIngress], progress: Callable[[int], object] | None
-    ) -> None:
-        """Every piece through the loop in C, with the rules and rows that the device has when the piece begins."""
+    @contextmanager
+    def _turns(self, device: HostDevice) -> Iterator[Turns]:
         start = time.perf_counter_ns()
-        held: Held | None = None
+        turns = Turns(device, self.accounts, self._handles, self._timeout, self._check)
         try:
-            with Loop() as loop:
-                outlets = [None if h is None else loop.outlet(h, timeout=self._timeout) for h in self._handles]
-                try:
-                    for piece in pieces:
-                        if held is None or held.generation != device.generation:
-                            held = self._follow(device, loop, outlets, held)
-                        before = [self.accounts.total(name) for name in ("events", "punted")]
-                        began = time.perf_counter_ns()
-                        loop.run(piece)
-                        self._device_ns += time.perf_counter_ns() - began
-                        events, punted = (
-                            self.accounts.total(name) - n for name, n in zip(("events", "punted"), before, strict=True)
-                        )
-                        device.count(held, 1, events, punted)
-                        if progress is not None:
-                            progress(self.accounts.total("events"))
-                except (CaptureError, DeviceError):
-                    loop.flush()  # what was decided before is delivered
-                    raise
-                loop.flush()
+            with turns:
+                yield turns
         finally:
-            if held is not None:
-                held.engine.release()
+            self._device_ns += turns.device_ns
             self._total_ns += time.perf_counter_ns() - start
-
-    def _follow(self, device: HostDevice, loop: Loop, outlets: list[Outlet | None], old: Held | None) -> Held:
-        """The device's rules of now, published to the loop in place of ``old``."""
-        held = device.hold()
-        try:
-            self._check(held.rules.bundle.rules)
-            loop.publish(Program(held.engine, self.accounts, outlets, held.generation, held.context))
-        except BaseException:
-            held.engine.release()
-            raise
-        if old is not None:
-            old.engine.release()
-        return held
 
     def _check(self, rules: Sequence[Actions]) -> None:
         """Accounts, rings and names are those of one bundle."""
@@ -260,4 +265,5 @@ class Session:
             seconds_device=self._device_ns / 1e9,
             seconds_total=self._total_ns / 1e9,
             device=self._device.counters(),
+            ingress=self._ingress,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
@@ -21,9 +22,11 @@ from sevenm.host.capture.format import LINK_ETHERNET, CaptureError
 from sevenm.host.capture.pcap_classic import MAGIC as CLASSIC_MAGIC
 from sevenm.host.capture.pcapng import MAGIC as PCAPNG_MAGIC
 from sevenm.host.devices.device import DeviceUnavailable
-from sevenm.host.ingress import INGRESS, Ingress, Wanted
+from sevenm.host.ingress import INGRESS, Ingress, IngressKind, LiveOptions, Wanted
+from sevenm.host.live.live import LiveIngress
+from sevenm.host.registry import RegistryError
 
-CAPTURE, RECORDS = "capture", "records"
+CAPTURE, RECORDS, PACKET = "capture", "records", "packet"
 MAGICS = (*CLASSIC_MAGIC, PCAPNG_MAGIC)
 TOGETHER = 4096
 """Byte strings that are packed into one batch."""
@@ -46,13 +49,12 @@ def open_events(source: str, plan: Plan, ingress: str | None = None) -> Ingress:
 
     Raises CaptureError for what cannot be read or is not what the rules are on, RegistryError, DeviceUnavailable."""
     name = ingress or _guess(source, plan)
-    kind = INGRESS.load(name)
-    lacks = kind.missing()
-    if lacks is not None:
-        raise DeviceUnavailable(f"the ingress {name} is not available: {lacks}")
+    kind = _kind(name)
+    if kind.live:
+        raise CaptureError(f"{source}: {name} is a live ingress, not a file; say -i {name}:{source} instead of -r")
     hint = "; if it holds bare records, say --ingress records" if ingress is None and plan.source == "record" else ""
     try:
-        reader = kind.open(source, Wanted(plan.layouts[0].size if plan.source == "record" else None))
+        reader = kind.open(source, _wanted(plan))
     except CaptureError as error:
         raise CaptureError(f"{error}{hint}") from error
     try:
@@ -61,6 +63,44 @@ def open_events(source: str, plan: Plan, ingress: str | None = None) -> Ingress:
         reader.close()
         raise
     return reader
+
+
+def open_live(spec: str, plan: Plan, options: LiveOptions | None = None) -> LiveIngress:
+    """The live ingress that ``spec`` names: ``KIND:NAME`` with a kind that `sevenm devices` lists as live, or the name
+    of an interface. It receives from ``begin`` on.
+
+    Raises CaptureError for what cannot be opened or is not what the rules are on, RegistryError, DeviceUnavailable."""
+    head, colon, rest = spec.partition(":")
+    registered = INGRESS.names()
+    name, source = (head, rest) if colon and head in registered else (PACKET, spec)
+    kind = _kind(name)
+    if not kind.live:
+        raise CaptureError(f"{spec}: {name} is not a live ingress; say -r {source or 'FILE'} --ingress {name}")
+    if not source:
+        raise CaptureError(f"{spec}: expected {name}:NAME, for example {name}:eth0")
+    reader = kind.open(source, _wanted(plan, options or LiveOptions()))
+    if not isinstance(reader, LiveIngress):
+        reader.close()
+        raise RegistryError(f"{INGRESS.entries()[name][0]}: opens a {type(reader).__name__}, which is no LiveIngress")
+    try:
+        _check_link(reader, plan, "")
+    except CaptureError:
+        reader.close()
+        raise
+    return reader
+
+
+def _kind(name: str) -> IngressKind:
+    kind = INGRESS.load(name)
+    lacks = kind.missing()
+    if lacks is not None:
+        raise DeviceUnavailable(f"the ingress {name} is not available: {lacks}")
+    return kind
+
+
+def _wanted(plan: Plan, live: LiveOptions | None = None) -> Wanted:
+    wanted = Wanted() if plan.source == "packet" else Wanted(plan.layouts[0].size, plan.layouts[0].hash)
+    return wanted if live is None else replace(wanted, live=live)
 
 
 def batches_of(events: Events, plan: Plan) -> Iterator[EventBatch]:
@@ -94,17 +134,11 @@ def batch_of_array(array: NDArray[Any], plan: Plan) -> EventBatch:
 
     (n,) records of a ring: the data of each. (n,) of a structured dtype: each is the bytes of one. (n, size) uint8:
     each row is one. Raises ValueError for another array, or records that are not as long as the rules' schema says."""
-    array = np.ascontiguousarray(array)
-    flat = array.view(np.uint8).reshape(-1) if array.size else np.zeros(0, np.uint8)
-    table = np.zeros(len(array) if array.ndim else 0, EVENT)
     fields = array.dtype.fields
     if array.ndim == 1 and fields is not None and {"data", "cap_len", "wire_len", "ts_ns"} <= fields.keys():
-        table["offset"] = np.arange(len(array)) * array.itemsize + fields["data"][1]
-        room = np.uint32(array.dtype["data"].itemsize)
-        table["cap_len"] = np.minimum(array["cap_len"], room)
-        for name in ("wire_len", "ts_ns"):
-            table[name] = array[name]
-        return EventBatch(flat, table)
+        return batch_of_records(array)
+    array = np.ascontiguousarray(array)
+    flat, table = _bytes_of(array), np.zeros(len(array) if array.ndim else 0, EVENT)
     if array.ndim == 1 and fields is not None:
         size = array.itemsize
     elif array.ndim == 2 and array.dtype == np.uint8:
@@ -118,6 +152,23 @@ def batch_of_array(array: NDArray[Any], plan: Plan) -> EventBatch:
     table["offset"] = np.arange(len(array), dtype=np.uint64) * np.uint64(size)
     table["cap_len"] = table["wire_len"] = size
     return EventBatch(flat, table)
+
+
+def batch_of_records(records: NDArray[np.void]) -> EventBatch:
+    """The data of each of (n,) records of a ring, in place where they are contiguous."""
+    records = np.ascontiguousarray(records)
+    assert records.dtype.fields is not None
+    table = np.zeros(len(records), EVENT)
+    table["offset"] = np.arange(len(records)) * records.itemsize + records.dtype.fields["data"][1]
+    room = np.uint32(records.dtype["data"].itemsize)
+    table["cap_len"] = np.minimum(records["cap_len"], room)
+    for name in ("wire_len", "ts_ns"):
+        table[name] = records[name]
+    return EventBatch(_bytes_of(records), table)
+
+
+def _bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
+    return array.view(np.uint8).reshape(-1) if array.size else np.zeros(0, np.uint8)
 
 
 def _check_link(reader: Ingress, plan: Plan, hint: str) -> None:

@@ -33,8 +33,12 @@ TOOLS = {
     "tcpdump": (("tcpdump",), "filters and written captures against libpcap", "tcpdump"),
     "iverilog": (("iverilog",), "the core on a second simulator", "iverilog"),
     "make": (("make",), "the C++ of the RTL model", "make"),
+    "namespaces": (("ip",), "live traffic, over interfaces in network namespaces of our own (as root)", "iproute2"),
 }
 """Outside tools: name -> (programs, one of which is enough; what is left out without it; Debian's package)."""
+
+OF_ROOT = {"namespaces"}
+"""What only root can use."""
 
 _SLOW_HOST = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("default", derandomize=True, database=None, deadline=None, suppress_health_check=_SLOW_HOST)
@@ -49,7 +53,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def present(tool: str) -> bool:
-    """Whether one of the tool's programs is on the path."""
+    """Whether one of the tool's programs is on the path, and this user may use it."""
+    if tool in OF_ROOT and os.geteuid() != 0:
+        return False
     return any(shutil.which(program) for program in TOOLS[tool][0])
 
 

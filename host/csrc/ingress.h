@@ -29,6 +29,9 @@ typedef struct {
     int (*next)(sm_ingress *ingress, sm_burst *burst); /* SM_INGRESS_… */
     void (*release)(sm_ingress *ingress, const sm_burst *burst);
     void (*close)(sm_ingress *ingress);
+    /* Of kinds whose next can be IDLE, else null: sleeps until there may be something. 1: there is, 0: not in that time,
+     * or a signal came, < 0: next would be a fault. Not called by the loop, but by who runs it. */
+    int (*wait)(sm_ingress *ingress, uint64_t timeout_us);
 } sm_ingress_ops;
 
 struct sm_ingress {

@@ -31,7 +31,7 @@ static void finish(sm_ingress *base)
     ((sm_capture_ingress *)base)->step.status = SM_STEP_MORE;
 }
 
-static const sm_ingress_ops OPS = {"capture", next, release, finish};
+static const sm_ingress_ops OPS = {"capture", next, release, finish, 0};
 
 void sm_capture_ingress_open(sm_capture_ingress *ingress, const uint8_t *buffer, uint64_t start, uint64_t end,
                              sm_event *table, uint32_t burst, uint32_t port)

@@ -28,7 +28,7 @@ static void finish(sm_ingress *base)
     ((sm_memory_ingress *)base)->passes = 0;
 }
 
-static const sm_ingress_ops OPS = {"memory", next, release, finish};
+static const sm_ingress_ops OPS = {"memory", next, release, finish, 0};
 
 void sm_memory_ingress_open(sm_memory_ingress *ingress, const uint8_t *buffer, const sm_event *events, uint64_t n,
                             uint32_t burst, uint64_t passes, uint32_t port)

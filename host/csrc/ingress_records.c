@@ -26,7 +26,7 @@ static void finish(sm_ingress *base)
     ((sm_records_ingress *)base)->at = ((sm_records_ingress *)base)->size;
 }
 
-static const sm_ingress_ops OPS = {"records", next, release, finish};
+static const sm_ingress_ops OPS = {"records", next, release, finish, 0};
 
 void sm_records_ingress_open(sm_records_ingress *ingress, const uint8_t *buffer, uint64_t size, uint32_t record,
                              sm_event *table, uint32_t burst, uint32_t port)

@@ -29,6 +29,7 @@ from sevenm.host.engine.delivery import (
     outlet_array,
 )
 from sevenm.host.engine.ingress import LoopIngress
+from sevenm.host.latency import Latency
 from sevenm.host.native import native
 
 BACKLOG = 4096
@@ -40,6 +41,10 @@ SWAP_S_MAX = 60.0
 
 class LoopError(RuntimeError):
     """The loop cannot go on; the message says why and what to do."""
+
+
+class IngressFault(LoopError):
+    """The ingress cannot go on: the interface is gone, say. What came in before was decided and is counted."""
 
 
 class Why(IntEnum):
@@ -119,6 +124,7 @@ class Loop:
         self._outlets: list[Outlet] = []
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+        self._latency: Latency | None = None
         self._running = threading.Lock()
         self._changing = threading.Lock()
         self.programs: list[Program] = []
@@ -128,6 +134,11 @@ class Loop:
     def events(self) -> int:
         """Events decided so far."""
         return int(self._lib.sm_loop_events(self._loop))
+
+    def watch(self, latency: Latency | None) -> None:
+        """From now on measures the time from arrival to decision, and from there into the rings. Not while it runs."""
+        self._latency = latency  # what C writes into has to live as long as the loop
+        self._lib.sm_loop_watch(self._loop, self._ffi.NULL if latency is None else latency.pointer)
 
     def outlet(self, handle: Any, backlog: int = BACKLOG, timeout: float = BLOCK_TIMEOUT) -> Outlet:
         """A way out into a ring, for programs of this loop; it lives as long as the loop. Raises LoopError if there are
@@ -187,11 +198,12 @@ class Loop:
                 left -= self.events - before
                 if why is Why.WAITS or (why is Why.LIMIT and left):
                     continue
-                if why in (Why.FAULT, Why.EMPTY, Why.ENGINE):
+                if why is Why.FAULT:
+                    raise IngressFault(f"the ingress cannot go on: {ingress.fault()}")
+                if why in (Why.EMPTY, Why.ENGINE):
                     lib.sm_loop_abandon(self._loop, ingress.pointer)
                     raise LoopError(
                         {
-                            Why.FAULT: f"the ingress cannot go on: {ingress.fault()}",
                             Why.EMPTY: "no program was published; publish one before run",
                             Why.ENGINE: "the engine decided no event, or more than there were; build the bundle again",
                         }[why]
@@ -203,6 +215,10 @@ class Loop:
         finally:
             lib.sm_loop_stop(self._loop, lib.SM_GO)
             self._running.release()
+
+    def abandon(self, ingress: LoopIngress) -> int:
+        """Gives the rest of a burst back, after LIMIT or STOPPED: how many events of it were not decided."""
+        return int(self._lib.sm_loop_abandon(self._loop, ingress.pointer))
 
     def _enter(self) -> None:
         """Only one thread at a time is in the loop."""

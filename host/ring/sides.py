@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sevenm.host.native import native
+from sevenm.host.ring import aio
 from sevenm.host.ring.control import (
     POLICIES,
     ProducerGone,
@@ -400,3 +401,7 @@ class RingReader(_Side):
                 yield records
             elif not self.wait():
                 return
+
+    def __aiter__(self) -> AsyncIterator[NDArray[np.void]]:
+        """The same in an event loop (``sevenm.host.ring.aio``)."""
+        return aio.batches(self)

@@ -16,7 +16,20 @@ from sevenm.cli import main as entry
 from sevenm.cli.errors import Exit, Failure, explain
 
 Sevenm = Any
-COMMANDS = ("filter", "check", "build", "run", "compare", "layout", "devices")
+COMMANDS = (
+    "filter",
+    "check",
+    "build",
+    "run",
+    "compare",
+    "layout",
+    "devices",
+    "publish",
+    "subscribe",
+    "replay",
+    "stat",
+    "top",
+)
 
 
 def test_version_is_that_of_the_package(sevenm: Sevenm) -> None:
@@ -47,9 +60,13 @@ def test_help_of_each_command_has_an_example_and_exit_codes(sevenm: Sevenm, comm
     [
         (["frobnicate"], "No such command 'frobnicate'."),
         (["check"], "Missing argument 'FILE'."),
-        (["filter", "udp"], "Missing option '-r' / '--read'."),
+        (["filter", "udp"], "say what to read: either -r IN, a capture, or -i SPEC, an interface."),
         (["filter", "udp", "-r", "x", "--engine", "fpga"], "'fpga' is not one of 'host', 'reference', 'rtl'."),
-        (["run", "x", "-r", "y", "--ingress", "wire"], "'wire' is not one of 'capture', 'records'."),
+        (["run", "x", "-r", "y", "--ingress", "wire"], "'wire' is not one of 'capture', "),
+        (["run", "x", "-r", "y", "-i", "z"], "either -r IN, a capture, or -i SPEC, an interface."),
+        (["run", "x", "-r", "y", "-p"], "-p is about what is received with -i, not about a file."),
+        (["filter", "udp", "-i", "z", "--ingress", "tap"], "--ingress is about the file of -r; say -i tap:z."),
+        (["filter", "udp", "-i", "z", "-c", "0"], "0 is not in the range"),
         (["filter", "udp", "-r", "x", "-w", "y", "--count"], "-w and --count exclude each other"),
         (["run", "x", "-r", "y", "-w", "-", "--json"], "-w - and --json both want standard output"),
     ],

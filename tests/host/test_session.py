@@ -90,6 +90,7 @@ EXPECTED = {
     "counters": {"seen": 2, "asked": 1},
     "written": None,
     "device": {"batches": 3, "events": 5, "punted": 0, "looks": 1},
+    "ingress": {},
 }
 
 

@@ -21,6 +21,7 @@ enum { RULES = 3, TABLE = 1 << 15 };
 extern uint64_t counted_allocations(void) __attribute__((weak));
 
 static sm_loop loop;
+static sm_latency latency;
 static sm_memory_ingress replay;
 static sm_ingress faulty;
 static const char *fault;
@@ -68,7 +69,7 @@ int main(int argc, char **argv) {
     static const uint32_t START[] = {0, 2, 3, 3}, ITEMS[] = {0, 1, 1}, COUNTED[] = {0, 1, 2, 3}, COUNTERS[] = {0, 0, 1};
     static const uint16_t FORWARD[] = {1, 0, 0x8000};
     static const uint8_t DROP[] = {0, 0, 1};
-    static const sm_ingress_ops OPS = {"faulty", next, release, finish};
+    static const sm_ingress_ops OPS = {"faulty", next, release, finish, 0};
     char error[SM_RING_ERROR], name[128];
     sm_ring *rings[2], *reader;
     CHECK(argc == 5);
@@ -98,6 +99,7 @@ int main(int argc, char **argv) {
     sm_memory_ingress_open(&replay, buffer, table, TABLE, batch, UINT64_MAX, 0);
     faulty.ops = &OPS;
     sm_loop_publish(&loop, &program);
+    sm_loop_watch(&loop, &latency);
     uint64_t received = 0, before = 0;
     for (uint64_t i = 0; i <= batches; i++) {
         if (i == 1) { /* warm */

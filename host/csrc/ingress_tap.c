@@ -1,0 +1,48 @@
+/* Frames that are sent out through a TAP device: one read(2) each, as many as there are slots. All of them came, as far
+ * as anybody can tell, when they were read. */
+#include "ingress_live.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+static int next(sm_ingress *base, sm_burst *burst)
+{
+    sm_tap_ingress *const ingress = (sm_tap_ingress *)base;
+    struct timespec now = {0, 0};
+    uint32_t n = 0;
+
+    if (ingress->live.ended || ingress->live.fault)
+        return sm_live_nothing(&ingress->live);
+    clock_gettime(CLOCK_REALTIME, &now);
+    const uint64_t when = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    for (; n < ingress->slots; n++) {
+        const uint64_t start = (uint64_t)n * SM_LIVE_SLOT;
+        const ssize_t got = read(ingress->live.fd, ingress->buffer + start, SM_LIVE_SLOT);
+        if (got <= 0) {
+            if (got < 0 && errno != EAGAIN && errno != EINTR)
+                ingress->live.fault = errno;
+            break;
+        }
+        ingress->table[n] = (sm_event){start, when, (uint32_t)got, (uint32_t)got};
+    }
+    if (!n)
+        return sm_live_nothing(&ingress->live);
+    ingress->live.received += n;
+    *burst = (sm_burst){ingress->buffer, ingress->table, n, ingress->live.port, 0};
+    return SM_INGRESS_READY;
+}
+
+static void release(sm_ingress *base, const sm_burst *burst)
+{
+    (void)base;
+    (void)burst;
+}
+
+static const sm_ingress_ops OPS = {"tap", next, release, sm_live_close, sm_live_wait};
+
+void sm_tap_ingress_open(sm_tap_ingress *ingress, int fd, uint8_t *buffer, sm_event *table, uint32_t slots, uint32_t port)
+{
+    *ingress = (sm_tap_ingress){.live = {.base = {&OPS}, .fd = fd, .port = port}, .buffer = buffer, .table = table,
+                                .slots = slots};
+}

@@ -1,0 +1,32 @@
+"""What sockets of all kinds are asked for: a filter that cuts or rejects.
+
+One idea: a classic BPF program of one instruction. It gives the number of bytes to keep, and 0 keeps nothing, which is
+how a socket is told to receive no more while what it holds is still read.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+import struct
+
+SO_ATTACH_FILTER = 26
+BPF_RET_K = 0x06
+
+
+def program(keep: int) -> tuple[bytes, ctypes.Array[ctypes.c_char]]:
+    """A ``struct sock_fprog``, and the memory that it points to."""
+    code = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RET_K, 0, 0, keep), 8)
+    return struct.pack("HxxxxxxP", 1, ctypes.addressof(code)), code
+
+
+def accept_bytes(receiver: socket.socket, keep: int) -> None:
+    """The first ``keep`` bytes of everything. Raises OSError."""
+    filter_, code = program(keep)
+    receiver.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filter_)
+    del code
+
+
+def reject_all(receiver: socket.socket) -> None:
+    """Nothing that arrives from now on. Raises OSError."""
+    accept_bytes(receiver, 0)

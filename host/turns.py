@@ -1,0 +1,112 @@
+"""Turns of the loop in C: each runs with the rules and rows that the device has when it begins.
+
+One idea: between two turns Python is there for what is not per event: another generation, signals, the clock, progress.
+A turn ends with a piece of a capture, or where a live ingress has nothing now, or after SLICE events of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from sevenm.host.capture.format import CaptureError
+from sevenm.host.devices.device import DeviceError
+from sevenm.host.devices.host import Held, HostDevice
+from sevenm.host.engine.accounts import Accounts
+from sevenm.host.engine.actions import Actions
+from sevenm.host.engine.ingress import LoopIngress
+from sevenm.host.engine.loop import IngressFault, Loop, Program, Why
+from sevenm.host.live.live import LiveIngress
+from sevenm.host.live.until import Until
+
+SLICE = 1 << 16
+"""Events of a live ingress after which Python looks at everything else."""
+BACKLOG_S = 0.001
+"""Longest sleep while matches wait for room in a ring."""
+Progress = Callable[[int], object]
+
+
+class Turns:
+    """``handles``: an ``sm_ring *`` for each channel, or None. ``check`` is asked whether rules may count here. A
+    context manager; when it is left, nothing is held any more. ``device_ns``: spent in C."""
+
+    def __init__(
+        self,
+        device: HostDevice,
+        accounts: Accounts,
+        handles: Sequence[Any],
+        timeout: float,
+        check: Callable[[Sequence[Actions]], None],
+    ) -> None:
+        self._device, self._accounts, self._check = device, accounts, check
+        self._loop = Loop()
+        self._outlets = [None if h is None else self._loop.outlet(h, timeout=timeout) for h in handles]
+        self._held: Held | None = None
+        self.device_ns = 0
+
+    def __enter__(self) -> Turns:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None or issubclass(kind, (CaptureError, DeviceError, IngressFault)):
+                self._loop.flush()  # what was decided before is delivered
+        finally:
+            self._loop.close()
+            if self._held is not None:
+                self._held.engine.release()
+
+    def pieces(self, pieces: Iterator[LoopIngress], until: Until, progress: Progress | None) -> None:
+        """Every piece, until then."""
+        for piece in pieces:
+            if self._turn(piece, until.room(self._events)) is Why.LIMIT:
+                self._loop.abandon(piece)
+                return
+            if progress is not None:
+                progress(self._events)
+
+    def live(self, ingress: LiveIngress, until: Until, progress: Progress | None) -> None:
+        """What comes, until then. Raises IngressFault."""
+        try:
+            while room := until.room(self._events):
+                why = self._turn(ingress, min(room, SLICE))
+                if progress is not None:
+                    progress(self._events)
+                if why is Why.END:
+                    return
+                ingress.counters()  # the kernel's have 32 bits, and are added up here
+                if why is Why.IDLE:
+                    waiting = any(program.waiting for program in self._loop.programs)
+                    ingress.wait(min(until.pause(), BACKLOG_S) if waiting else until.pause())
+        finally:
+            ingress.left += self._loop.abandon(ingress)
+
+    @property
+    def _events(self) -> int:
+        return self._accounts.total("events")
+
+    def _turn(self, ingress: LoopIngress, events: int) -> Why:
+        if self._held is None or self._held.generation != self._device.generation:
+            self._held = self._follow(self._held)
+        before = [self._accounts.total(name) for name in ("events", "punted")]
+        began = time.perf_counter_ns()
+        try:
+            return self._loop.run(ingress, events)
+        finally:
+            self.device_ns += time.perf_counter_ns() - began
+            done, punted = (self._accounts.total(n) - was for n, was in zip(("events", "punted"), before, strict=True))
+            self._device.count(self._held, 1, done, punted)
+
+    def _follow(self, old: Held | None) -> Held:
+        """The device's rules of now, published to the loop in place of ``old``."""
+        held = self._device.hold()
+        try:
+            self._check(held.rules.bundle.rules)
+            self._loop.publish(Program(held.engine, self._accounts, self._outlets, held.generation, held.context))
+        except BaseException:
+            held.engine.release()
+            raise
+        if old is not None:
+            old.engine.release()
+        return held
