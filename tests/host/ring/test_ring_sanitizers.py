@@ -57,4 +57,4 @@ def test_a_lost_wake_up_would_be_found(build_driver: Callable[..., Any], name: s
     (csrc / "ring_bell.c").write_text(text.replace("lane->rung == wanted", "lane->rung"))
     compiler = "gcc" if shutil.which("gcc") else "clang"
     done = build_driver("ring_ping.c", compiler, None, csrc, LONG)(name, 1000, 100000)
-    assert (done.returncode, "now_us() - begin < LOST_US" in done.stderr) == (2, True)
+    assert (done.returncode, "ring_ping.c:" in done.stderr) == (2, True), "a wait ended by its time"
