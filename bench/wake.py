@@ -2,10 +2,10 @@
 
     python bench/wake.py [--wakes N] [--between MICROSECONDS] [--json FILE]
 
-One process sleeps, another shows it the time and wakes it; the sleeper then looks at the clock (wake_probe.c). ``futex``
-is one word with the kernel's wait and wake. ``ring`` is sm_ring_reserve and sm_ring_commit on one side, sm_ring_wait on
-the other, with their looks whether the other side lives. Both run one after the other, in pairs, each in C: NumPy's
-part is in bench/ring.py. Microseconds, of all wakes.
+One process sleeps, another shows it the time and wakes it; the sleeper then looks at the clock (wake_probe.c).
+``futex`` is one word with the kernel's wait and wake. ``ring`` is sm_ring_reserve and sm_ring_commit on one side,
+sm_ring_wait on the other, with their looks whether the other side lives. Both run one after the other, in pairs, in C.
+Microseconds, of all wakes.
 """
 
 from __future__ import annotations
