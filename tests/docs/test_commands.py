@@ -19,14 +19,18 @@ from pathlib import Path
 
 import pytest
 
+from sevenm.cli.main import cli
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<why>[^\n]*?) -->\n)?^```(?P<kind>sh|python|text)\n(?P<body>.*?)^```$", re.M | re.S
 )
 SECONDS_MAX = 600
-VARIES = re.compile(r"\b([0-9a-f]{64}|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)\b")
-"""Digests change with the compiler, and a time in whole seconds with the run; a document shows them as a dash."""
+VARIES = re.compile(
+    r"\b[0-9a-f]{64}\b|\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\b|\b[\d.]+ s \([^)]* events/s\)(, [\d.]+ s behind the pace)?"
+)
+"""Digests change with the compiler, times and rates with the run; a document shows them as a dash."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +102,13 @@ def test_commands_that_are_not_run_are_known(path: Path) -> None:
 
 
 def check(words: list[str]) -> None:
-    """A make target, a test of this repository, git, or the activation of .venv."""
+    """A make target, a test of this repository, a command of sevenm, git, or the activation of .venv."""
     words = [word for word in words if not re.fullmatch(r"[A-Z_]+=\S*", word)]
     match words:
         case [] | ["git", *_] | [".", ".venv/bin/activate"]:
             pass
+        case ["sevenm", command, *_]:
+            assert command in cli.commands
         case ["make", *targets]:
             known = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
             assert set(targets) <= set(known)
