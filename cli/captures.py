@@ -24,6 +24,9 @@ from sevenm.host.ingress import INGRESS, Ingress, LiveOptions
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.live.privileges import become
 from sevenm.host.live.until import Until
+from sevenm.host.live.xdp import XdpIngress
+from sevenm.host.live.xdp_program import PrefilterError
+from sevenm.prefilter import drop_unwanted
 
 from . import output
 from .engines import registered
@@ -68,6 +71,12 @@ _LIVE = (
     ),
     click.option("--hardware-time", is_flag=True, help="With -i: the interface's own timestamps, where it has them."),
     click.option("--user", metavar="NAME", help="With -i: become this user, for good, once the input is open."),
+    click.option(
+        "--prefilter/--no-prefilter",
+        default=None,
+        help="With -i xdp:…: drop in the kernel what no rule wants, and count it. By default where that can be done; "
+        "with --prefilter it must.",
+    ),
 )
 
 
@@ -81,6 +90,7 @@ class Input:
     user: str | None
     options: LiveOptions
     until: Until
+    prefilter: bool | None = None
 
     @property
     def name(self) -> str:
@@ -101,9 +111,10 @@ class Input:
             return
         with closing(open_live(self.interface, plan, self.options)) as live, until_stopped() as stop:
             self.until.ask(stop)
+            said = self._prefilter(live, plan)
             if self.user is not None:
                 become(self.user)
-            for warning in live.warnings():
+            for warning in [*live.warnings(), *said]:
                 output.say(f"sevenm: {live.name}: {warning}")
             yield live
 
@@ -112,6 +123,21 @@ class Input:
         if isinstance(reader, LiveIngress):
             reader.begin()
             output.say(f"sevenm: receiving from {reader.name}")
+
+    def _prefilter(self, live: LiveIngress, plan: Plan) -> list[str]:
+        """Puts it in front of AF_XDP; what there is to say of it. Raises Failure if it must be there and cannot."""
+        if not isinstance(live, XdpIngress):
+            if self.prefilter:
+                raise Failure("--prefilter is about AF_XDP; say -i xdp:INTERFACE", Exit.USAGE)
+            return []
+        if self.prefilter is False:
+            return []
+        try:
+            return drop_unwanted(live, plan)
+        except PrefilterError as error:
+            if self.prefilter:
+                raise Failure(str(error), Exit.INPUT) from error
+            return [str(error)]
 
 
 def read_options(command: Command) -> Command:
@@ -133,18 +159,20 @@ def input_options(command: Callable[..., int]) -> Callable[..., int]:
         snaplen: int | None,
         hardware_time: bool,
         user: str | None,
+        prefilter: bool | None,
         **others: Any,
     ) -> int:
         if (source is None) == (interface is None):
             raise click.UsageError("say what to read: either -r IN, a capture, or -i SPEC, an interface.")
         only_live = {"-p": no_promiscuous, "-s": snaplen, "--hardware-time": hardware_time, "--user": user}
+        only_live["--prefilter"] = prefilter
         given = [name for name, value in only_live.items() if value]
         if source is not None and given:
             raise click.UsageError(f"{given[0]} is about what is received with -i, not about a file.")
         if interface is not None and ingress is not None:
             raise click.UsageError(f"--ingress is about the file of -r; say -i {ingress}:{interface}.")
         options = LiveOptions(not no_promiscuous, snaplen or CAPTURE_MAX, hardware_time)
-        given_input = Input(source, ingress, interface, user, options, Until(events, seconds))
+        given_input = Input(source, ingress, interface, user, options, Until(events, seconds), prefilter)
         return command(source=given_input, **others)
 
     decorated: Callable[..., int] = wrapped

@@ -88,6 +88,8 @@ class Turns:
 
     def _turn(self, ingress: LoopIngress, events: int) -> Why:
         if self._held is None or self._held.generation != self._device.generation:
+            if self._held is not None and isinstance(ingress, LiveIngress):
+                ingress.rules_change()
             self._held = self._follow(self._held)
         before = [self._accounts.total(name) for name in ("events", "punted")]
         began = time.perf_counter_ns()

@@ -65,6 +65,9 @@ class LiveIngress(CStruct):
             self.left += int(burst.n)
             self.pointer.ops.release(self.pointer, burst)
 
+    def rules_change(self) -> None:
+        """Other rules, or rows, count from the next event on: what a kind knows of the old ones it forgets."""
+
     def close(self) -> None:
         """Lets go of everything; no operation may be called after it."""
         self.pointer.ops.close(self.pointer)

@@ -1,0 +1,325 @@
+"""AF_XDP: the frames of an interface, redirected by an XDP program into memory of this process.
+
+One idea: the kernel writes a frame where it stays until it was matched; there is no copy of ours, and no system call
+while frames come. What is redirected here does not reach the kernel's network stack; other queues and interfaces are
+not touched. The best way that interface and driver have is taken, and ``mode`` says which it was:
+
+=================  =====================================================================================
+native zero-copy   the driver runs the program, and the card writes into our memory
+native copy        the driver runs the program, the kernel copies the frame
+generic            the kernel's stack runs the program and copies the frame; every interface has it
+=================  =====================================================================================
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+import time
+from typing import Any
+
+import numpy as np
+
+from sevenm.boundary import CAPTURE_MAX
+from sevenm.host.batch import EVENT
+from sevenm.host.capture.format import LINK_ETHERNET, CaptureError
+from sevenm.host.engine.ingress import BURST
+from sevenm.host.ingress import IngressKind, Wanted
+from sevenm.host.live.live import LiveIngress
+from sevenm.host.live.packet import PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC, SOL_PACKET
+from sevenm.host.live.xdp_bpf import BpfError, Code, Link, Map, Program, checked
+from sevenm.host.live.xdp_program import AF_XDP, COUNTS, COUNTS_BYTES, REDIRECT, SCRATCH_BYTES, SOCKETS
+from sevenm.host.native import available
+
+FRAMES = 8192
+"""Frames of each queue that can wait to be matched."""
+MODES = (
+    ("native zero-copy", "XDP_FLAGS_DRV_MODE", "XDP_ZEROCOPY"),
+    ("native copy", "XDP_FLAGS_DRV_MODE", "XDP_COPY"),
+    ("generic", "XDP_FLAGS_SKB_MODE", "XDP_COPY"),
+)
+"""Name, how the program is attached, how the sockets are bound; the best first."""
+HEADERS = 14 + 2 * 4
+"""Bytes of an Ethernet header with two VLAN tags, which the MTU does not count."""
+CHUNKS = (2048, 4096)
+"""Bytes of a frame's place: the smallest that holds the MTU."""
+BUSY_S = 1.0
+"""The kernel lets go of a closed socket's queue a while later."""
+FINAL = {
+    errno.EPERM,
+    errno.EACCES,
+    errno.EBUSY,
+    errno.EEXIST,
+    errno.ENODEV,
+    errno.ENETDOWN,
+    errno.ENOMEM,
+    errno.ENOBUFS,
+}
+"""What no other mode makes good."""
+
+
+class XdpIngress(LiveIngress):
+    """Frames that ``interface`` receives: by one ``queue``, or by all that it has; with ``promiscuous`` also those for
+    others. ``frames``: of each queue that can wait. ``burst``: handed out at a time, at most. Raises CaptureError where
+    it cannot be had."""
+
+    def __init__(
+        self,
+        interface: str,
+        queue: int | None = None,
+        promiscuous: bool = False,
+        frames: int = FRAMES,
+        burst: int = BURST,
+    ) -> None:
+        super().__init__("sm_xdp_ingress", f"xdp:{interface}", LINK_ETHERNET)
+        if frames < 64 or frames & (frames - 1):
+            raise ValueError(f"frames must be a power of two, at least 64, not {frames}")
+        self.interface, self.mode = interface, ""
+        self._frames, self._burst = frames, burst
+        self._table = self.array("sm_event", np.zeros(burst, EVENT))
+        self._warnings: list[str] = []
+        self._maps: list[Map] = []
+        self._plain: Program | None = None
+        self._link: Link | None = None
+        self._begun = self._filtered = False
+        self._prefiltered = (0, 0)
+        self.queues = self._queues(queue)
+        self._chunk = self._chunk_of(self._asked(self.lib.sm_xdp_mtu))
+        if self._asked(self.lib.sm_xdp_strips_tags):
+            self._warnings.append(
+                f"{interface} takes VLAN tags out of frames, and they are lost to AF_XDP; to see them: "
+                f"ethtool -K {interface} rxvlan off"
+            )
+        try:
+            self._open()
+            self._member = self._joined() if promiscuous else None
+        except BaseException:
+            self._close_maps()
+            raise
+
+    def begin(self, port: int = 0) -> None:
+        """The program is there from the start; with its sockets in the map it redirects."""
+        super().begin(port)
+        if self._begun:
+            return
+        try:
+            for at, queue in enumerate(self.queues):
+                self._maps[SOCKETS].put(queue, struct.pack("<i", self.struct.queues[at].fd))
+        except BpfError as error:
+            raise CaptureError(f"{self.name}: {_why(error)}") from error
+        self._begun = True
+
+    def finish(self) -> None:
+        """What comes from now on is the kernel's again."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+        super().finish()
+
+    def close(self) -> None:
+        if self._maps:
+            self.finish()
+            self.counters()
+            super().close()
+            self._close_maps()
+            if self._member is not None:
+                self._member.close()
+
+    def __enter__(self) -> XdpIngress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def counters(self) -> dict[str, int]:
+        """Also ``damaged``: frames whose descriptor cannot be. ``prefiltered`` packets (and their bytes) were dropped
+        in the kernel, because no rule wants them. ``dropped`` is for want of a free frame, or because a frame is larger
+        than its place. The sum of received, dropped, damaged and prefiltered is what came since ``begin``."""
+        if self._maps:
+            self.lib.sm_xdp_count(self.struct)
+            values = np.frombuffer(self._maps[COUNTS].get(0), np.uint64).reshape(-1, 2).sum(axis=0)
+            self._prefiltered = int(values[0]), int(values[1])
+        packets, octets = self._prefiltered
+        return {
+            "received": int(self.live.received),
+            "dropped": int(self.struct.dropped),
+            "damaged": int(self.live.damaged),
+            "prefiltered": packets,
+            "prefiltered_bytes": octets,
+        }
+
+    def warnings(self) -> list[str]:
+        """First of all the mode that was had."""
+        which = f"{len(self.queues)} queues" if len(self.queues) > 1 else f"queue {self.queues[0]}"
+        return [f"{self.mode}, {which}", *self._warnings]
+
+    def fault(self) -> str:
+        number = int(self.live.fault)
+        if number in (errno.ENETDOWN, errno.ENODEV, errno.ENXIO):
+            return f"{self.interface}: the interface went down or is gone; bring it up and start again"
+        if number == errno.EPROTO:
+            return f"{self.interface}: a ring that is shared with the kernel holds what cannot be"
+        return super().fault()
+
+    def rules_change(self) -> None:
+        """Everything is received from here on."""
+        if self._filtered:
+            self.prefilter(None)
+
+    def prefilter(self, code: Code | None) -> None:
+        """From the next packet on, what this program drops is dropped in the kernel and counted; None: nothing is, for
+        which no privilege is needed. Raises BpfError if the kernel refuses it; then everything stays as it was."""
+        assert self._link is not None and self._plain is not None, "the ingress is finished"
+        if code is None:
+            self._link.replace(self._plain)
+        else:
+            program = Program(code, self._maps)
+            try:
+                self._link.replace(program)
+            finally:
+                program.close()
+        self._filtered = code is not None
+
+    # Opening
+
+    def _queues(self, queue: int | None) -> tuple[int, ...]:
+        there = self._asked(self.lib.sm_xdp_queues)
+        if queue is None:
+            if there > self.lib.SM_XDP_QUEUES_MAX:
+                raise CaptureError(
+                    f"{self.interface} has {there} queues, and at most {self.lib.SM_XDP_QUEUES_MAX} are read together; "
+                    f"name one (xdp:{self.interface}:0) or give it fewer (ethtool -L {self.interface} combined N)"
+                )
+            return tuple(range(there))
+        if not 0 <= queue < there:
+            raise CaptureError(f"{self.interface} has the queues 0 to {there - 1}, not {queue}")
+        if there > 1:
+            self._warnings.append(f"only queue {queue} is read; the other {there - 1} are left to the kernel")
+        return (queue,)
+
+    def _asked(self, question: Any) -> int:
+        done = int(question(self.interface.encode()))
+        if done < 0:
+            raise CaptureError(f"{self.name}: {_why(OSError(-done, os.strerror(-done).lower()))}")
+        return done
+
+    def _chunk_of(self, mtu: int) -> int:
+        for chunk in CHUNKS:
+            if mtu + HEADERS <= chunk - self.lib.SM_XDP_HEADROOM:
+                return chunk
+        most = CHUNKS[-1] - self.lib.SM_XDP_HEADROOM
+        self._warnings.append(
+            f"its MTU is {mtu}, and frames of more than {most} bytes are not received; the kernel "
+            f"counts them as dropped"
+        )
+        return CHUNKS[-1]
+
+    def _open(self) -> None:
+        """In the first mode that works. Raises CaptureError with what each one said."""
+        refused = []
+        try:
+            index = socket.if_nametoindex(self.interface)
+            for kind, size, entries in (
+                ("BPF_MAP_TYPE_XSKMAP", 4, self.queues[-1] + 1),
+                ("BPF_MAP_TYPE_PERCPU_ARRAY", COUNTS_BYTES, 1),
+                ("BPF_MAP_TYPE_PERCPU_ARRAY", SCRATCH_BYTES, 1),
+            ):
+                self._maps.append(Map(kind, size, entries))
+            self._plain = Program(REDIRECT, self._maps)
+            for mode, attach, bind in MODES:
+                try:
+                    self._try(self._plain, index, getattr(self.lib, attach), getattr(self.lib, bind))
+                except BpfError as error:
+                    if error.errno in FINAL:
+                        raise
+                    refused.append(f"{mode}: {error.strerror}")
+                else:
+                    self.mode = mode
+                    return
+        except OSError as error:
+            raise CaptureError(f"{self.name}: {_why(error)}") from error
+        raise CaptureError(f"{self.name}: AF_XDP cannot be had: {'; '.join(refused)}")
+
+    def _try(self, program: Program, index: int, attach: int, bind: int) -> None:
+        """Sockets, and the program, which redirects nothing yet."""
+        step = self.ffi.new("char **")
+        queues = self.ffi.new("uint32_t[]", self.queues)
+        end = time.monotonic() + BUSY_S
+        while True:
+            done = self.lib.sm_xdp_ingress_open(
+                self.struct, index, queues, len(self.queues), bind, self._frames, self._chunk, self._table,
+                self._burst, step,
+            )  # fmt: skip
+            if done != -errno.EBUSY or time.monotonic() > end:
+                break
+            time.sleep(BUSY_S / 50)
+        checked(done, self.ffi.string(step[0]).decode())
+        try:
+            self._link = Link(program, index, attach)
+        except BpfError:
+            super().close()
+            raise
+
+    def _joined(self) -> socket.socket:
+        """Makes the interface promiscuous for as long as the socket is open, which receives nothing itself."""
+        member = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        index = socket.if_nametoindex(self.interface)
+        member.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, struct.pack("iHH8x", index, PACKET_MR_PROMISC, 0))
+        return member
+
+    def _close_maps(self) -> None:
+        for one in (*self._maps, *([self._plain] if self._plain else [])):
+            one.close()
+        self._maps, self._plain = [], None
+
+
+HINTS = {
+    **dict.fromkeys(
+        (errno.EPERM, errno.EACCES), "needs the capabilities cap_net_raw, cap_net_admin and cap_bpf; start as root"
+    ),
+    errno.ENODEV: "there is no such interface; `ip link` lists them",
+    errno.ENETDOWN: "bring the interface up: ip link set NAME up",
+    **dict.fromkeys(
+        (errno.EBUSY, errno.EEXIST), "another program has the interface or its queue; `ip link show` names it"
+    ),
+    errno.ENOBUFS: "its frames do not fit into the memory that may be locked; raise that with `ulimit -l`",
+}
+
+
+def _why(error: OSError) -> str:
+    """What was refused, and what to do."""
+    said = error.strerror or str(error)
+    return f"{said}; {HINTS[error.errno]}" if error.errno in HINTS else said
+
+
+def parse(text: str) -> tuple[str, int | None]:
+    """``IFACE[:QUEUE]``. Raises CaptureError."""
+    interface, colon, queue = text.partition(":")
+    if not interface or (colon and not queue.isdecimal()):
+        raise CaptureError(f"{text!r} is no interface; expected IFACE or IFACE:QUEUE, as in eth0 or eth0:3")
+    return interface, int(queue) if colon else None
+
+
+def _opened(text: str, wanted: Wanted) -> XdpIngress:
+    if wanted.record_size is not None:
+        raise CaptureError(f"xdp:{text}: gives Ethernet frames, but the rules are on records")
+    if wanted.live.snap < CAPTURE_MAX:
+        raise CaptureError(f"xdp:{text}: frames are received whole; leave -s out")
+    if wanted.live.hardware_time:
+        raise CaptureError(f"xdp:{text}: gives no timestamps of the hardware; leave --hardware-time out")
+    return XdpIngress(*parse(text), promiscuous=wanted.live.promiscuous)
+
+
+def _missing() -> str | None:
+    if not available():
+        return "the C runtime"
+    try:
+        socket.socket(AF_XDP, socket.SOCK_RAW).close()
+    except OSError as error:
+        return "a kernel with AF_XDP (CONFIG_XDP_SOCKETS)" if error.errno == errno.EAFNOSUPPORT else None
+    return None
+
+
+XDP = IngressKind("the frames of an interface by AF_XDP: IFACE or IFACE:QUEUE", _opened, _missing, live=True)

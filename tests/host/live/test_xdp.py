@@ -1,0 +1,275 @@
+"""AF_XDP ingress on virtual wires: every frame is received or counted, and what goes wrong is said."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sevenm.host.batch import EventBatch
+from sevenm.host.capture.format import CaptureError
+from sevenm.host.ingress import INGRESS, LiveOptions, Wanted
+from sevenm.host.live import xdp as module
+from sevenm.host.live.xdp import XdpIngress, parse
+from tests.host.conftest import Build
+from tests.host.live.wires import Wire, ip, wire
+
+pytestmark = [pytest.mark.needs("compiler", "namespaces"), pytest.mark.usefixtures("need_native")]
+ROOT = Path(__file__).resolve().parents[3]
+HEAD = bytes(12) + b"\x08\x00"
+
+
+def frame(number: int, size: int = 60) -> bytes:
+    return HEAD + number.to_bytes(4, "big") + bytes(size - 18)
+
+
+@pytest.fixture
+def veth() -> Iterator[Wire]:
+    with wire() as made:
+        yield made
+
+
+def opened(interface: str, *more: int) -> XdpIngress:
+    try:
+        return XdpIngress(interface, *more)
+    except CaptureError as error:
+        if "not permitted" in str(error):
+            pytest.skip(f"root: {error}")
+        raise
+
+
+def received(ingress: XdpIngress) -> EventBatch:
+    """All that is there now."""
+    batches = []
+    for batch in ingress.batches():
+        if not len(batch):
+            break
+        batches.append(batch)
+    return EventBatch.joined(batches)
+
+
+def test_every_frame_is_received_in_order_with_its_time(veth: Wire) -> None:
+    with opened(veth.near) as ingress:
+        assert ingress.warnings() == [
+            "native copy, queue 0",
+            f"{veth.near} takes VLAN tags out of frames, and they are lost to AF_XDP; to see them: "
+            f"ethtool -K {veth.near} rxvlan off",
+        ]
+        veth.send([frame(0)])
+        assert len(received(ingress)) == 0, "nothing is redirected before it begins"
+    with opened(veth.near) as ingress:
+        ingress.begin()
+        sizes = [60 + 7 * (n % 200) for n in range(3000)]
+        veth.send([frame(n, size) for n, size in enumerate(sizes)])
+        events = received(ingress)
+        assert [events.data(n) for n in range(len(events))] == [frame(n, size) for n, size in enumerate(sizes)]
+        assert (events.events["wire_len"] == sizes).all()
+        assert (np.diff(events.events["ts_ns"].astype(np.int64)) >= 0).all()
+        counts = ingress.counters()
+    assert counts == {"received": 3000, "dropped": 0, "damaged": 0, "prefiltered": 0, "prefiltered_bytes": 0}
+    assert ingress.counters() == counts, "they stay when it is closed"
+
+
+def test_what_finds_no_free_frame_is_counted(veth: Wire) -> None:
+    with opened(veth.near) as ingress:
+        ingress.begin()
+        veth.send([frame(0)], module.FRAMES + 2000)
+        assert len(received(ingress)) == module.FRAMES
+        assert ingress.counters()["dropped"] == 2000
+        veth.send([frame(0)], 500)
+        assert len(received(ingress)) == 500, "frames that were released are free again"
+        veth.send([frame(0)], 100)
+        ingress.finish()
+        assert ingress.left == 100
+        assert ingress.counters()["received"] == module.FRAMES + 600
+
+
+def test_generic_is_taken_where_the_driver_has_nothing(veth: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MODES", module.MODES[2:])
+    with opened(veth.near) as ingress:
+        assert ingress.mode == "generic"
+        ingress.begin()
+        veth.send([frame(n) for n in range(200)])
+        events = received(ingress)
+        assert [events.data(n) for n in range(len(events))] == [frame(n) for n in range(200)]
+
+
+def test_frames_that_are_too_long_are_counted() -> None:
+    with wire(mtu=9000) as veth, opened(veth.near) as ingress:
+        assert ingress.warnings()[1:2] == [
+            "its MTU is 9000, and frames of more than 3840 bytes are not received; the kernel counts them as dropped"
+        ]
+        ingress.begin()
+        veth.send([frame(0, 3840), frame(1, 3841), frame(2, 9014), frame(3, 100)])
+        assert received(ingress).events["cap_len"].tolist() == [3840, 100]
+        assert ingress.counters()["dropped"] == 2
+
+
+@pytest.mark.parametrize("queue", [None, 1])
+def test_all_queues_are_read_or_the_one_that_is_named(queue: int | None) -> None:
+    frames = [os.urandom(12) + b"\x08\x00" + bytes(40) for _ in range(400)]
+    with (
+        wire("numrxqueues", "4", "numtxqueues", "4") as veth,
+        opened(veth.near, *(() if queue is None else (queue,))) as ingress,
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as stack,
+    ):
+        stack.bind((veth.near, 3))
+        ingress.begin()
+        veth.send(frames)
+        got = len(received(ingress))
+        passed = 0
+        stack.setblocking(False)
+        while True:
+            try:
+                stack.recv(2048)
+            except BlockingIOError:
+                break
+            passed += 1
+        assert got + passed == 400, "what is not redirected is the kernel's"
+        if queue is None:
+            assert ingress.queues == (0, 1, 2, 3) and passed == 0
+        else:
+            assert ingress.warnings()[1:2] == ["only queue 1 is read; the other 3 are left to the kernel"]
+
+
+@pytest.mark.parametrize("end", ["down", "gone"])
+def test_an_interface_that_goes_away_is_a_fault(end: str, veth: Wire) -> None:
+    with opened(veth.near) as ingress:
+        ingress.begin()
+        veth.send([frame(0)], 10)
+        if end == "down":
+            ip("link", "set", veth.near, "down")
+        else:
+            ip("link", "del", veth.near)
+        seen = 0
+        with pytest.raises(RuntimeError) as caught:
+            for batch in ingress.batches():
+                seen += len(batch)
+        assert seen == 10, "what came before is handed out"
+        why = f"{veth.near}: the interface went down or is gone; bring it up and start again"
+        assert str(caught.value) == f"the ingress cannot go on: {why}"
+
+
+def test_the_interface_is_the_kernels_again_when_the_process_is_killed(veth: Wire) -> None:
+    program = (
+        "import sys, time; from sevenm.host.live.xdp import XdpIngress; "
+        f"x = XdpIngress({veth.near!r}); x.begin(); print('ready', flush=True); time.sleep(100)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        said = child.stdout.readline()
+        during = ip("-d", "link", "show", veth.near)
+        child.kill()
+    if said != "ready\n":
+        pytest.skip("root: AF_XDP cannot be had here")
+    assert "xdp" in during.split()
+    assert "prog/xdp" not in ip("-d", "link", "show", veth.near)
+
+
+def test_what_cannot_be_had_is_said(veth: Wire) -> None:
+    with opened(veth.near):
+        with pytest.raises(CaptureError) as caught:
+            XdpIngress(veth.near)
+        assert str(caught.value) == (
+            f"xdp:{veth.near}: binding it: device or resource busy; another program has the interface or its queue; "
+            "`ip link show` names it"
+        )
+    with pytest.raises(CaptureError) as caught:
+        XdpIngress(veth.near, 5)
+    assert str(caught.value) == f"{veth.near} has the queues 0 to 0, not 5"
+    ip("link", "set", veth.near, "down")
+    with pytest.raises(CaptureError) as caught:
+        XdpIngress(veth.near)
+    assert str(caught.value) == (
+        f"xdp:{veth.near}: using it: network is down; bring the interface up: ip link set NAME up"
+    )
+
+
+def test_an_interface_that_is_not_there_is_said() -> None:
+    with pytest.raises(CaptureError) as caught:
+        XdpIngress("no-such-if0")
+    assert str(caught.value) == "xdp:no-such-if0: no such device; there is no such interface; `ip link` lists them"
+
+
+def test_a_process_without_capabilities_is_told_which(veth: Wire) -> None:
+    program = (
+        "import os; from sevenm.host.live.xdp import XdpIngress, CaptureError\n"
+        "os.setgroups([]); os.setresuid(65534, 65534, 65534)\n"
+        f"try: XdpIngress({veth.near!r})\n"
+        "except CaptureError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == (
+        f"xdp:{veth.near}: making a BPF map: operation not permitted; needs the capabilities cap_net_raw, "
+        "cap_net_admin and cap_bpf; start as root\n"
+    ), done.stderr
+
+
+UNPRIVILEGED = """
+import os, sys
+from sevenm.host.live.xdp import XdpIngress
+from sevenm.host.live.xdp_program import REDIRECT
+ingress = XdpIngress(sys.argv[1])
+ingress.prefilter(REDIRECT)
+os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+ingress.begin()
+ingress.rules_change()
+print("ready", flush=True)
+sys.stdin.read()
+ingress.finish()
+print(ingress.left, ingress.counters()["received"])
+ingress.close()
+"""
+
+
+def test_once_it_is_open_it_needs_no_privileges(veth: Wire) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", UNPRIVILEGED, veth.near], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        veth.send([frame(0)], 70)
+        child.stdin.close()
+        assert child.stdout.read() == "70 70\n"
+
+
+@pytest.mark.parametrize("text", ["", ":1", "eth0:", "eth0:x", "eth0:-1", "eth0:1:2"])
+def test_what_names_no_interface_is_refused(text: str) -> None:
+    with pytest.raises(CaptureError) as caught:
+        parse(text)
+    assert str(caught.value) == (f"{text!r} is no interface; expected IFACE or IFACE:QUEUE, as in eth0 or eth0:3")
+
+
+def test_it_is_a_kind_of_ingress() -> None:
+    assert parse("eth0") == ("eth0", None) and parse("eth0:3") == ("eth0", 3)
+    kind = INGRESS.load("xdp")
+    assert kind.missing() is None
+    with pytest.raises(CaptureError, match=r"^xdp:eth0: gives Ethernet frames, but the rules are on records$"):
+        kind.open("eth0", Wanted(64))
+    with pytest.raises(CaptureError, match=r"^xdp:eth0: frames are received whole; leave -s out$"):
+        kind.open("eth0", Wanted(live=LiveOptions(snap=96)))
+    with pytest.raises(
+        CaptureError, match=r"^xdp:eth0: gives no timestamps of the hardware; leave --hardware-time out$"
+    ):
+        kind.open("eth0", Wanted(live=LiveOptions(hardware_time=True)))
+
+
+@pytest.mark.parametrize("promiscuous", [True, False])
+def test_an_interface_is_promiscuous_as_long_as_asked_for(promiscuous: bool, veth: Wire) -> None:
+    kind = INGRESS.load("xdp")
+    ingress = kind.open(veth.near, Wanted(live=LiveOptions(promiscuous)))
+    assert ("promiscuity 1" in ip("-d", "link", "show", veth.near)) == promiscuous
+    ingress.close()
+    assert "promiscuity 0" in ip("-d", "link", "show", veth.near)
+
+
+def test_descriptors_that_cannot_be_are_not_followed(build_driver: Build) -> None:
+    """Rings as a hostile kernel would fill them, under the address sanitizer."""
+    done = build_driver("xdp_descriptors.c", "gcc", "memory-and-undefined", parts="ingress_live.c")()
+    assert (done.returncode, done.stdout) == (0, "3 handed out, 5 damaged, 6 given back, fault 71\n"), done.stderr
