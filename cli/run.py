@@ -86,6 +86,7 @@ def run(
         writer = stack.enter_context(open_writer(target, source.read, reader)) if target is not None else None
         rings = stack.enter_context(open_rings(prefix, bundle, policy)) if prefix is not None else None
         session = Session(device, bundle, rings, writer)
+        source.begin(reader)
         fault: IngressFault | None = None
         with output.progress_bar("matching", reader.size) as bar:
             try:
