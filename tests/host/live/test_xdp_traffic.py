@@ -7,8 +7,10 @@ tcpdump records what goes into that wire; the reference decides the recording.
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,13 +24,19 @@ from sevenm.compiler.plan import Plan
 from sevenm.compiler.reference import evaluate
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
+from sevenm.host.devices.device import Device, TableEdit, start
+from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.accounts import Accounts
 from sevenm.host.engine.compiled import load_engine
 from sevenm.host.engine.loop import Loop, Program, Why
+from sevenm.host.live.until import Until
 from sevenm.host.live.xdp import XdpIngress
 from sevenm.host.live.xdp_program import PrefilterError
 from sevenm.host.ring import RingReader, RingWriter
+from sevenm.host.session import Report, Session
 from sevenm.prefilter import drop_unwanted
+from sevenm.sim.reference_device import ReferenceDevice
+from sevenm.tables import Row
 from tests.host.live.wires import Wire, ip, wire
 
 pytestmark = [pytest.mark.needs("compiler", "clang", "tcpdump", "namespaces"), pytest.mark.usefixtures("need_native")]
@@ -89,6 +97,14 @@ def silent(counter: Callable[[], int]) -> int:
         if counter() != last:
             last, since = counter(), time.monotonic()
     return last
+
+
+def patient(done: Callable[[], bool], what: str) -> None:
+    """Waits until that is so."""
+    end = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < end, f"not within 30 s: {what}"
+        time.sleep(0.02)
 
 
 def matched(plan: Plan, events: EventBatch) -> np.ndarray:
@@ -175,6 +191,38 @@ def test_rules_may_lose_their_prefilter_while_packets_come(hub: tuple[Wire, str,
     assert middle["prefiltered"] - before["prefiltered"] >= 400
     assert after["prefiltered"] == middle["prefiltered"]
     assert after["received"] == ingress.left >= 400
+
+
+@pytest.mark.parametrize("kind", [HostDevice, ReferenceDevice])
+def test_rows_that_change_take_the_prefilter_off_before_they_count(kind: type[Device], tmp_path: Path) -> None:
+    """A packet that only the new rows want is received, whoever decides it."""
+    text = "table ports : u16 max 4 { 5000 }\nrules r on packet all { rule a: udp.dstport in ports => count n }"
+    plan = compile_text(text, "rows").plan
+    bundle = Bundle.open(write_bundle(plan, tmp_path / "bundle", gateware=False))
+    ip4 = bytes([0x45, 0, 0, 46]) + bytes(4) + bytes([64, 17, 0, 0, 20, 0, 0, 1, 10, 0, 0, 1])
+    other = bytes(12) + b"\x08\x00" + ip4 + struct.pack(">HHHH", 7, 5001, 26, 0) + bytes(18)
+    reports: list[Report] = []
+    until = Until()
+    with wire() as veth, XdpIngress(veth.near) as ingress, kind() as device:
+        assert drop_unwanted(ingress, plan) == []
+        start(device, bundle, 1)
+        session = Session(device, bundle)
+        thread = threading.Thread(target=lambda: reports.append(session.run(ingress, until=until)))
+        thread.start()
+        try:
+            patient(lambda: ingress.begun, "the session runs")
+            veth.send([other], 100)
+            patient(lambda: ingress.counters()["prefiltered"] == 100, "all are dropped in the kernel")
+            device.update(TableEdit(bundle.structure, {0: [Row(((5001, 5001),))]}), 2)
+            patient(lambda: not ingress.filtered, "the prefilter is off")
+            veth.send([other], 100)
+            patient(lambda: ingress.counters()["received"] >= 100, "all are received")
+        finally:
+            until.stop()
+            thread.join()
+    (report,) = reports
+    assert report.counters == {"n": 100}
+    assert report.ingress["prefiltered"] == 100 and report.ingress["left"] == 0
 
 
 def test_rules_that_want_everything_are_received_without_a_prefilter(hub: tuple[Wire, str, str]) -> None:
