@@ -176,11 +176,16 @@ class XdpIngress(LiveIngress):
         if code is None:
             self._link.replace(self._plain)
         else:
-            program = Program(code, self._maps)
+            # Room of its own: what it finds there was left by itself.
+            scratch = Map("BPF_MAP_TYPE_PERCPU_ARRAY", SCRATCH_BYTES)
             try:
-                self._link.replace(program)
+                program = Program(code, [*self._maps, scratch])
+                try:
+                    self._link.replace(program)
+                finally:
+                    program.close()
             finally:
-                program.close()
+                scratch.close()
         self.filtered = code is not None
 
     # Opening
@@ -225,7 +230,6 @@ class XdpIngress(LiveIngress):
             for kind, size, entries in (
                 ("BPF_MAP_TYPE_XSKMAP", 4, self.queues[-1] + 1),
                 ("BPF_MAP_TYPE_PERCPU_ARRAY", COUNTS_BYTES, 1),
-                ("BPF_MAP_TYPE_PERCPU_ARRAY", SCRATCH_BYTES, 1),
             ):
                 self._maps.append(Map(kind, size, entries))
             self._plain = Program(REDIRECT, self._maps)

@@ -64,11 +64,13 @@ def hub() -> Iterator[tuple[Wire, str, str]]:
     with wire() as monitor:
         made = []
         try:
+            quiet(monitor.space)
             ip("-n", monitor.space, "link", "add", "hub", "type", "bridge", "ageing_time", "0")
             for number in (1, 2):
                 space = f"{monitor.space}n{number}"
                 ip("netns", "add", space)
                 made.append(space)
+                quiet(space)
                 ip("-n", monitor.space, "link", "add", f"port{number}", "type", "veth", "peer", "name", "eth0", "netns",
                    space)  # fmt: skip
                 ip("-n", space, "addr", "add", f"10.9.0.{number}/24", "dev", "eth0")
@@ -81,6 +83,13 @@ def hub() -> Iterator[tuple[Wire, str, str]]:
         finally:
             for space in made:
                 ip("netns", "del", space)
+
+
+def quiet(space: str) -> None:
+    """No neighbour discovery, no multicast listener reports."""
+    for name in ("all", "default"):
+        path = f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6"
+        subprocess.run(["ip", "netns", "exec", space, "sh", "-c", f"echo 1 > {path}"], check=True)
 
 
 def inside(space: str, *command: str) -> subprocess.Popen[str]:
@@ -137,9 +146,12 @@ def test_what_tools_send_is_received_or_counted(
         if filtered:
             assert drop_unwanted(ingress, plan) == []
         loop.publish(Program(engine, accounts, [loop.outlet(ring.handle)], 1))
+        silent(monitor.sent)
+        pcap = inside(monitor.space, "tcpdump", "-i", monitor.far, "-Q", "out", "-U", "-w", str(recording))
+        assert pcap.stderr is not None
+        assert "listening on" in pcap.stderr.readline()
         before = monitor.sent()
         ingress.begin()
-        pcap = inside(monitor.space, "tcpdump", "-i", monitor.far, "-Q", "out", "-U", "-w", str(recording))
         pages = inside(server, sys.executable, "-m", "http.server", "8080", "--directory", str(tmp_path / "bundle"))
         try:
             time.sleep(1.5)
