@@ -57,6 +57,7 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
     from sevenm.host.live.privileges import PrivilegeError
     from sevenm.host.native import NativeMissing
     from sevenm.host.registry import RegistryError
+    from sevenm.host.replay import InterfaceError
     from sevenm.host.ring import RingError
 
     if isinstance(error, Failure):
@@ -71,7 +72,9 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
         return str(error), Exit.ENGINE
     if isinstance(error, PrivilegeError):
         return str(error), Exit.USAGE
-    if isinstance(error, (BundleError, BundleWriteError, CaptureError, IngressFault, PlanError, RingError)):
+    if isinstance(
+        error, (BundleError, BundleWriteError, CaptureError, IngressFault, InterfaceError, PlanError, RingError)
+    ):
         return str(error), Exit.INPUT
     if isinstance(error, OSError):
         return _system(error), Exit.INPUT

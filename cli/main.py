@@ -20,8 +20,13 @@ from .devices import devices
 from .errors import EXIT_HELP, Exit, Failure, explain
 from .filter import filter_
 from .layout import layout
+from .publisher import publish
+from .replay import replay
 from .ring import ring
 from .run import run
+from .stat import stat
+from .subscribe import subscribe
+from .top import top
 
 EPILOG = f"""\b
 Examples:
@@ -34,6 +39,10 @@ Examples:
   sevenm build edge.7m -o edge.bundle                       C, Verilog, headers and dtypes in a folder
   sevenm layout packet                                      every packet field and what it means
   sevenm devices                                            what can match here, and what is missing
+  sevenm publish demo -r in.pcap --pace original            a capture as records of a ring
+  sevenm subscribe edge.web                                 what the ring of a channel delivers, as it comes
+  sevenm replay in.pcap -i veth0                            a capture on an interface, with its own timing
+  sevenm stat edge.                                         how fast rings are filled and read; top shows it live
   sevenm ring list                                          rings in shared memory; ring rm removes them
 
 {EXIT_HELP}
@@ -72,7 +81,7 @@ def cli() -> None:
     """
 
 
-for command in (filter_, check, run, compare, build, layout, devices, ring):
+for command in (filter_, check, run, compare, build, layout, devices, publish, subscribe, replay, stat, top, ring):
     cli.add_command(command)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from sevenm.host.ring import Entry, Ring, RingError, RingStats, RingTaken, entries
+from sevenm.host.ring import Entry, Ring, RingError, RingStats, RingTaken, SubscriberStats, entries
 
 from . import output
 from .errors import Exit, explain
@@ -28,7 +28,8 @@ def ring() -> None:
 def list_(prefix: str, as_json: bool) -> int:
     """Show all rings whose name begins with PREFIX, and files that have the name of a ring and are none.
 
-    Counts are over the life of the ring. A producer that is "dead" ended without closing it; the next one goes on
+    Each ring has a default subscriber, and others that have names. Counts are since the subscriber came; "lost" was
+    written over before it was read. A producer that is "dead" ended without closing its ring; the next one goes on
     where it was.
 
     \b
@@ -40,18 +41,21 @@ def list_(prefix: str, as_json: bool) -> int:
     if as_json:
         output.emit_json([_whole(entry) for entry in found])
         return Exit.OK
-    rings = output.table(
-        "ring", "producer", "reader", "slots", "slot size", "in ring", "delivered", "undelivered", "created", left=3
-    )
+    rings = output.table("ring", "producer", "slots", "slot size", "created", left=2)
     rings.columns[-1].justify = "left"
+    subscribers = output.table(
+        "ring", "subscriber", "policy", "reader", "in ring", "delivered", "undelivered", "lost", left=4
+    )
     for entry in found:
         if entry.stats is not None:
             rings.add_row(*_row(entry.stats))
+            for subscriber in entry.stats.subscribers:
+                subscribers.add_row(entry.name, *_subscriber(subscriber))
     others = output.table("no usable ring", "what it is", left=2)
     for entry in found:
         if entry.stats is None:
             others.add_row(output.clean(entry.name), f"{entry.kind}: {output.clean(entry.why)}")
-    for table in (rings, others):
+    for table in (rings, subscribers, others):
         if table.row_count:
             output.show(table)
     if not found:
@@ -64,13 +68,21 @@ def _row(stats: RingStats) -> list[str]:
     return [
         stats.name,
         closed if stats.producer_pid is None else f"pid {stats.producer_pid}",
-        "none" if stats.reader_pid is None else f"pid {stats.reader_pid}",
         f"{stats.slots:,}",
         f"{stats.slot_size:,}",
+        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(stats.created_ns // 10**9)),
+    ]
+
+
+def _subscriber(stats: SubscriberStats) -> list[str]:
+    return [
+        stats.name or "(default)",
+        "corrupt" if stats.corrupt else stats.policy,
+        "none" if stats.pid is None else f"pid {stats.pid}",
         f"{stats.in_ring:,}",
         f"{stats.delivered:,}",
         ", ".join(f"{count:,} {cause}" for cause, count in stats.undelivered.items() if count) or "0",
-        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(stats.created_ns // 10**9)),
+        f"{stats.lost:,}",
     ]
 
 

@@ -12,6 +12,7 @@ from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.loop import IngressFault
+from sevenm.host.ring import POLICIES
 from sevenm.host.session import Report, Session
 
 from . import output
@@ -41,10 +42,11 @@ from .sources import compile_file
 )
 @click.option(
     "--policy",
-    type=click.Choice(("drop", "block")),
-    default="drop",
+    type=click.Choice(POLICIES),
+    default="drop_newest",
     show_default=True,
-    help="What a full ring does: count the match as undelivered, or wait for its reader.",
+    help="What a full ring does: count the match as undelivered, wait for the reader, or write over the oldest. It is "
+    "for readers without a name of their own; others say it for themselves.",
 )
 def run(
     file: str,

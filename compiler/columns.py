@@ -54,36 +54,50 @@ def dtype_of(of: Type | None) -> np.dtype[Any]:
     return np.dtype(f"<{'i' if of.signed else 'u'}{size}")
 
 
+class FieldReader:
+    """Reads these fields out of batch after batch: of packets, or of bare records of ``layout``. Of a field that occurs
+    several times the first occurrence that is there counts; ``vlan.id#2`` is the second one.
+
+    ``types``: by name, None for a protocol. Raises FieldError for a name that is not known or has no value."""
+
+    def __init__(self, names: Sequence[str], layout: Layout | None) -> None:
+        g = Graph()
+        if layout is None:
+            known = packet_fields(g)
+        else:
+            known = record_fields(g, layout, g.le(g.const(layout.size), g.captured()), g.const(0), 0)
+        self._wanted = {name: _occurrences(name, known) for name in names}
+        self.types: dict[str, Type | None] = {name: field.type for name, (field, _) in self._wanted.items()}
+        found = [value for _, values in self._wanted.values() for value in values]
+        roots = [node for value in found for node in (value.valid, *value.parts)]
+        nodes, self._new = prune(g.nodes, [*roots, g.false])
+        never = self._new[g.false]
+        self._plan = Plan("fields", "packet", nodes, (), (), never, never, never)
+
+    def columns(self, events: Events) -> dict[str, FieldColumn]:
+        """A column of n values for each field."""
+        columns = columns_of(self._plan, events)
+
+        def column(node: int) -> Column:
+            found = columns[self._new[node]]
+            assert found is not None  # no field depends on state
+            return found
+
+        out = {}
+        for name, (field, values) in self._wanted.items():
+            dtype = dtype_of(field.type)
+            held, valid = np.zeros(len(events), dtype), np.zeros(len(events), np.bool_)
+            for value in reversed(values):
+                there = column(value.valid).astype(np.bool_)
+                held[there] = _held([column(part)[there] for part in value.parts], field, dtype)
+                valid |= there
+            out[name] = FieldColumn(held, np.ones(len(events), np.bool_) if field.type is None else valid)
+        return out
+
+
 def field_columns(names: Sequence[str], layout: Layout | None, events: Events) -> dict[str, FieldColumn]:
-    """The columns of these fields: of packets, or of bare records of ``layout``. Of a field that occurs several times
-    the first occurrence that is there counts; ``vlan.id#2`` is the second one. Raises FieldError."""
-    g = Graph()
-    if layout is None:
-        known = packet_fields(g)
-    else:
-        known = record_fields(g, layout, g.le(g.const(layout.size), g.captured()), g.const(0), 0)
-    wanted = {name: _occurrences(name, known) for name in names}
-    roots = [node for _, values in wanted.values() for value in values for node in (value.valid, *value.parts)]
-    nodes, new = prune(g.nodes, [*roots, g.false])
-    never = new[g.false]
-    plan = Plan("fields", "packet", nodes, (), (), never, never, never)
-    columns = columns_of(plan, events)
-
-    def column(node: int) -> Column:
-        found = columns[new[node]]
-        assert found is not None  # no field depends on state
-        return found
-
-    out = {}
-    for name, (field, values) in wanted.items():
-        dtype = dtype_of(field.type)
-        held, valid = np.zeros(len(events), dtype), np.zeros(len(events), np.bool_)
-        for value in reversed(values):
-            there = column(value.valid).astype(np.bool_)
-            held[there] = _held([column(part)[there] for part in value.parts], field, dtype)
-            valid |= there
-        out[name] = FieldColumn(held, np.ones(len(events), np.bool_) if field.type is None else valid)
-    return out
+    """The columns of these fields in one batch, as a FieldReader gives them. Raises FieldError."""
+    return FieldReader(names, layout).columns(events)
 
 
 def _occurrences(name: str, known: dict[str, Field]) -> tuple[Field, Sequence[Value]]:

@@ -47,9 +47,11 @@ class LiveOptions:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the rules are on: frames, or records of ``record_size`` bytes (None for frames)."""
+    """What the rules are on: frames, or records of ``record_size`` bytes (None for frames), whose layout has the hash
+    ``layout_hash``, 0 for frames."""
 
     record_size: int | None = None
+    layout_hash: int = 0
     live: LiveOptions = LiveOptions()
 
 

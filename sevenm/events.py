@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
@@ -98,8 +99,8 @@ def _kind(name: str) -> IngressKind:
 
 
 def _wanted(plan: Plan, live: LiveOptions | None = None) -> Wanted:
-    size = plan.layouts[0].size if plan.source == "record" else None
-    return Wanted(size) if live is None else Wanted(size, live)
+    wanted = Wanted() if plan.source == "packet" else Wanted(plan.layouts[0].size, plan.layouts[0].hash)
+    return wanted if live is None else replace(wanted, live=live)
 
 
 def batches_of(events: Events, plan: Plan) -> Iterator[EventBatch]:
@@ -133,17 +134,11 @@ def batch_of_array(array: NDArray[Any], plan: Plan) -> EventBatch:
 
     (n,) records of a ring: the data of each. (n,) of a structured dtype: each is the bytes of one. (n, size) uint8:
     each row is one. Raises ValueError for another array, or records that are not as long as the rules' schema says."""
-    array = np.ascontiguousarray(array)
-    flat = array.view(np.uint8).reshape(-1) if array.size else np.zeros(0, np.uint8)
-    table = np.zeros(len(array) if array.ndim else 0, EVENT)
     fields = array.dtype.fields
     if array.ndim == 1 and fields is not None and {"data", "cap_len", "wire_len", "ts_ns"} <= fields.keys():
-        table["offset"] = np.arange(len(array)) * array.itemsize + fields["data"][1]
-        room = np.uint32(array.dtype["data"].itemsize)
-        table["cap_len"] = np.minimum(array["cap_len"], room)
-        for name in ("wire_len", "ts_ns"):
-            table[name] = array[name]
-        return EventBatch(flat, table)
+        return batch_of_records(array)
+    array = np.ascontiguousarray(array)
+    flat, table = _bytes_of(array), np.zeros(len(array) if array.ndim else 0, EVENT)
     if array.ndim == 1 and fields is not None:
         size = array.itemsize
     elif array.ndim == 2 and array.dtype == np.uint8:
@@ -157,6 +152,23 @@ def batch_of_array(array: NDArray[Any], plan: Plan) -> EventBatch:
     table["offset"] = np.arange(len(array), dtype=np.uint64) * np.uint64(size)
     table["cap_len"] = table["wire_len"] = size
     return EventBatch(flat, table)
+
+
+def batch_of_records(records: NDArray[np.void]) -> EventBatch:
+    """The data of each of (n,) records of a ring, in place where they are contiguous."""
+    records = np.ascontiguousarray(records)
+    assert records.dtype.fields is not None
+    table = np.zeros(len(records), EVENT)
+    table["offset"] = np.arange(len(records)) * records.itemsize + records.dtype.fields["data"][1]
+    room = np.uint32(records.dtype["data"].itemsize)
+    table["cap_len"] = np.minimum(records["cap_len"], room)
+    for name in ("wire_len", "ts_ns"):
+        table[name] = records[name]
+    return EventBatch(_bytes_of(records), table)
+
+
+def _bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
+    return array.view(np.uint8).reshape(-1) if array.size else np.zeros(0, np.uint8)
 
 
 def _check_link(reader: Ingress, plan: Plan, hint: str) -> None:

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "hdl": {"hdl"},
     "host": {"host"},
     "sim": {"sim", "compiler", "host", "hdl"},
-    "cli": {"cli", "compiler", "hdl", "host", "sim", "bundles", "engines", "events", "prefilter"},
+    "cli": {"cli", "compiler", "hdl", "host", "sim", "bundles", "engines", "events", "arrow", "prefilter", "records"},
 }
 ROOT_MODULES = {"boundary", "manifest", "tables"}
 """Modules of the root package, which know no part and may be imported by every one."""

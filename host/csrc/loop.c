@@ -31,6 +31,11 @@ uint64_t sm_loop_events(const sm_loop *loop)
     return atomic_load_explicit(&loop->events, memory_order_relaxed);
 }
 
+void sm_loop_watch(sm_loop *loop, sm_latency *latency)
+{
+    loop->latency = latency;
+}
+
 /* The program that counts from here on. Nothing is stored while it stays the same. */
 static const sm_program *take(sm_loop *loop)
 {
@@ -74,6 +79,8 @@ static uint64_t match(sm_loop *loop, const sm_program *program, uint64_t most)
                                          program->room, program->ports);
     if (done == 0 || done > n || (done < n && done % SM_CHUNK))
         return 0;
+    if (loop->latency)
+        sm_latency_decided(loop->latency, (const uint8_t *)&events->ts_ns, sizeof *events, done);
     loop->at += done;
     loop->program = program;
     loop->batch = (sm_batch){burst->buffer, events, done, program->chunks, program->fired, program->ports,
@@ -95,6 +102,8 @@ int sm_loop_run(sm_loop *loop, sm_ingress *ingress, uint64_t events, uint64_t sl
             loop->cursor.stopping = stop == SM_STOP_WAITING;
             if (!sm_deliver(program->actions, &loop->batch, program->outlets, program->accounts, &loop->cursor, slice_us))
                 return SM_LOOP_WAITS;
+            if (loop->latency)
+                sm_latency_delivered(loop->latency, loop->batch.n);
             loop->has_batch = 0;
         }
         if (loop->has_burst && loop->at == loop->burst.n) {

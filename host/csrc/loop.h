@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "deliver.h"
+#include "histogram.h"
 #include "ingress.h"
 
 #define SM_SPAN 1024       /* most events that are matched, then accounted, then delivered */
@@ -58,6 +59,7 @@ typedef struct {
     const sm_program *program;        /* of the batch */
     sm_batch batch;
     sm_cursor cursor;
+    sm_latency *latency;              /* null: not measured */
 } sm_loop;
 
 /* A loop is zeroed memory. Outlets are added before a program that uses them is published; 0: there are too many. */
@@ -66,6 +68,7 @@ void sm_loop_publish(sm_loop *loop, const sm_program *program);
 int sm_loop_uses(const sm_loop *loop, const sm_program *program); /* 0: not any more, and never again */
 void sm_loop_stop(sm_loop *loop, uint32_t how);
 uint64_t sm_loop_events(const sm_loop *loop);
+void sm_loop_watch(sm_loop *loop, sm_latency *latency); /* not while it runs; null: no more */
 
 /* Runs in the calling thread, one at a time, until there is a reason to come back. What was begun goes on with the next
  * call, which must be with the same ingress unless this was END. slice_us: longest wait for a ring before it comes back. */

@@ -1,13 +1,6 @@
 #include "outlet.h"
 
-#include <time.h>
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
+#include "ring_wait.h"
 
 static inline void put64(uint8_t *to, uint64_t value)
 {
@@ -65,24 +58,11 @@ static uint64_t put(uint8_t *base, uint64_t slots, uint32_t slot_size, uint64_t 
     }
 }
 
-/* Free slots of the ring, `wanted` or as many as there are. */
-static uint64_t room_in(sm_ring *ring, uint64_t wanted)
-{
-    const uint64_t room = ring->slots - (ring->mine - ring->theirs);
-    return room >= wanted && !ring->fault ? room : ring->slots - sm_ring_look(ring);
-}
-
-/* One that was closed in this process is no ring any more. */
-static uint32_t fault_cause(const sm_ring *ring)
-{
-    return ring->fault == SM_RING_CORRUPT ? SM_CAUSE_CORRUPT : SM_CAUSE_NO_RING;
-}
-
-/* What waits in the backlog is not delivered. */
+/* Everything that waits is counted as undelivered. */
 static void give_up(sm_outlet *outlet, uint32_t cause)
 {
-    sm_ring_count(outlet->ring, cause, outlet->put - outlet->taken);
-    for (; outlet->taken < outlet->put; outlet->taken++) {
+    sm_lane_count(outlet->ring, outlet->ring->lanes, cause, outlet->put - outlet->taken);
+    for (; outlet->taken != outlet->put; outlet->taken++) {
         const sm_owner owner = outlet->owners[outlet->taken & (outlet->slots - 1)];
         uint64_t *const waiting = &owner.accounts->waiting[owner.channel];
         sm_add(&owner.accounts->undelivered[(uint64_t)owner.channel * SM_CAUSES + cause], 1);
@@ -93,26 +73,27 @@ static void give_up(sm_outlet *outlet, uint32_t cause)
 void sm_outlet_drain(sm_outlet *outlet)
 {
     sm_ring *const ring = outlet->ring;
+    sm_lane *const lane = ring->lanes;
     const uint32_t size = ring->slot_size;
-    const uint64_t start = ring->mine;
+    const uint64_t start = lane->mine;
     uint64_t n = outlet->put - outlet->taken;
 
     if (!n)
         return;
-    if (ring->fault) {
-        give_up(outlet, fault_cause(ring));
+    if (lane->fault) {
+        give_up(outlet, sm_lane_refusal(lane));
         return;
     }
-    const uint64_t room = room_in(ring, n);
+    const uint64_t room = sm_lane_room(ring, lane, n);
     if (n > room)
         n = room;
     for (uint64_t i = 0; i < n; i++) {
-        uint8_t *const slot = ring->base + ((start + i) & (ring->slots - 1)) * size;
+        uint8_t *const slot = lane->base + ((start + i) & (ring->slots - 1)) * size;
         memcpy(slot, outlet->backlog + ((outlet->taken + i) & (outlet->slots - 1)) * size, size);
         put64(slot + offsetof(sm_record, seq), start + i);
     }
     if (n)
-        sm_ring_commit(ring, (uint32_t)n);
+        sm_lane_commit(lane, n);
     for (uint64_t i = 0; i < n; i++, outlet->taken++) {
         const sm_owner owner = outlet->owners[outlet->taken & (outlet->slots - 1)];
         uint64_t *const waiting = &owner.accounts->waiting[owner.channel];
@@ -132,6 +113,77 @@ static uint64_t keep(sm_outlet *outlet, sm_accounts *accounts, uint32_t channel,
     return left;
 }
 
+/* n matches into a lane that has room for them. */
+static uint64_t put_into(sm_ring *ring, sm_lane *lane, uint64_t n, const sm_matches *matches, uint64_t left)
+{
+    if (lane->policy == SM_RING_DROP_OLDEST) {
+        left = put(ring->stage, ring->slots, ring->slot_size, 0, n, matches, left);
+        sm_lane_copy(ring, lane, ring->stage, n);
+    } else {
+        left = put(lane->base, ring->slots, ring->slot_size, lane->mine, n, matches, left);
+    }
+    sm_lane_commit(lane, n);
+    return left;
+}
+
+/* Into each lane that is open; 0 where one of them has to be waited for: the others have theirs. */
+static int offer(sm_outlet *outlet, const sm_matches *matches, uint32_t cause)
+{
+    sm_ring *const ring = outlet->ring;
+    if (!outlet->lanes) {
+        outlet->lanes = ring->open;
+        for (uint32_t i = 0; i < SM_RING_LANES; i++) {
+            outlet->left[i] = matches->words;
+            outlet->why[i] = SM_CAUSE_NONE;
+        }
+    }
+    outlet->waiting = 0;
+    for (uint32_t lanes = outlet->lanes; lanes; lanes &= lanes - 1) {
+        const unsigned i = (unsigned)__builtin_ctz(lanes);
+        sm_lane *const lane = &ring->lanes[i];
+        const uint64_t wanted = outlet->why[i] == SM_CAUSE_NONE ? sm_bits(outlet->left[i]) : 0;
+        const int behind = i == 0 && outlet->put != outlet->taken; /* what waits in the backlog comes first */
+        const uint64_t room = !wanted || behind ? 0 : sm_lane_room(ring, lane, wanted);
+        if (room)
+            outlet->left[i] = put_into(ring, lane, room < wanted ? room : wanted, matches, outlet->left[i]);
+        if (room >= wanted)
+            continue;
+        outlet->why[i] = sm_lane_refusal(lane);
+        if (outlet->why[i] == SM_CAUSE_NONE)
+            outlet->why[i] = cause;
+        if (outlet->why[i] == SM_CAUSE_NONE)
+            outlet->waiting |= 1u << i;
+        else
+            sm_lane_count(ring, lane, outlet->why[i], wanted - room);
+    }
+    return !outlet->waiting;
+}
+
+/* Several lanes: a match is delivered when all of them got it; otherwise it is undelivered, by the cause of the first
+ * that did not. A default lane that never had a reader has no say while others have. Each lane got the first matches
+ * and missed the others. */
+static int send_to_lanes(sm_outlet *outlet, sm_accounts *accounts, uint32_t channel, const sm_matches *matches,
+                         uint32_t cause)
+{
+    if (outlet->put != outlet->taken)
+        sm_outlet_drain(outlet);
+    if (!offer(outlet, matches, cause))
+        return 0;
+    const int unread = (outlet->lanes & ~1u) && !outlet->ring->lanes->epoch;
+    uint64_t reached = matches->n;
+    for (uint32_t lanes = unread ? outlet->lanes & ~1u : outlet->lanes; lanes; lanes &= lanes - 1) {
+        const unsigned i = (unsigned)__builtin_ctz(lanes);
+        const uint64_t got = matches->n - sm_bits(outlet->left[i]);
+        if (got < reached) {
+            sm_add(&accounts->undelivered[(uint64_t)channel * SM_CAUSES + outlet->why[i]], reached - got);
+            reached = got;
+        }
+    }
+    sm_add(&accounts->delivered[channel], reached);
+    outlet->lanes = 0;
+    return 1;
+}
+
 int sm_outlet_send(sm_outlet *outlet, sm_accounts *accounts, uint32_t channel, const sm_matches *matches, uint32_t cause)
 {
     const uint64_t wanted = matches->n;
@@ -142,36 +194,38 @@ int sm_outlet_send(sm_outlet *outlet, sm_accounts *accounts, uint32_t channel, c
         return 1;
     }
     sm_ring *const ring = outlet->ring;
+    sm_lane *const lane = ring->lanes;
+    if (!outlet->lanes && sm_ring_rolled(ring))
+        sm_ring_follow(ring);
+    if (outlet->lanes || !ring->direct)
+        return send_to_lanes(outlet, accounts, channel, matches, cause);
     if (outlet->put != outlet->taken)
         sm_outlet_drain(outlet);
-    const uint64_t room = outlet->put != outlet->taken ? 0 : room_in(ring, wanted);
-    const uint64_t spare = ring->fault ? 0 : outlet->slots - (outlet->put - outlet->taken);
+    const uint64_t room = outlet->put != outlet->taken ? 0 : sm_lane_room(ring, lane, wanted);
+    const uint64_t spare = lane->fault ? 0 : outlet->slots - (outlet->put - outlet->taken);
     if (room + spare < wanted) {
-        if (ring->fault)
-            cause = fault_cause(ring);
-        else if (ring->policy != SM_RING_BLOCK)
-            cause = SM_CAUSE_FULL;
-        else if (outlet->late && ring->theirs == outlet->seen)
-            cause = SM_CAUSE_TIMEOUT;
+        const uint32_t refusal = sm_lane_refusal(lane);
+        if (refusal != SM_CAUSE_NONE)
+            cause = refusal;
         if (cause == SM_CAUSE_NONE)
             return 0;
     }
-    /* A fault leaves what the ring was known to have free: that is still good. */
-    const uint64_t here = ring->fault && ring->fault != SM_RING_CORRUPT ? 0 : room < wanted ? room : wanted;
+    /* A fault leaves what the lane was known to have free: that is still good. */
+    const uint64_t here = room < wanted ? room : wanted;
     const uint64_t later = wanted - here < spare ? wanted - here : spare;
     uint64_t left = matches->words;
     if (here) {
-        left = put(ring->base, ring->slots, ring->slot_size, ring->mine, here, matches, left);
-        sm_ring_commit(ring, (uint32_t)here);
+        left = put(lane->base, ring->slots, ring->slot_size, lane->mine, here, matches, left);
+        sm_lane_commit(lane, here);
         sm_add(&accounts->delivered[channel], here);
     }
     if (later)
         keep(outlet, accounts, channel, later, matches, left);
     if (here + later < wanted) {
         sm_add(&undelivered[cause], wanted - here - later);
-        sm_ring_count(ring, cause, wanted - here - later);
+        sm_lane_count(ring, lane, cause, wanted - here - later);
     } else {
-        outlet->late = 0;
+        lane->late = 0;
     }
     return 1;
 }
@@ -179,39 +233,29 @@ int sm_outlet_send(sm_outlet *outlet, sm_accounts *accounts, uint32_t channel, c
 int sm_outlet_wait(sm_outlet *outlet, uint64_t slice_us, uint32_t *cause, int *signal)
 {
     sm_ring *const ring = outlet->ring;
-    *cause = SM_CAUSE_NONE;
-    if (!outlet->since_ns) {
-        outlet->since_ns = now_ns();
-        outlet->seen = ring->theirs;
-        outlet->late = 0;
-    }
-    const int wait = sm_ring_wait_room(ring, SM_CHUNK, slice_us);
-    if (wait == SM_WAIT_TIME || wait == SM_WAIT_SIGNAL) {
-        *signal |= wait == SM_WAIT_SIGNAL;
-        if (ring->theirs != outlet->seen)
-            outlet->since_ns = 0;
-        else if (outlet->timeout_ns && now_ns() - outlet->since_ns >= outlet->timeout_ns) {
-            outlet->late = 1;
-            *cause = SM_CAUSE_TIMEOUT;
-        }
-        if (*cause == SM_CAUSE_NONE)
-            return 0;
-    } else if (wait != SM_WAIT_READY) {
-        *cause = wait == SM_WAIT_GONE ? SM_CAUSE_READER_GONE : fault_cause(ring);
-    }
-    outlet->since_ns = 0;
-    return 1;
+    if (!outlet->lanes)
+        return sm_lane_await(ring, ring->lanes, SM_CHUNK, slice_us, cause, signal);
+    const int alone = !(outlet->waiting & (outlet->waiting - 1));
+    int over = 0;
+    for (uint32_t lanes = outlet->waiting; lanes; lanes &= lanes - 1)
+        over |= sm_lane_await(ring, &ring->lanes[__builtin_ctz(lanes)], SM_CHUNK, alone ? slice_us : SM_TURN_US, cause,
+                              signal);
+    *cause = SM_CAUSE_NONE; /* each lane knows its own */
+    return over;
 }
 
 int sm_outlet_flush(sm_outlet *outlet, uint32_t cause, uint64_t slice_us)
 {
+    sm_lane *const lane = outlet->ring->lanes;
     int signal = 0;
+    if (sm_ring_rolled(outlet->ring))
+        sm_ring_follow(outlet->ring);
     sm_outlet_drain(outlet);
     if (outlet->put == outlet->taken)
         return 1;
-    if (outlet->late && outlet->ring->theirs == outlet->seen)
-        cause = SM_CAUSE_TIMEOUT;
-    if (cause == SM_CAUSE_NONE && !sm_outlet_wait(outlet, slice_us, &cause, &signal))
+    if (sm_lane_refusal(lane) != SM_CAUSE_NONE)
+        cause = sm_lane_refusal(lane);
+    if (cause == SM_CAUSE_NONE && !sm_lane_await(outlet->ring, lane, SM_CHUNK, slice_us, &cause, &signal))
         return 0;
     sm_outlet_drain(outlet);
     if (cause != SM_CAUSE_NONE)

@@ -1,6 +1,7 @@
-/* A channel's way out: its ring, and for a ring of policy `block` a bounded backlog of records that wait for room in it.
- * A reader that stops holds up nobody else: the backlog takes what comes until it is full, then the channel is waited
- * for, after the others, and when its reader has made no room for the timeout its matches are counted as such.
+/* A channel's way out: its ring, and while a default lane of policy `block` is the ring's only one, a bounded backlog of
+ * records that wait for room in it. A reader that stops holds up nobody else: the backlog takes what comes until it is
+ * full, then the channel is waited for, after the others, and when its reader has made no room for the timeout its
+ * matches are counted as such. Of several lanes each gets what it has room for, and only then one is waited for.
  * No allocation, no lock; system calls only where a full backlog is waited for. */
 #ifndef SM_OUTLET_H
 #define SM_OUTLET_H
@@ -10,8 +11,6 @@
 
 static_assert(SM_CAUSE_NO_RING == SM_RING_CAUSES, "the causes of the ring come first");
 static_assert(SM_CHUNK <= SM_RING_SLOTS_MIN, "a chunk's matches fit every ring");
-
-#define SM_CAUSE_NONE UINT32_MAX
 
 /* Whose match a record in the backlog is: rules may have been exchanged since. */
 typedef struct {
@@ -25,10 +24,10 @@ typedef struct {
     sm_owner *owners;     /* one for each slot */
     uint64_t slots;       /* of the backlog: power of two, or 0 for none */
     uint64_t put, taken;  /* records since the beginning */
-    uint64_t timeout_ns;  /* longest wait for a reader that makes no room; 0: as long as it lives */
-    uint64_t since_ns;    /* when the reader was last seen to make room, while it is waited for; 0 otherwise */
-    uint64_t seen;        /* the reader's index then */
-    uint32_t late, reserved; /* it was waited for in vain, and has made no room since */
+    /* A chunk's matches, while lanes of a ring with several of them are waited for; `lanes` is 0 otherwise. */
+    uint32_t lanes, waiting;
+    uint64_t left[SM_RING_LANES]; /* matches that the lane has not got */
+    uint32_t why[SM_RING_LANES];  /* and will not get */
 } sm_outlet;
 
 /* Matches of one chunk: bit i of `words` is event i of `events`. `first` is null where `rule` fired on all of them. */
@@ -43,7 +42,7 @@ typedef struct {
 } sm_matches;
 
 /* Delivers or counts the matches of a channel. outlet: null where it has no ring. cause: SM_CAUSE_NONE, or why what
- * finds no room is not waited for any more. Returns 0, and has done nothing, if they have to wait. */
+ * finds no room is not waited for any more. Returns 0 if they have to wait: call again, with the same ones. */
 int sm_outlet_send(sm_outlet *outlet, sm_accounts *accounts, uint32_t channel, const sm_matches *matches, uint32_t cause);
 
 /* Moves what waits into the ring, as far as there is room. */

@@ -1,8 +1,10 @@
-/* The shared-memory ring: one producer process hands records to one reader process (docs/ring-protocol.md).
+/* The shared-memory ring: one producer process hands records to up to 16 reader processes (docs/ring-protocol.md).
  *
- * Lock-free, slots of one size, a power-of-two number of them, used in place. The hot calls are inline:
+ * Each reader has a lane of its own: slots of one size, a power-of-two number of them, its own indices and policy. Lane
+ * 0 is the default one. Lock-free. The hot calls are inline:
  *   producer  sm_ring_reserve(r, n) -> granted; fill sm_ring_slot(r, i) for i < granted; sm_ring_commit(r, granted)
  *   reader    sm_ring_peek(r, max, &first) -> run; read run slots from first; sm_ring_release(r, run)
+ *             on a lane of policy `drop_oldest`: sm_ring_take(r, to, max, &first), a copy that was found to be whole
  * A handle belongs to one thread at a time. Nothing in shared memory is trusted: indices are checked on every refresh,
  * geometry is copied out and checked at opening, and the other side's index is never used as an address.
  */
@@ -19,14 +21,20 @@
 #endif
 
 #define SM_RING_MAGIC UINT64_C(0x31474e524d374553) /* "SE7MRNG1" in memory */
-#define SM_RING_ABI 1
-#define SM_RING_HEADER 4096    /* bytes before slot 0 */
+#define SM_RING_ABI 2
+#define SM_RING_HEADER 65536   /* bytes before the slots of lane 0; what is mapped begins at multiples of this, so that
+                                  kernels with pages of 16 or 64 KiB can map it too */
+#define SM_RING_LANES 16
+#define SM_LANE_BLOCKS 4096    /* where the first lane's block lies in the header */
 #define SM_RING_SLOTS_MIN 256  /* so that a batch of events always fits */
 #define SM_RING_SLOTS_MAX (1u << 24)
 #define SM_RING_SLOT_MIN 64
 #define SM_RING_SLOT_MAX 2048
 #define SM_RING_CAUSES 8
 #define SM_RING_DIGEST 64      /* hexadecimal digits of a bundle's digest */
+#define SM_LANE_NAME 32        /* bytes of a subscriber's name, with its 0 */
+#define SM_DEADLINE_US UINT64_C(5000000) /* of a new subscriber that says nothing */
+#define SM_DEADLINE_MAX_US UINT64_C(86400000000)
 #define SM_RING_ERROR 512      /* bytes of an error text, with its 0 */
 
 /* Results. Each has an exception of its own in host/ring/control.py. */
@@ -36,25 +44,30 @@ enum {
     SM_RING_OS = 2,        /* the system refused; errno tells */
     SM_RING_ABSENT = 3,    /* no ring of that name */
     SM_RING_TAKEN = 4,     /* a living process has this side of the ring */
-    SM_RING_MISMATCH = 5,  /* another geometry or layout than asked for */
+    SM_RING_MISMATCH = 5,  /* another geometry, layout or policy than asked for */
     SM_RING_CORRUPT = 6,   /* what shared memory says cannot be */
     SM_RING_NOT_READY = 7, /* its producer is just making it */
     SM_RING_DISOWNED = 8,  /* the handle was carried over a fork, or closed */
     SM_RING_FOREIGN = 9,   /* what has the name is no file that only this user can use */
 };
 
-enum { SM_RING_PRODUCER = 0, SM_RING_READER = 1, SM_RING_OBSERVER = 2 };  /* also the locked byte, for the first two */
-enum { SM_RING_DROP = 0, SM_RING_BLOCK = 1 };                            /* policies */
+enum { SM_RING_PRODUCER = 0, SM_RING_READER = 1, SM_RING_OBSERVER = 2 }; /* roles */
+/* Bytes of the file that are locked: by the producer, by who removes the name, by who chooses a lane, by lane. */
+enum { SM_BYTE_PRODUCER = 0, SM_BYTE_REMOVER = 1, SM_BYTE_CHOICE = 2, SM_BYTE_LANES = 16 };
+enum { SM_RING_DROP_NEWEST = 0, SM_RING_BLOCK = 1, SM_RING_DROP_OLDEST = 2, SM_RING_POLICIES = 3 };
+#define SM_RING_SAME_POLICY UINT32_MAX /* in attach: the lane's, or for a new subscriber drop_newest */
+#define SM_RING_SAME_DEADLINE UINT64_MAX
 enum { SM_RING_STATE_OPEN = 1, SM_RING_STATE_CLOSED = 2 };
+enum { SM_LANE_FREE = 0, SM_LANE_OPEN = 1 };
 enum { SM_WAIT_READY = 0, SM_WAIT_TIME = 1, SM_WAIT_SIGNAL = 2, SM_WAIT_GONE = 3, SM_WAIT_CLOSED = 4, SM_WAIT_FAULT = 5 };
 
-/* The first page of the shared memory. 128 bytes between what different sides write: two lines, because the
- * hardware fetches lines in pairs. */
+/* The begin of the shared memory. 128 bytes between what different sides write: two lines, because the hardware
+ * fetches lines in pairs. */
 typedef struct {
     _Atomic uint64_t magic; /* stored last when a ring is made */
     uint32_t abi, header_size;
     uint32_t slot_size, reserved;
-    uint64_t slots;
+    uint64_t slots; /* of each lane */
     uint64_t layout_hash; /* of the data's layout; 0 for packets */
     uint64_t created_ns;
     uint8_t pad0[80];
@@ -62,51 +75,105 @@ typedef struct {
     _Atomic uint64_t digest[SM_RING_DIGEST / 8];
     uint8_t pad1[56];
     _Atomic uint64_t epoch; /* producers so far */
-    _Atomic uint32_t producer_pid, state, policy;
-    uint8_t pad2[108];
-    _Atomic uint64_t reader_epoch; /* readers so far */
-    _Atomic uint32_t reader_pid;
-    uint8_t pad3[116];
-    _Atomic uint64_t written; /* records committed since the ring was made; only the producer writes it */
-    uint8_t pad4[120];
-    _Atomic uint64_t consumed; /* records released since the ring was made; only the reader writes it */
-    uint8_t pad5[120];
-    _Atomic uint64_t undelivered[SM_RING_CAUSES]; /* by SM_CAUSE_…; only the producer writes them */
+    _Atomic uint32_t producer_pid, state;
+    uint8_t pad2[112];
+    _Atomic uint64_t roll; /* changes of the lanes' subscribers so far; all subscribers add to it */
 } sm_ring_header;
+
+/* A lane's block: what its subscriber says of itself, its index, and what the producer says. */
+typedef struct {
+    _Atomic uint64_t name[SM_LANE_NAME / 8]; /* of the subscriber; empty: the default lane */
+    _Atomic uint32_t policy;                 /* asked for; of the default lane, the producer decides */
+    _Atomic uint32_t state;                  /* SM_LANE_OPEN, stored last */
+    _Atomic uint64_t deadline_us;            /* of `block`; 0: none */
+    _Atomic uint64_t epoch;                  /* readers of the lane so far */
+    _Atomic uint32_t pid;
+    uint8_t pad0[4];
+    _Atomic uint64_t start;                  /* `written`, `lost` and `undelivered` when the subscriber came */
+    _Atomic uint64_t start_lost;
+    _Atomic uint64_t start_undelivered[SM_RING_CAUSES];
+    uint8_t pad1[112];
+    _Atomic uint64_t consumed; /* records read, or given up as lost, since the ring was made */
+    _Atomic uint64_t lost;     /* of these: written over, or left behind by a subscriber, before they were read */
+    uint8_t pad2[240];
+    _Atomic uint64_t written;  /* records committed since the ring was made */
+    _Atomic uint64_t floor;    /* records before this one are, or are just being, written over */
+    _Atomic uint64_t accepted; /* the reader's epoch that the producer has taken notice of */
+    _Atomic uint32_t in_force; /* the policy that the producer follows */
+    uint8_t pad3[100];
+    _Atomic uint64_t undelivered[SM_RING_CAUSES]; /* by SM_CAUSE_… */
+    uint8_t pad4[320];
+} sm_lane_block;
 
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics are lock-free");
 static_assert(offsetof(sm_ring_header, digest_version) == 128, "digest_version at 128");
 static_assert(offsetof(sm_ring_header, epoch) == 256, "epoch at 256");
-static_assert(offsetof(sm_ring_header, reader_epoch) == 384, "reader_epoch at 384");
-static_assert(offsetof(sm_ring_header, written) == 512, "written at 512");
-static_assert(offsetof(sm_ring_header, consumed) == 640, "consumed at 640");
-static_assert(offsetof(sm_ring_header, undelivered) == 768, "undelivered at 768");
-static_assert(sizeof(sm_ring_header) <= SM_RING_HEADER, "the header fits its page");
+static_assert(offsetof(sm_ring_header, roll) == 384, "roll at 384");
+static_assert(sizeof(sm_ring_header) <= SM_LANE_BLOCKS, "the header ends before the lanes' blocks");
+static_assert(offsetof(sm_lane_block, consumed) == 256, "consumed at 256");
+static_assert(offsetof(sm_lane_block, written) == 512, "written at 512");
+static_assert(offsetof(sm_lane_block, undelivered) == 640, "undelivered at 640");
+static_assert(sizeof(sm_lane_block) == 1024, "a block is 1024 bytes");
+static_assert(SM_LANE_BLOCKS + SM_RING_LANES * sizeof(sm_lane_block) <= SM_RING_HEADER, "the blocks fit the header");
 
-/* One side's handle, private to its process. The cached copy of the other's index lives here and not in shared
+/* One side's view of a lane, private to its process. The cached copy of the other's index lives here and not in shared
  * memory, so that the other process cannot spoil it. */
+typedef struct {
+    sm_lane_block *shared;
+    uint8_t *base;       /* slot 0; read-only for a reader, null for an observer */
+    uint64_t mine;       /* producer: written. reader: consumed */
+    uint64_t theirs;     /* the other's index when last looked at; for a producer never before `floor` */
+    uint64_t floor;      /* producer: as published. reader: as last seen */
+    uint32_t policy;     /* SM_RING_DROP_NEWEST, … */
+    uint32_t number;
+    int fault;           /* SM_RING_OK, or why nothing more can be done with the lane */
+    int waits;           /* reader: its policy is not in force yet */
+    uint64_t epoch;      /* of the reader */
+    /* Of the producer only. */
+    uint64_t timeout_ns; /* longest wait for a reader that makes no room; 0: as long as it lives */
+    uint64_t since_ns;   /* when it was last seen to make room, while it is waited for; 0 otherwise */
+    uint64_t seen;       /* its index then */
+    uint32_t late;       /* it was waited for in vain, and has made no room since */
+    uint32_t gone;       /* no living process had the lane when it was last waited for; until one comes */
+    uint64_t ahead;      /* records of the batch being written that it has got or missed, while others wait */
+    uint64_t got;        /* of the batch being written */
+} sm_lane;
+
+/* One side's handle. A reader has one lane, the first here whatever its number. */
 typedef struct sm_ring {
+    sm_lane lanes[SM_RING_LANES];
     sm_ring_header *shared;
-    uint8_t *base;      /* slot 0; read-only for a reader, null for an observer */
-    uint64_t slots;     /* power of two */
+    uint64_t slots;     /* of each lane: power of two */
     uint32_t slot_size; /* bytes */
-    uint32_t policy;    /* SM_RING_DROP or SM_RING_BLOCK */
-    uint64_t mine;      /* producer: written. reader: consumed */
-    uint64_t theirs;    /* the other's index when last looked at */
-    int fault;          /* SM_RING_OK, or why this handle can do nothing more */
+    uint32_t open;      /* producer: bit i: lane i has a subscriber; the default one always is open */
+    uint32_t direct;    /* producer: the default lane alone, and it is filled in place */
+    uint32_t staged;    /* producer: what was reserved last lies in `stage` */
+    uint32_t writing;   /* producer: a batch of sm_ring_write waits for some lane */
+    uint64_t roll;      /* producer: when it last looked at the subscribers */
+    uint64_t mapped;    /* bytes of slots */
+    uint8_t *stage;     /* producer: room for as many slots as a lane has, of which only those used cost memory */
     int role;           /* SM_RING_PRODUCER, … */
     int fd;             /* holds the lock; -1 once closed */
-    int reader_gone;    /* producer: the last wait found no living reader */
     uint64_t layout_hash;
     char name[128];
 } sm_ring;
 
 typedef struct {
-    uint64_t slots, layout_hash, created_ns, epoch, reader_epoch;
-    uint64_t delivered, consumed, undelivered[SM_RING_CAUSES];
-    uint32_t slot_size, policy, state, producer_pid, reader_pid;
-    int producer_alive, reader_alive;
+    char name[SM_LANE_NAME]; /* empty: the default lane, or none */
+    uint32_t number, policy, pid, open;
+    int alive;
+    /* Since the ring was made, over all subscribers of the lane. */
+    uint64_t epoch, delivered, consumed, lost, undelivered[SM_RING_CAUSES];
+    /* The same when this subscriber came. */
+    uint64_t start, start_lost, start_undelivered[SM_RING_CAUSES];
+} sm_lane_stats;
+
+typedef struct {
+    uint64_t slots, layout_hash, created_ns, epoch;
+    uint32_t slot_size, state, producer_pid, corrupt; /* corrupt: bit i: lane i's indices cannot be */
+    int producer_alive;
     char digest[SM_RING_DIGEST + 1]; /* empty: unknown */
+    sm_lane_stats lanes[SM_RING_LANES];
 } sm_ring_stats;
 
 /* One field of a structure that crosses a boundary, so that Python can compare its own layout with C's. */
@@ -118,74 +185,114 @@ typedef struct {
 extern const sm_field sm_fields[];
 
 /* Opening. *out is set on SM_RING_OK only; otherwise error (SM_RING_ERROR bytes) says what happened and what to do.
- * digest: 64 hexadecimal digits, or null. layout_hash in attach: what is expected, or 0 for any. */
+ * digest: 64 hexadecimal digits, or null. layout_hash in attach: what is expected, or 0 for any. subscriber: whose lane,
+ * "" for the default one, whose policy and deadline are the producer's: SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE. */
 int sm_ring_check_name(const char *name, char *error); /* SM_RING_OK or SM_RING_BAD */
+int sm_ring_check_subscriber(const char *subscriber, char *error);
 int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_t policy, uint64_t layout_hash,
                    const char *digest, sm_ring **out, char *error);
-int sm_ring_attach(const char *name, uint64_t layout_hash, sm_ring **out, char *error);
+int sm_ring_attach(const char *name, const char *subscriber, uint32_t policy, uint64_t deadline_us, uint64_t layout_hash,
+                   sm_ring **out, char *error);
 int sm_ring_observe(const char *name, sm_ring **out, char *error);
 /* force: also while living processes use it, and whoever owns the file. */
 int sm_ring_unlink(const char *name, int force, char *error);
 
 void sm_ring_set_digest(sm_ring *r, const char *digest); /* producer: the rules were changed */
-void sm_ring_close(sm_ring *r);  /* clean end: gives the lock back; the mapping stays readable until sm_ring_free */
-void sm_ring_abandon(sm_ring *r); /* gives the lock back as death would, without saying closed */
+void sm_ring_close(sm_ring *r);  /* clean end: gives the lock back, and a subscriber's lane; the mapping stays readable
+                                    until sm_ring_free */
+void sm_ring_abandon(sm_ring *r); /* gives the lock back as death would */
 void sm_ring_disown(sm_ring *r); /* after fork, in the child: lets go without touching the ring */
 void sm_ring_free(sm_ring *r);   /* unmaps; a producer not closed before counts as dead */
-int sm_ring_alive(const sm_ring *r, int role); /* whether a living process holds that side */
+int sm_ring_alive(const sm_ring *r, uint32_t byte); /* whether a living process holds it: SM_BYTE_PRODUCER or a lane's */
 int sm_ring_read_stats(const sm_ring *r, sm_ring_stats *out); /* SM_RING_OK or SM_RING_CORRUPT */
+
+/* Producer: lanes. */
+void sm_ring_follow(sm_ring *r); /* takes notice of subscribers that came and went */
+uint64_t sm_lane_room(sm_ring *r, sm_lane *lane, uint64_t wanted); /* free slots, as many as wanted or all there are; a
+                                                                      `drop_oldest` lane makes them */
+void sm_lane_commit(sm_lane *lane, uint64_t n);
+void sm_lane_count(sm_ring *r, sm_lane *lane, uint32_t cause, uint64_t n);
+int sm_lane_wait_room(sm_ring *r, sm_lane *lane, uint32_t n, uint64_t timeout_us); /* SM_WAIT_… */
+/* Waits for n free slots, at most slice_us. Returns 0 if they did not come and the wait goes on (again); otherwise *cause
+ * is SM_CAUSE_NONE if they are there, or why they will not be. *signal: a signal handler ran. */
+int sm_lane_await(sm_ring *r, sm_lane *lane, uint32_t n, uint64_t slice_us, uint32_t *cause, int *signal);
+/* Why a lane without room is not waited for any more, or SM_CAUSE_NONE. */
+uint32_t sm_lane_refusal(const sm_lane *lane);
+#define SM_CAUSE_NONE UINT32_MAX
 
 /* Slow paths of the calls below. */
 uint32_t sm_ring_make_room(sm_ring *r, uint32_t n);
-uint64_t sm_ring_look(sm_ring *r);
-int sm_ring_wait_room(sm_ring *r, uint32_t n, uint64_t timeout_us);
-void sm_ring_count(sm_ring *r, uint32_t cause, uint64_t n);
-uint64_t sm_ring_sent(const sm_ring *r); /* producer: delivered and undelivered since the ring was made */
+void sm_ring_spread(sm_ring *r, uint32_t n);
+uint64_t sm_ring_look(sm_ring *r); /* either side: records in the (default) lane */
+
+/* Copies n whole records into every lane, from number *done on (0 at first). *done grows to those that every lane has got
+ * or missed: to n, or less after timeout_us or a signal, so that the caller can look around and come back. Returns how
+ * many the lane with the fewest has got of them all so far. */
+uint64_t sm_ring_write(sm_ring *r, const void *records, uint64_t n, uint64_t *done, uint64_t timeout_us);
+void sm_ring_give_up(sm_ring *r, uint32_t cause, uint64_t n); /* counts the n records that sm_ring_write left */
 
 /* For Python: one call per batch. */
-uint32_t sm_ring_write(sm_ring *r, const void *records, uint32_t n, uint64_t timeout_us);
 void sm_ring_commit_sequenced(sm_ring *r, uint32_t n);
 uint64_t sm_ring_next(sm_ring *r, uint32_t release, uint32_t max);
 void sm_ring_give_back(sm_ring *r, uint32_t n);
 int sm_ring_wait(sm_ring *r, uint64_t timeout_us);
 
+/* Reader of a `drop_oldest` lane: copies records that nobody has written over meanwhile, max at most, and gives their
+ * slots back. Those that were are counted as lost. Returns how many; they begin at record *first of `to`, which has
+ * room for max. */
+uint32_t sm_ring_take(sm_ring *r, void *to, uint32_t max, uint32_t *first);
+
+/* Whether subscribers came or went since the producer last looked: one load of a line that hardly ever changes. */
+static inline int sm_ring_rolled(const sm_ring *r) {
+    return atomic_load_explicit(&r->shared->roll, memory_order_relaxed) != r->roll;
+}
+
 /* Producer: as many of n slots as the policy grants, n at most r->slots. The shortfall is already counted. A `block`
- * ring waits until all n are free, and falls short only when the reader is dead (reader_gone), a signal handler ran
- * (stopped) or the ring is corrupt (corrupt; r->fault is set). */
+ * lane waits until all n are free, and falls short only when the reader is dead (reader_gone), has made no room within
+ * its deadline (timeout), a signal handler ran (stopped) or the lane is corrupt (corrupt; its fault is set). With several
+ * lanes all n are granted, and it is commit that waits and counts. */
 static inline uint32_t sm_ring_reserve(sm_ring *r, uint32_t n) {
-    if (__builtin_expect(r->slots - (r->mine - r->theirs) >= n, 1)) return n;
+    const sm_lane *lane = r->lanes;
+    if (__builtin_expect(r->direct && !sm_ring_rolled(r) && r->slots - (lane->mine - lane->theirs) >= n, 1)) return n;
     return sm_ring_make_room(r, n);
 }
 
 /* Producer: the i-th reserved slot, i < granted. slot_size bytes; the caller writes all of the header but seq. */
 static inline sm_record *sm_ring_slot(const sm_ring *r, uint32_t i) {
-    return (sm_record *)(r->base + ((r->mine + i) & (r->slots - 1)) * r->slot_size);
+    if (r->staged) return (sm_record *)(r->stage + (uint64_t)i * r->slot_size);
+    return (sm_record *)(r->lanes->base + ((r->lanes->mine + i) & (r->slots - 1)) * r->slot_size);
 }
 
-/* Producer: the sequence number of the i-th reserved slot. */
-static inline uint64_t sm_ring_seq(const sm_ring *r, uint32_t i) { return r->mine + i; }
+/* Producer: the sequence number of the i-th reserved slot, if the default lane has room for it. */
+static inline uint64_t sm_ring_seq(const sm_ring *r, uint32_t i) { return r->lanes->mine + i; }
 
-/* Producer: shows the first n reserved slots to the reader; n at most what was granted. */
+/* Producer: shows the first n reserved slots to the readers; n at most what was granted. */
 static inline void sm_ring_commit(sm_ring *r, uint32_t n) {
-    r->mine += n;
-    atomic_store_explicit(&r->shared->written, r->mine, memory_order_release);
+    if (r->staged) {
+        sm_ring_spread(r, n);
+        return;
+    }
+    r->lanes->mine += n;
+    atomic_store_explicit(&r->lanes->shared->written, r->lanes->mine, memory_order_release);
 }
 
-/* Reader: a run of committed slots that lie one after the other, max at most; 0 if there is none or r->fault is set.
- * max is at least 1. */
+/* Reader: a run of committed slots that lie one after the other, max at most; 0 if there is none, the lane is at fault or
+ * of policy drop_oldest. max is at least 1. */
 static inline uint32_t sm_ring_peek(sm_ring *r, uint32_t max, const sm_record **first) {
-    uint64_t there = r->theirs - r->mine;
-    uint64_t at = r->mine & (r->slots - 1), run = r->slots - at;
+    const sm_lane *lane = r->lanes;
+    uint64_t there = lane->theirs - lane->mine;
     if (there < max) there = sm_ring_look(r);
+    uint64_t at = lane->mine & (r->slots - 1), run = r->slots - at;
+    if (lane->policy == SM_RING_DROP_OLDEST) there = 0;
     if (run > there) run = there;
-    *first = (const sm_record *)(r->base + at * r->slot_size);
+    *first = (const sm_record *)(lane->base + at * r->slot_size);
     return run > max ? max : (uint32_t)run;
 }
 
 /* Reader: gives the first n slots of the run back. */
 static inline void sm_ring_release(sm_ring *r, uint32_t n) {
-    r->mine += n;
-    atomic_store_explicit(&r->shared->consumed, r->mine, memory_order_release);
+    r->lanes->mine += n;
+    atomic_store_explicit(&r->lanes->shared->consumed, r->lanes->mine, memory_order_release);
 }
 
 #endif

@@ -20,23 +20,46 @@ int sm_fail_os(char *error, const char *what, const char *name) {
 
 int sm_ring_check_name(const char *name, char *error) {
     size_t n = strnlen(name, SM_RING_NAME_MAX + 1);
-    size_t good = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+    size_t good = strspn(name, SM_LETTERS);
     if (n == 0 || n > SM_RING_NAME_MAX || good != n)
         return sm_fail(SM_RING_BAD, "a ring's name must be 1 to %d of A-Z a-z 0-9 . _ -, not \"%.*s\"%s",
                        SM_RING_NAME_MAX, SM_RING_NAME_MAX, name, n > SM_RING_NAME_MAX ? "…" : "");
     return SM_RING_OK;
 }
 
-/* Tries to lock the byte: 1 got it, 0 somebody has it, -1 errno tells. */
-static int lock(int fd, int byte) {
-    struct flock area = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
-    if (fcntl(fd, F_OFD_SETLK, &area) == 0) return 1;
+int sm_ring_check_subscriber(const char *subscriber, char *error) {
+    size_t n = strnlen(subscriber, SM_LANE_NAME);
+    size_t good = strspn(subscriber, SM_LETTERS);
+    if (n == 0 || n == SM_LANE_NAME || good != n)
+        return sm_fail(SM_RING_BAD, "a subscriber's name must be 1 to %d of A-Z a-z 0-9 . _ -, not \"%.*s\"%s",
+                       SM_LANE_NAME - 1, SM_LANE_NAME - 1, subscriber, n == SM_LANE_NAME ? "…" : "");
+    return SM_RING_OK;
+}
+
+static struct flock area(int type, uint32_t byte, uint32_t n) {
+    return (struct flock){.l_type = (short)type, .l_whence = SEEK_SET, .l_start = byte, .l_len = n};
+}
+
+/* Tries to lock n bytes: 1 got them, 0 somebody has one, -1 errno tells. */
+static int lock(int fd, uint32_t byte, uint32_t n) {
+    struct flock wanted = area(F_WRLCK, byte, n);
+    if (fcntl(fd, F_OFD_SETLK, &wanted) == 0) return 1;
     return errno == EAGAIN || errno == EACCES ? 0 : -1;
 }
 
-int sm_ring_file_locked(int fd, int byte) {
-    struct flock area = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
-    return fcntl(fd, F_OFD_GETLK, &area) == 0 && area.l_type != F_UNLCK;
+void sm_ring_file_unlock(int fd, uint32_t byte) {
+    struct flock given = area(F_UNLCK, byte, 1);
+    int number = errno;
+    fcntl(fd, F_OFD_SETLK, &given);
+    errno = number;
+}
+
+int sm_ring_file_locked(int fd, uint32_t byte) { return sm_ring_file_locker(fd, byte, 1) >= 0; }
+
+int sm_ring_file_locker(int fd, uint32_t byte, uint32_t n) {
+    struct flock wanted = area(F_WRLCK, byte, n);
+    if (fcntl(fd, F_OFD_GETLK, &wanted) != 0 || wanted.l_type == F_UNLCK) return -1;
+    return wanted.l_start > (off_t)byte ? (int)wanted.l_start : (int)byte;
 }
 
 /* A remover is done in microseconds. */
@@ -95,6 +118,8 @@ static int open_once(const char *name, int flags, int any_owner, sm_ring_file *f
     struct stat is;
     int code = SM_RING_OK;
     file->mapped = -1;
+    file->lane = 0;
+    file->anew = 0;
     snprintf(file->path, sizeof file->path, FOLDER_AND_PREFIX "%s", name);
     file->fd = open(file->path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (file->fd < 0) return refused(name, file->path, error);
@@ -124,35 +149,83 @@ int sm_ring_file_magic(int fd, const char *name, uint64_t *magic, char *error) {
     return SM_RING_OK;
 }
 
-int sm_ring_file_taken(const sm_ring_file *file, int role, const char *name, char *error) {
+int sm_ring_file_blocks(int fd, sm_lane_block *blocks) {
+    memset((void *)blocks, 0, SM_RING_LANES * sizeof *blocks); /* of a file that is too short */
+    if (pread(fd, (void *)blocks, SM_RING_LANES * sizeof *blocks, SM_LANE_BLOCKS) < 0) return SM_RING_OS;
+    for (int i = 0; i < SM_RING_LANES; i++) ((char *)blocks[i].name)[SM_LANE_NAME - 1] = 0;
+    return SM_RING_OK;
+}
+
+int sm_ring_file_taken(const sm_ring_file *file, uint32_t byte, const char *name, char *error) {
     uint32_t pid = 0;
-    size_t at = role == SM_RING_PRODUCER ? offsetof(sm_ring_header, producer_pid) : offsetof(sm_ring_header, reader_pid);
-    if (pread(file->fd, &pid, sizeof pid, (off_t)at) != (ssize_t)sizeof pid) pid = 0;
-    return sm_fail(SM_RING_TAKEN, "ring %s is taken by a living %s (pid %u)", name,
-                   role == SM_RING_PRODUCER ? "producer" : "reader", pid);
+    sm_lane_block blocks[SM_RING_LANES];
+    const char *subscriber = "";
+    if (byte == SM_BYTE_PRODUCER) {
+        if (pread(file->fd, &pid, sizeof pid, offsetof(sm_ring_header, producer_pid)) != (ssize_t)sizeof pid) pid = 0;
+        return sm_fail(SM_RING_TAKEN, "ring %s is taken by a living producer (pid %u)", name, pid);
+    }
+    if (sm_ring_file_blocks(file->fd, blocks) == SM_RING_OK) {
+        pid = blocks[byte - SM_BYTE_LANES].pid;
+        subscriber = (const char *)blocks[byte - SM_BYTE_LANES].name;
+    }
+    if (byte == SM_BYTE_LANES) return sm_fail(SM_RING_TAKEN, "ring %s is taken by a living reader (pid %u)", name, pid);
+    return sm_fail(SM_RING_TAKEN, "subscriber %.31s of ring %s is taken by a living reader (pid %u)",
+                   subscriber, name, pid);
 }
 
 int sm_ring_file_unmade(const sm_ring_file *file, const char *name, char *error) {
-    if (sm_ring_file_locked(file->fd, SM_RING_PRODUCER))
+    if (sm_ring_file_locked(file->fd, SM_BYTE_PRODUCER))
         return sm_fail(SM_RING_NOT_READY, "ring %s is just being made by its producer; try again", name);
     return sm_fail(SM_RING_NOT_READY, "ring %s is half-made and no producer is at it; try again, or remove it: "
                    "sevenm ring rm %s", name, name);
 }
 
+/* Whether the byte is locked only because a remover holds them all for a moment. */
+static int passing(const sm_ring_file *file, uint32_t byte) {
+    return sm_ring_file_locked(file->fd, SM_BYTE_REMOVER) || !sm_ring_file_locked(file->fd, byte);
+}
+
 /* AGAIN also where a remover holds the byte for a moment. */
-static int take_byte(const char *name, int role, const sm_ring_file *file, char *error) {
-    if (role != SM_RING_OBSERVER) {
-        int got = lock(file->fd, role);
-        if (got < 0) return sm_fail_os(error, "cannot lock", name);
-        if (!got) {
-            int passing = sm_ring_file_locked(file->fd, SM_RING_REMOVER) || !sm_ring_file_locked(file->fd, role);
-            return passing || !bound(file) ? AGAIN : sm_ring_file_taken(file, role, name, error);
-        }
-    }
+static int take_byte(const char *name, uint32_t byte, const sm_ring_file *file, char *error) {
+    int got = lock(file->fd, byte, 1);
+    if (got < 0) return sm_fail_os(error, "cannot lock", name);
+    if (!got) return passing(file, byte) || !bound(file) ? AGAIN : sm_ring_file_taken(file, byte, name, error);
     return bound(file) ? SM_RING_OK : AGAIN;
 }
 
-static int take_once(const char *name, int role, sm_ring_file *file, char *error) {
+/* A lane that nobody living has: of those that are free, or else of those whose subscriber is dead. */
+static int take_any_lane(const char *name, const sm_lane_block *blocks, sm_ring_file *file, char *error) {
+    for (int dead = 0; dead < 2; dead++)
+        for (uint32_t i = 1; i < SM_RING_LANES; i++) {
+            int got = (blocks[i].state == SM_LANE_OPEN) == dead ? lock(file->fd, SM_BYTE_LANES + i, 1) : 0;
+            if (got < 0) return sm_fail_os(error, "cannot lock", name);
+            file->lane = i;
+            file->anew = 1;
+            if (got) return bound(file) ? SM_RING_OK : AGAIN;
+        }
+    if (sm_ring_file_locked(file->fd, SM_BYTE_REMOVER) || !bound(file)) return AGAIN;
+    return sm_fail(SM_RING_TAKEN, "ring %s has living subscribers in all its %d lanes; end one of them", name,
+                   SM_RING_LANES - 1);
+}
+
+/* The lane of this subscriber. Who chooses does it alone, until sm_ring_file_chosen, so that no name stands there twice. */
+static int take_lane(const char *name, const char *subscriber, sm_ring_file *file, char *error) {
+    sm_lane_block blocks[SM_RING_LANES];
+    int got = lock(file->fd, SM_BYTE_CHOICE, 1);
+    if (got < 0) return sm_fail_os(error, "cannot lock", name);
+    if (!got) return AGAIN;
+    if (sm_ring_file_blocks(file->fd, blocks)) return sm_fail_os(error, "cannot read", name);
+    for (uint32_t i = 1; i < SM_RING_LANES; i++)
+        if (blocks[i].state == SM_LANE_OPEN && strcmp((const char *)blocks[i].name, subscriber) == 0) {
+            file->lane = i;
+            return take_byte(name, SM_BYTE_LANES + i, file, error);
+        }
+    return take_any_lane(name, blocks, file, error);
+}
+
+void sm_ring_file_chosen(int fd) { sm_ring_file_unlock(fd, SM_BYTE_CHOICE); }
+
+static int take_once(const char *name, int role, const char *subscriber, sm_ring_file *file, char *error) {
     static const int flags[] = {
         [SM_RING_PRODUCER] = O_RDWR | O_CREAT, [SM_RING_READER] = O_RDWR, [SM_RING_OBSERVER] = O_RDONLY};
     uint64_t magic = 1;
@@ -162,29 +235,48 @@ static int take_once(const char *name, int role, sm_ring_file *file, char *error
         code = sm_ring_file_magic(file->fd, name, &magic, error);
     /* A waiting reader looks every few milliseconds: it must not seem to be alive to the producer that makes the ring. */
     if (!code && !magic) code = sm_ring_file_unmade(file, name, error);
-    if (!code) code = take_byte(name, role, file, error);
+    if (!code && role == SM_RING_OBSERVER)
+        code = bound(file) ? SM_RING_OK : AGAIN;
+    else if (!code && role == SM_RING_READER && *subscriber)
+        code = take_lane(name, subscriber, file, error);
+    else if (!code)
+        code = take_byte(name, role == SM_RING_READER ? SM_BYTE_LANES : SM_BYTE_PRODUCER, file, error);
     if (code) sm_ring_file_close(file);
     return code;
 }
 
-int sm_ring_file_take(const char *name, int role, sm_ring_file *file, char *error) {
+int sm_ring_file_take(const char *name, int role, const char *subscriber, sm_ring_file *file, char *error) {
     int code = sm_ring_check_name(name, error);
     if (code) return code;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         if (attempt) nap();
-        if ((code = take_once(name, role, file, error)) != AGAIN) return code;
+        if ((code = take_once(name, role, subscriber, file, error)) != AGAIN) return code;
     }
-    return sm_fail(SM_RING_NOT_READY, "ring %s is removed as fast as it is made; try again", name);
+    return sm_fail(SM_RING_NOT_READY, "others keep making and removing ring %s, or choosing their lanes; try again", name);
+}
+
+int sm_ring_file_hold_reader(const sm_ring_file *file) {
+    int got = 0;
+    for (int attempt = 0; attempt < ATTEMPTS && !(got = lock(file->fd, SM_BYTE_REMOVER, 1)); attempt++) nap();
+    if (got > 0 && lock(file->fd, SM_BYTE_LANES, 1) > 0) return 1;
+    sm_ring_file_unlock(file->fd, SM_BYTE_REMOVER);
+    return 0;
+}
+
+void sm_ring_file_let_reader(const sm_ring_file *file) {
+    sm_ring_file_unlock(file->fd, SM_BYTE_LANES);
+    sm_ring_file_unlock(file->fd, SM_BYTE_REMOVER);
 }
 
 /* AGAIN: another remover is at it, or has just been. */
 static int unlink_once(const char *name, int force, const sm_ring_file *file, char *error) {
-    int got = lock(file->fd, SM_RING_REMOVER);
-    for (int role = SM_RING_PRODUCER; got > 0 && !force && role <= SM_RING_READER; role++) {
+    static const uint32_t bytes[][2] = {{SM_BYTE_PRODUCER, 1}, {SM_BYTE_LANES, SM_RING_LANES}};
+    int got = lock(file->fd, SM_BYTE_REMOVER, 1);
+    for (int side = 0; got > 0 && !force && side < 2; side++) {
         /* Held until the name is gone, so that nobody takes it in between. */
-        got = lock(file->fd, role);
-        if (!got && bound(file) && sm_ring_file_locked(file->fd, role))
-            return sm_ring_file_taken(file, role, name, error);
+        got = lock(file->fd, bytes[side][0], bytes[side][1]);
+        int byte = got || !bound(file) ? -1 : sm_ring_file_locker(file->fd, bytes[side][0], bytes[side][1]);
+        if (byte >= 0) return sm_ring_file_taken(file, (uint32_t)byte, name, error);
     }
     if (got < 0) return sm_fail_os(error, "cannot lock", name);
     if (!got || !bound(file)) return AGAIN;
@@ -207,7 +299,7 @@ int sm_ring_unlink(const char *name, int force, char *error) {
 
 void sm_ring_file_withdraw(const sm_ring_file *file) {
     int number = errno, got = 0;
-    for (int attempt = 0; attempt < ATTEMPTS && !(got = lock(file->fd, SM_RING_REMOVER)); attempt++) nap();
+    for (int attempt = 0; attempt < ATTEMPTS && !(got = lock(file->fd, SM_BYTE_REMOVER, 1)); attempt++) nap();
     if (got > 0 && bound(file)) unlink(file->path);
     errno = number;
 }

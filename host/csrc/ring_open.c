@@ -1,5 +1,6 @@
 /* Life of a ring: making, attaching, taking over, closing; who holds it is the kernel's knowledge (ring_file.h). */
 #include "ring_file.h"
+#include "ring_wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,12 @@ static int check_geometry(uint64_t slots, uint32_t slot_size, char *error) {
         return sm_fail(SM_RING_BAD, "slot_size must be a multiple of 32 from %d to %d bytes, not %u", SM_RING_SLOT_MIN,
                        SM_RING_SLOT_MAX, slot_size);
     return SM_RING_OK;
+}
+
+/* Where a lane's slots begin in the file; that of the lane after the last one is the file's size. */
+static uint64_t lane_at(const sm_ring_header *head, uint32_t lane) {
+    const uint64_t bytes = head->slots * head->slot_size;
+    return SM_RING_HEADER + lane * ((bytes + SM_RING_HEADER - 1) / SM_RING_HEADER * SM_RING_HEADER);
 }
 
 static int check_digest(const char *digest, char *error) {
@@ -47,12 +54,23 @@ static int read_geometry(const sm_ring_file *file, const char *name, sm_ring_hea
     else if (head->header_size != SM_RING_HEADER)
         snprintf(why, sizeof why, "its header is %u bytes, not %d", head->header_size, SM_RING_HEADER);
     else if (check_geometry(head->slots, head->slot_size, why) == SM_RING_OK) {
-        uint64_t wanted = SM_RING_HEADER + head->slots * head->slot_size, size = (uint64_t)is.st_size;
+        uint64_t wanted = lane_at(head, SM_RING_LANES), size = (uint64_t)is.st_size;
         if (size == wanted) return SM_RING_OK;
-        snprintf(why, sizeof why, "its file is %" PRIu64 " bytes, %" PRIu64 " slots of %u bytes need %" PRIu64, size,
-                 head->slots, head->slot_size, wanted);
+        snprintf(why, sizeof why, "its file is %" PRIu64 " bytes, %d lanes of %" PRIu64 " slots of %u bytes need %" PRIu64,
+                 size, SM_RING_LANES, head->slots, head->slot_size, wanted);
     }
     return sm_fail(SM_RING_CORRUPT, "ring %s is unusable: %.200s; remove it: sevenm ring rm %s", name, why, name);
+}
+
+/* The slots that this side uses, which are all for a producer: memory is there for lanes that are open only. */
+static void *map_slots(const sm_ring *r, const sm_ring_file *file, const sm_ring_header *head) {
+    if (r->role == SM_RING_READER)
+        return mmap(0, r->mapped, PROT_READ, MAP_SHARED | MAP_POPULATE, file->mapped, (off_t)lane_at(head, file->lane));
+    void *base = mmap(0, r->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, file->mapped, SM_RING_HEADER);
+#ifdef MADV_POPULATE_WRITE
+    if (base != MAP_FAILED) madvise(base, r->slots * r->slot_size, MADV_POPULATE_WRITE); /* or page by page, later */
+#endif
+    return base;
 }
 
 /* The file is the handle's from here on; if there is none it stays the caller's. errno tells why. */
@@ -64,16 +82,17 @@ static sm_ring *map(sm_ring_file *file, int role, const char *name, const sm_rin
     r->slots = head->slots;
     r->slot_size = head->slot_size;
     r->layout_hash = head->layout_hash;
+    r->mapped = role == SM_RING_READER ? r->slots * r->slot_size : lane_at(head, SM_RING_LANES) - SM_RING_HEADER;
     snprintf(r->name, sizeof r->name, "%s", name);
-    int header = role == SM_RING_OBSERVER ? PROT_READ : PROT_READ | PROT_WRITE;
-    int data = role == SM_RING_PRODUCER ? PROT_READ | PROT_WRITE : PROT_READ;
-    void *page = mmap(0, SM_RING_HEADER, header, MAP_SHARED | MAP_POPULATE, file->mapped, 0);
-    void *base = 0;
-    if (page != MAP_FAILED && role != SM_RING_OBSERVER)
-        base = mmap(0, r->slots * r->slot_size, data, MAP_SHARED | MAP_POPULATE, file->mapped, SM_RING_HEADER);
-    if (page == MAP_FAILED || base == MAP_FAILED) {
+    const int may = role == SM_RING_OBSERVER ? PROT_READ : PROT_READ | PROT_WRITE;
+    void *page = mmap(0, SM_RING_HEADER, may, MAP_SHARED | MAP_POPULATE, file->mapped, 0), *base = 0, *stage = 0;
+    if (page != MAP_FAILED && role != SM_RING_OBSERVER) base = map_slots(r, file, head);
+    if (page != MAP_FAILED && base != MAP_FAILED && role == SM_RING_PRODUCER)
+        stage = mmap(0, r->slots * r->slot_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (page == MAP_FAILED || base == MAP_FAILED || stage == MAP_FAILED) {
         int number = errno;
         if (page != MAP_FAILED) munmap(page, SM_RING_HEADER);
+        if (base && base != MAP_FAILED) munmap(base, r->mapped);
         free(r);
         errno = number;
         return 0;
@@ -82,25 +101,36 @@ static sm_ring *map(sm_ring_file *file, int role, const char *name, const sm_rin
     file->fd = -1;
     sm_ring_file_close(file);
     r->shared = page;
-    r->base = base;
+    r->stage = stage;
+    for (uint32_t i = 0; i < SM_RING_LANES; i++) {
+        sm_lane *const lane = &r->lanes[i];
+        lane->number = role == SM_RING_READER ? file->lane : i;
+        lane->shared = (sm_lane_block *)((uint8_t *)page + SM_LANE_BLOCKS) + lane->number;
+        if (base) lane->base = (uint8_t *)base + (role == SM_RING_PRODUCER ? lane_at(head, i) - SM_RING_HEADER : 0);
+    }
     return r;
+}
+
+/* Not ftruncate: memory that is not there must be an error here, not a SIGBUS later. */
+static int get_memory(int fd, const char *name, uint64_t from, uint64_t to, char *error) {
+    int number = posix_fallocate(fd, (off_t)from, (off_t)(to - from));
+    if (number == 0) return SM_RING_OK;
+    errno = number;
+    return sm_fail_os(error, "cannot get the memory of", name);
 }
 
 /* Gives a new file its size and constant fields. The magic number comes last, in sm_ring_create. */
 static int make_file(int fd, const char *name, const sm_ring_header *want, char *error) {
     struct stat is;
-    off_t wanted = (off_t)(SM_RING_HEADER + want->slots * want->slot_size);
-    if (sm_ring_file_locked(fd, SM_RING_READER)) /* shrinking it under a reader would kill the reader */
+    const off_t wanted = (off_t)lane_at(want, SM_RING_LANES);
+    if (sm_ring_file_locker(fd, SM_BYTE_LANES, SM_RING_LANES) >= 0) /* shrinking it under a reader would kill the reader */
         return sm_fail(SM_RING_CORRUPT, "ring %s lost its magic number while a reader (living) uses it; end the reader first", name);
     if (fstat(fd, &is) != 0 || (is.st_size > wanted && ftruncate(fd, wanted) != 0))
         return sm_fail_os(error, "cannot size", name);
-    /* Not ftruncate: memory that is not there must be an error here, not a SIGBUS later. */
-    int number = posix_fallocate(fd, 0, wanted);
-    if (number) {
-        errno = number;
-        return sm_fail_os(error, "cannot get the memory of", name);
-    }
-    static const char zeros[SM_RING_HEADER];
+    int code = get_memory(fd, name, 0, lane_at(want, 1), error);
+    if (code) return code;
+    if (ftruncate(fd, wanted) != 0) return sm_fail_os(error, "cannot size", name); /* the other lanes have no memory yet */
+    static char zeros[SM_RING_HEADER];
     if (pwrite(fd, zeros, sizeof zeros, 0) != (ssize_t)sizeof zeros ||
         pwrite(fd, (const void *)want, offsetof(sm_ring_header, digest_version), 0) !=
             (ssize_t)offsetof(sm_ring_header, digest_version))
@@ -123,18 +153,44 @@ static int same_geometry(const sm_ring_header *is, const sm_ring_header *want, c
                    differs + 1, name);
 }
 
-/* Takes the indices over. The own one stands still, and the other cannot pass it, so one look is enough. */
-static int indices(sm_ring *r, const char *name, char *error) {
-    uint64_t consumed = atomic_load_explicit(&r->shared->consumed, memory_order_acquire);
-    uint64_t written = atomic_load_explicit(&r->shared->written, memory_order_acquire);
-    if (written - consumed > r->slots)
-        return sm_fail(SM_RING_CORRUPT,
-                       "ring %s is corrupt: written %" PRIu64 " and consumed %" PRIu64 " do not fit its %" PRIu64
-                       " slots; remove it: sevenm ring rm %s",
-                       name, written, consumed, r->slots, name);
-    r->mine = r->role == SM_RING_PRODUCER ? written : consumed;
-    r->theirs = r->role == SM_RING_PRODUCER ? consumed : written;
+static int wrong_indices(const sm_ring *r, const sm_lane *lane, const char *name, char *error) {
+    return sm_fail(SM_RING_CORRUPT,
+                   "ring %s is corrupt: written %" PRIu64 " and consumed %" PRIu64 " do not fit its %" PRIu64
+                   " slots; remove it: sevenm ring rm %s",
+                   name, atomic_load(&lane->shared->written), atomic_load(&lane->shared->consumed), r->slots, name);
+}
+
+/* Producer: goes on in every lane where it was. The default lane has to be sound; any other that is not is closed. */
+static int take_lanes_over(sm_ring *r, uint32_t policy, const char *name, char *error) {
+    for (uint32_t i = 0; i < SM_RING_LANES; i++) {
+        sm_lane *const lane = &r->lanes[i];
+        lane->mine = lane->theirs = atomic_load_explicit(&lane->shared->written, memory_order_relaxed);
+        lane->floor = atomic_load_explicit(&lane->shared->floor, memory_order_relaxed);
+    }
+    r->lanes->policy = policy;
+    r->lanes->epoch = atomic_load_explicit(&r->lanes->shared->epoch, memory_order_relaxed);
+    if (sm_lane_adopt(r, r->lanes) != SM_RING_OK) return wrong_indices(r, r->lanes, name, error);
+    atomic_store_explicit(&r->lanes->shared->in_force, policy, memory_order_relaxed);
+    r->open = 1;
+    sm_ring_follow(r);
     return SM_RING_OK;
+}
+
+/* Between a policy whose reader reads in place and drop_oldest, where it must not: with a living reader not at all. */
+static int change_policy(const sm_ring_file *file, uint32_t policy, const char *name, char *error) {
+    static const char *const names[] = {"drop_newest", "block", "drop_oldest"};
+    sm_lane_block blocks[SM_RING_LANES];
+    if (sm_ring_file_blocks(file->fd, blocks)) return sm_fail_os(error, "cannot read", name);
+    const uint32_t was = blocks->in_force;
+    if ((was == SM_RING_DROP_OLDEST) == (policy == SM_RING_DROP_OLDEST)) return SM_RING_OK;
+    if (!sm_ring_file_hold_reader(file))
+        return sm_fail(SM_RING_MISMATCH, "ring %s has policy %s (asked for %s), and a living reader that relies on it; end "
+                       "the reader first", name, was < SM_RING_POLICIES ? names[was] : "unknown", names[policy]);
+    const off_t at = SM_LANE_BLOCKS + offsetof(sm_lane_block, in_force);
+    int code = pwrite(file->fd, &policy, sizeof policy, at) == (ssize_t)sizeof policy ? SM_RING_OK
+                                                                                     : sm_fail_os(error, "cannot write", name);
+    sm_ring_file_let_reader(file);
+    return code;
 }
 
 static uint64_t now_ns(void) {
@@ -148,7 +204,7 @@ static void bump(_Atomic uint64_t *counter) {
 }
 
 void sm_ring_set_digest(sm_ring *r, const char *digest) {
-    if (r->role != SM_RING_PRODUCER || r->fault == SM_RING_DISOWNED) return;
+    if (r->role != SM_RING_PRODUCER || r->lanes->fault == SM_RING_DISOWNED) return;
     sm_ring_header *h = r->shared;
     uint64_t version = atomic_load_explicit(&h->digest_version, memory_order_relaxed) | 1; /* odd: being written */
     atomic_store_explicit(&h->digest_version, version, memory_order_relaxed);
@@ -175,8 +231,8 @@ int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_
     if ((code = sm_ring_check_name(name, error)) || (code = check_geometry(slots, slot_size, error)) ||
         (code = check_digest(digest, error)))
         return code;
-    if (policy != SM_RING_DROP && policy != SM_RING_BLOCK)
-        return sm_fail(SM_RING_BAD, "policy must be 0 (drop) or 1 (block), not %u", policy);
+    if (policy >= SM_RING_POLICIES)
+        return sm_fail(SM_RING_BAD, "policy must be 0 (drop_newest), 1 (block) or 2 (drop_oldest), not %u", policy);
     sm_ring_header head, want;
     memset((void *)&want, 0, sizeof want);
     want.abi = SM_RING_ABI;
@@ -185,21 +241,20 @@ int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_
     want.slots = slots;
     want.layout_hash = layout_hash;
     want.created_ns = now_ns();
-    if ((code = sm_ring_file_take(name, SM_RING_PRODUCER, &file, error))) return code;
+    if ((code = sm_ring_file_take(name, SM_RING_PRODUCER, "", &file, error))) return code;
     if ((code = read_geometry(&file, name, &head, &fresh, error)) == SM_RING_OK)
         code = fresh ? make_file(file.fd, name, &want, error) : same_geometry(&head, &want, name, error);
+    if (code == SM_RING_OK && !fresh) code = change_policy(&file, policy, name, error);
     sm_ring *r = 0;
     if (code == SM_RING_OK && !(r = map(&file, SM_RING_PRODUCER, name, &want))) code = sm_fail_os(error, "cannot map", name);
-    if (code == SM_RING_OK) code = indices(r, name, error);
+    if (code == SM_RING_OK) code = take_lanes_over(r, policy, name, error);
     if (code) {
         if (fresh && code == SM_RING_OS) sm_ring_file_withdraw(&file);
         discard(r, &file);
         return code;
     }
-    r->policy = policy;
     sm_ring_header *h = r->shared;
     atomic_store_explicit(&h->producer_pid, (uint32_t)getpid(), memory_order_relaxed);
-    atomic_store_explicit(&h->policy, policy, memory_order_relaxed);
     sm_ring_set_digest(r, digest);
     bump(&h->epoch);
     atomic_store_explicit(&h->state, SM_RING_STATE_OPEN, memory_order_release);
@@ -208,61 +263,157 @@ int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_
     return SM_RING_OK;
 }
 
-static int attach(const char *name, int role, uint64_t layout_hash, sm_ring **out, char *error) {
+/* A subscriber's name as the block's words. */
+static void put_name(sm_lane_block *block, const char *subscriber) {
+    uint64_t words[SM_LANE_NAME / 8] = {0};
+    memcpy(words, subscriber, strlen(subscriber));
+    for (int i = 0; i < SM_LANE_NAME / 8; i++) atomic_store_explicit(&block->name[i], words[i], memory_order_relaxed);
+}
+
+/* Accounts of a subscriber begin here: what others left unread is lost. */
+static void begin_anew(sm_lane *lane, const char *subscriber) {
+    sm_lane_block *const block = lane->shared;
+    const uint64_t written = atomic_load_explicit(&block->written, memory_order_acquire);
+    atomic_store_explicit(&block->state, SM_LANE_FREE, memory_order_release);
+    lane->mine = lane->theirs = atomic_load_explicit(&block->consumed, memory_order_relaxed);
+    if (written - lane->mine > UINT64_MAX / 2) lane->mine = written; /* an index that cannot be is put right */
+    sm_lane_skip(lane, written);
+    put_name(block, subscriber);
+    atomic_store_explicit(&block->start, written, memory_order_relaxed);
+    atomic_store_explicit(&block->start_lost, atomic_load_explicit(&block->lost, memory_order_relaxed), memory_order_relaxed);
+    for (int i = 0; i < SM_RING_CAUSES; i++)
+        atomic_store_explicit(&block->start_undelivered[i],
+                              atomic_load_explicit(&block->undelivered[i], memory_order_relaxed), memory_order_relaxed);
+}
+
+/* What the reader asks for, or finds. */
+static int settle_policy(sm_lane *lane, int anew, uint32_t policy, uint64_t deadline_us, const char *name, char *error) {
+    sm_lane_block *const block = lane->shared;
+    const uint32_t in_force = atomic_load_explicit(&block->in_force, memory_order_acquire);
+    const uint32_t wish = atomic_load_explicit(&block->policy, memory_order_relaxed);
+    if (policy == SM_RING_SAME_POLICY) policy = !lane->number ? in_force : anew ? SM_RING_DROP_NEWEST : wish;
+    if (deadline_us == SM_RING_SAME_DEADLINE)
+        deadline_us = anew ? SM_DEADLINE_US : atomic_load_explicit(&block->deadline_us, memory_order_relaxed);
+    if (policy >= SM_RING_POLICIES || deadline_us > SM_DEADLINE_MAX_US)
+        return sm_fail(SM_RING_CORRUPT, "ring %s is corrupt: lane %u has policy %u; remove it: sevenm ring rm %s", name,
+                       lane->number, policy, name);
+    lane->policy = policy;
+    /* Where the producer may be following another policy, nothing is read before it has taken notice. */
+    lane->waits = lane->number && (wish != policy || in_force != policy);
+    if (!lane->number) return SM_RING_OK;
+    atomic_store_explicit(&block->policy, policy, memory_order_relaxed);
+    atomic_store_explicit(&block->deadline_us, deadline_us, memory_order_relaxed);
+    return SM_RING_OK;
+}
+
+/* The lane is this reader's: says so, after having looked whether it can be. */
+static int join(sm_ring *r, const sm_ring_file *file, const char *subscriber, uint32_t policy, uint64_t deadline_us,
+                const char *name, char *error) {
+    sm_lane *const lane = r->lanes;
+    sm_lane_block *const block = lane->shared;
+    if (file->anew) begin_anew(lane, subscriber);
+    int code = settle_policy(lane, file->anew, policy, deadline_us, name, error);
+    if (code) return code;
+    lane->mine = lane->theirs = atomic_load_explicit(&block->consumed, memory_order_relaxed);
+    if (!lane->waits) sm_lane_catch_up(r, lane);
+    if (lane->fault) return wrong_indices(r, lane, name, error);
+    atomic_store_explicit(&block->pid, (uint32_t)getpid(), memory_order_relaxed);
+    bump(&block->epoch);
+    lane->epoch = atomic_load_explicit(&block->epoch, memory_order_relaxed);
+    atomic_store_explicit(&block->state, SM_LANE_OPEN, memory_order_release);
+    atomic_fetch_add_explicit(&r->shared->roll, 1, memory_order_release);
+    if (lane->number) sm_ring_file_chosen(r->fd);
+    return SM_RING_OK;
+}
+
+static int attach(const char *name, int role, const char *subscriber, uint32_t policy, uint64_t deadline_us,
+                  uint64_t layout_hash, sm_ring **out, char *error) {
     sm_ring_file file;
     int code, fresh = 0;
     sm_ring_header head;
-    if ((code = sm_ring_file_take(name, role, &file, error))) return code;
+    if ((code = sm_ring_file_take(name, role, subscriber, &file, error))) return code;
     code = read_geometry(&file, name, &head, &fresh, error);
     if (code == SM_RING_OK && fresh) code = sm_ring_file_unmade(&file, name, error);
     if (code == SM_RING_OK && layout_hash && head.layout_hash != layout_hash)
         code = sm_fail(SM_RING_MISMATCH, "ring %s carries layout 0x%016" PRIx64 ", this reader expects 0x%016" PRIx64
                        "; build both sides from the same schema", name, head.layout_hash, layout_hash);
+    /* A lane's memory is its subscriber's to get: where there is none it is no SIGBUS of the producer. */
+    if (code == SM_RING_OK && file.anew)
+        code = get_memory(file.fd, name, lane_at(&head, file.lane), lane_at(&head, file.lane + 1), error);
     sm_ring *r = 0;
     if (code == SM_RING_OK && !(r = map(&file, role, name, &head))) code = sm_fail_os(error, "cannot map", name);
-    if (code == SM_RING_OK && role == SM_RING_READER) code = indices(r, name, error);
+    if (code == SM_RING_OK && role == SM_RING_READER)
+        code = join(r, &file, subscriber, policy, deadline_us, name, error);
     if (code) {
         discard(r, &file);
         return code;
-    }
-    r->policy = atomic_load_explicit(&r->shared->policy, memory_order_relaxed);
-    if (role == SM_RING_READER) {
-        atomic_store_explicit(&r->shared->reader_pid, (uint32_t)getpid(), memory_order_relaxed);
-        bump(&r->shared->reader_epoch);
     }
     *out = r;
     return SM_RING_OK;
 }
 
-int sm_ring_attach(const char *name, uint64_t layout_hash, sm_ring **out, char *error) {
-    return attach(name, SM_RING_READER, layout_hash, out, error);
+int sm_ring_attach(const char *name, const char *subscriber, uint32_t policy, uint64_t deadline_us, uint64_t layout_hash,
+                   sm_ring **out, char *error) {
+    int code = *subscriber ? sm_ring_check_subscriber(subscriber, error) : SM_RING_OK;
+    if (code) return code;
+    if (!*subscriber && (policy != SM_RING_SAME_POLICY || deadline_us != SM_RING_SAME_DEADLINE))
+        return sm_fail(SM_RING_BAD, "the default subscriber's policy and deadline are the producer's; give the subscriber a "
+                       "name to have its own");
+    if (policy != SM_RING_SAME_POLICY && policy >= SM_RING_POLICIES)
+        return sm_fail(SM_RING_BAD, "policy must be 0 (drop_newest), 1 (block) or 2 (drop_oldest), not %u", policy);
+    if (deadline_us != SM_RING_SAME_DEADLINE && deadline_us > SM_DEADLINE_MAX_US)
+        return sm_fail(SM_RING_BAD, "deadline must be at most a day, not %" PRIu64 " microseconds", deadline_us);
+    return attach(name, SM_RING_READER, subscriber, policy, deadline_us, layout_hash, out, error);
 }
 
-int sm_ring_observe(const char *name, sm_ring **out, char *error) { return attach(name, SM_RING_OBSERVER, 0, out, error); }
+int sm_ring_observe(const char *name, sm_ring **out, char *error) {
+    return attach(name, SM_RING_OBSERVER, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, out, error);
+}
 
-int sm_ring_alive(const sm_ring *r, int role) {
+/* The byte that this handle holds; none is UINT32_MAX. */
+static uint32_t own_byte(const sm_ring *r) {
+    return r->role == SM_RING_PRODUCER ? SM_BYTE_PRODUCER
+           : r->role == SM_RING_READER ? SM_BYTE_LANES + r->lanes->number
+                                       : UINT32_MAX;
+}
+
+int sm_ring_alive(const sm_ring *r, uint32_t byte) {
     if (r->fd < 0) return 0;
-    return role == r->role || sm_ring_file_locked(r->fd, role);
+    return byte == own_byte(r) || sm_ring_file_locked(r->fd, byte);
 }
 
 /* Nothing can be done with the handle any more; the mapping stays, since views of it may be in use. */
 static void let_go(sm_ring *r) {
     if (r->fd >= 0) close(r->fd);
     r->fd = -1;
-    r->fault = SM_RING_DISOWNED;
-    r->theirs = r->role == SM_RING_PRODUCER ? r->mine - r->slots : r->mine; /* full, or empty */
+    r->direct = r->staged = 0;
+    for (int i = 0; i < SM_RING_LANES; i++) {
+        sm_lane *const lane = &r->lanes[i];
+        lane->fault = SM_RING_DISOWNED;
+        lane->theirs = r->role == SM_RING_PRODUCER ? lane->mine - r->slots : lane->mine; /* full, or empty */
+    }
 }
 
 /* Before closing: a child forked by C code may still hold the same open file. */
 static void unlock(const sm_ring *r) {
-    struct flock area = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = r->role, .l_len = 1};
-    if (r->fd >= 0 && r->role != SM_RING_OBSERVER) fcntl(r->fd, F_OFD_SETLK, &area);
+    if (r->fd >= 0 && r->role != SM_RING_OBSERVER) sm_ring_file_unlock(r->fd, own_byte(r));
+}
+
+/* A subscriber's lane becomes free; what it has not read is lost. The default lane waits for its next reader. */
+static void leave(sm_ring *r) {
+    sm_lane *const lane = r->lanes;
+    if (!lane->number || lane->fault) return;
+    atomic_store_explicit(&lane->shared->state, SM_LANE_FREE, memory_order_release);
+    const uint64_t written = atomic_load_explicit(&lane->shared->written, memory_order_acquire);
+    if (written - lane->mine <= UINT64_MAX / 2) sm_lane_skip(lane, written);
+    atomic_fetch_add_explicit(&r->shared->roll, 1, memory_order_release);
 }
 
 void sm_ring_close(sm_ring *r) {
     if (r->fd < 0) return;
     if (r->role == SM_RING_PRODUCER)
         atomic_store_explicit(&r->shared->state, SM_RING_STATE_CLOSED, memory_order_release);
+    if (r->role == SM_RING_READER) leave(r);
     unlock(r);
     let_go(r);
 }
@@ -277,6 +428,7 @@ void sm_ring_disown(sm_ring *r) { let_go(r); }
 void sm_ring_free(sm_ring *r) {
     sm_ring_abandon(r);
     munmap(r->shared, SM_RING_HEADER);
-    if (r->base) munmap(r->base, r->slots * r->slot_size);
+    if (r->lanes->base) munmap(r->lanes->base, r->mapped);
+    if (r->stage) munmap(r->stage, r->slots * r->slot_size);
     free(r);
 }

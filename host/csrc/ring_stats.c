@@ -1,11 +1,12 @@
 /* What can be read of a ring: where its fields lie, and its counters. */
-#include "ring.h"
+#include "ring_file.h"
 
 #define ATTEMPTS 100 /* to see a digest that is not just being written */
 
 #define FIELD(name, type, member) {name "." #member, offsetof(type, member), sizeof(((type *)0)->member)}
 #define EVENT(member) FIELD("event", sm_event, member)
 #define RECORD(member) FIELD("record", sm_record, member)
+#define LANE(member) FIELD("lane", sm_lane_block, member)
 #define RING(member) FIELD("ring", sm_ring_header, member)
 
 const sm_field sm_fields[] = {
@@ -13,8 +14,10 @@ const sm_field sm_fields[] = {
     RECORD(ts_ns), RECORD(seq), RECORD(rule), RECORD(generation), RECORD(cap_len),
     RECORD(wire_len), RECORD(engine), RECORD(flags), RECORD(source), RECORD(reserved),
     RING(magic), RING(abi), RING(header_size), RING(slot_size), RING(reserved), RING(slots), RING(layout_hash),
-    RING(created_ns), RING(digest_version), RING(digest), RING(epoch), RING(producer_pid), RING(state), RING(policy),
-    RING(reader_epoch), RING(reader_pid), RING(written), RING(consumed), RING(undelivered),
+    RING(created_ns), RING(digest_version), RING(digest), RING(epoch), RING(producer_pid), RING(state), RING(roll),
+    LANE(name), LANE(policy), LANE(state), LANE(deadline_us), LANE(epoch), LANE(pid), LANE(start), LANE(start_lost),
+    LANE(start_undelivered), LANE(consumed), LANE(lost), LANE(written), LANE(floor), LANE(accepted), LANE(in_force),
+    LANE(undelivered),
     {0, 0, 0},
 };
 
@@ -32,6 +35,43 @@ static void read_digest(const sm_ring_header *h, char *digest) {
     digest[0] = 0;
 }
 
+#define READ(field) atomic_load_explicit(&block->field, memory_order_relaxed)
+
+/* A lane's counts; 0 if its indices cannot be. */
+static int read_lane(const sm_ring *r, uint32_t number, const sm_lane_block *block, sm_lane_stats *out) {
+    uint64_t words[SM_LANE_NAME / 8], floor = 0;
+    for (int i = 0; i < SM_LANE_NAME / 8; i++) words[i] = READ(name[i]);
+    memcpy(out->name, words, sizeof words);
+    out->name[SM_LANE_NAME - 1] = 0;
+    out->name[strspn(out->name, SM_LETTERS)] = 0;
+    out->number = number;
+    out->open = !number || READ(state) == SM_LANE_OPEN;
+    out->policy = number ? READ(policy) : READ(in_force);
+    out->pid = READ(pid);
+    out->alive = sm_ring_alive(r, SM_BYTE_LANES + number);
+    out->epoch = READ(epoch);
+    out->start = READ(start);
+    out->start_lost = READ(start_lost);
+    for (int i = 0; i < SM_RING_CAUSES; i++) {
+        out->undelivered[i] = READ(undelivered[i]);
+        out->start_undelivered[i] = READ(start_undelivered[i]);
+    }
+    /* All of one moment: neither the reader nor the floor moved while the producer's index was read. */
+    for (int attempt = 0; attempt < 10000; attempt++) {
+        out->consumed = atomic_load_explicit(&block->consumed, memory_order_acquire);
+        out->lost = READ(lost);
+        floor = atomic_load_explicit(&block->floor, memory_order_acquire);
+        out->delivered = atomic_load_explicit(&block->written, memory_order_acquire);
+        atomic_thread_fence(memory_order_acquire);
+        if (out->consumed == READ(consumed) && floor == READ(floor)) break;
+    }
+    if (floor && (int64_t)(floor - out->consumed) > 0) {
+        out->lost += floor - out->consumed;
+        out->consumed = floor;
+    }
+    return out->delivered - out->consumed <= r->slots;
+}
+
 int sm_ring_read_stats(const sm_ring *r, sm_ring_stats *out) {
     const sm_ring_header *h = r->shared;
     memset(out, 0, sizeof *out);
@@ -40,22 +80,12 @@ int sm_ring_read_stats(const sm_ring *r, sm_ring_stats *out) {
     out->layout_hash = r->layout_hash;
     out->created_ns = h->created_ns;
     out->epoch = atomic_load_explicit(&h->epoch, memory_order_relaxed);
-    out->reader_epoch = atomic_load_explicit(&h->reader_epoch, memory_order_relaxed);
-    out->policy = atomic_load_explicit(&h->policy, memory_order_relaxed);
     out->state = atomic_load_explicit(&h->state, memory_order_relaxed);
     out->producer_pid = atomic_load_explicit(&h->producer_pid, memory_order_relaxed);
-    out->reader_pid = atomic_load_explicit(&h->reader_pid, memory_order_relaxed);
-    out->producer_alive = sm_ring_alive(r, SM_RING_PRODUCER);
-    out->reader_alive = sm_ring_alive(r, SM_RING_READER);
+    out->producer_alive = sm_ring_alive(r, SM_BYTE_PRODUCER);
     read_digest(h, out->digest);
-    for (int i = 0; i < SM_RING_CAUSES; i++)
-        out->undelivered[i] = atomic_load_explicit(&h->undelivered[i], memory_order_relaxed);
-    /* Both indices of one moment: the reader did not move while the producer's was read. */
-    for (int attempt = 0; attempt < 10000; attempt++) {
-        out->consumed = atomic_load_explicit(&h->consumed, memory_order_acquire);
-        out->delivered = atomic_load_explicit(&h->written, memory_order_acquire);
-        atomic_thread_fence(memory_order_acquire);
-        if (out->consumed == atomic_load_explicit(&h->consumed, memory_order_relaxed)) break;
-    }
-    return out->delivered - out->consumed > out->slots ? SM_RING_CORRUPT : SM_RING_OK;
+    const sm_lane_block *const blocks = (const sm_lane_block *)((const uint8_t *)h + SM_LANE_BLOCKS);
+    for (uint32_t i = 0; i < SM_RING_LANES; i++)
+        if (!read_lane(r, i, &blocks[i], &out->lanes[i])) out->corrupt |= 1u << i;
+    return out->corrupt & 1 ? SM_RING_CORRUPT : SM_RING_OK;
 }

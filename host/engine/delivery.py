@@ -95,7 +95,8 @@ _c_accounts: WeakKeyDictionary[Accounts, CAccounts] = WeakKeyDictionary()
 class Outlet(CStruct):
     """A ring with a backlog of ``backlog`` records (0, or a power of two) for a policy of `block`.
 
-    ``timeout``: seconds to wait for a reader that makes no room; 0 waits as long as it lives."""
+    ``timeout``: seconds to wait for the default subscriber when it makes no room; 0 waits as long as it lives. Others
+    bring their own."""
 
     def __init__(self, handle: Any, backlog: int = 0, timeout: float = BLOCK_TIMEOUT) -> None:
         super().__init__("sm_outlet")
@@ -106,8 +107,8 @@ class Outlet(CStruct):
         to = self.pointer
         self.address = int(self.ffi.cast("uintptr_t", handle))
         to.ring = self.keep(handle)
-        to.timeout_ns = round(timeout * 1e9)
-        if backlog and handle.policy == self.lib.SM_RING_BLOCK:
+        handle.lanes[0].timeout_ns = round(timeout * 1e9)
+        if backlog and handle.lanes[0].policy == self.lib.SM_RING_BLOCK:
             to.slots = backlog
             to.backlog = self.array("uint8_t", np.zeros(backlog * handle.slot_size, np.uint8))
             to.owners = self.keep(self.ffi.new("sm_owner[]", backlog))

@@ -29,6 +29,7 @@ from sevenm.host.engine.delivery import (
     outlet_array,
 )
 from sevenm.host.engine.ingress import LoopIngress
+from sevenm.host.latency import Latency
 from sevenm.host.native import native
 
 BACKLOG = 4096
@@ -123,6 +124,7 @@ class Loop:
         self._outlets: list[Outlet] = []
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+        self._latency: Latency | None = None
         self._running = threading.Lock()
         self._changing = threading.Lock()
         self.programs: list[Program] = []
@@ -132,6 +134,11 @@ class Loop:
     def events(self) -> int:
         """Events decided so far."""
         return int(self._lib.sm_loop_events(self._loop))
+
+    def watch(self, latency: Latency | None) -> None:
+        """From now on measures the time from arrival to decision, and from there into the rings. Not while it runs."""
+        self._latency = latency  # what C writes into has to live as long as the loop
+        self._lib.sm_loop_watch(self._loop, self._ffi.NULL if latency is None else latency.pointer)
 
     def outlet(self, handle: Any, backlog: int = BACKLOG, timeout: float = BLOCK_TIMEOUT) -> Outlet:
         """A way out into a ring, for programs of this loop; it lives as long as the loop. Raises LoopError if there are

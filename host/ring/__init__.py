@@ -1,4 +1,4 @@
-"""Rings in shared memory: one process writes fixed-size records, another reads them, without a copy."""
+"""Rings in shared memory: one process writes fixed-size records, up to 16 others read them, without a copy."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from .control import (
     RingNotReady,
     RingStats,
     RingTaken,
+    SubscriberStats,
 )  # fmt: skip
 from .listing import Entry, entries
 from .sides import SLOTS, RingReader, RingWriter
 
 __all__ = [
     "CAUSES", "POLICIES", "SLOTS", "Entry", "ProducerGone", "Ring", "RingAbsent", "RingCorrupt", "RingError",
-    "RingForeign", "RingMismatch", "RingNotReady", "RingReader", "RingStats", "RingTaken", "RingWriter", "entries",
+    "RingForeign", "RingMismatch", "RingNotReady", "RingReader", "RingStats", "RingTaken", "RingWriter",
+    "SubscriberStats", "entries",
 ]  # fmt: skip

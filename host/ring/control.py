@@ -12,8 +12,9 @@ from typing import Any
 from sevenm.boundary import Cause
 from sevenm.host.native import native
 
-POLICIES = ("drop", "block")
-"""What a producer does when the ring is full: count the newest as undelivered, or wait for the reader."""
+POLICIES = ("drop_newest", "block", "drop_oldest")
+"""What a producer does when a subscriber's lane is full: count the newest as undelivered, wait for the reader, or write
+over the oldest, which the reader counts as lost."""
 CAUSES = tuple(cause.name.lower() for cause in Cause if cause is not Cause.NO_RING)
 """Why records were not delivered; positions of the counters in the ring's header."""
 FOLDER = Path("/dev/shm")
@@ -37,7 +38,7 @@ class RingTaken(RingError):
 
 
 class RingMismatch(RingError):
-    """The ring has another geometry or layout than asked for."""
+    """The ring has another geometry, layout or policy than asked for."""
 
 
 class RingCorrupt(RingError):
@@ -53,8 +54,37 @@ class ProducerGone(RingError):
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriberStats:
+    """Counters of a subscriber since it came, over all its readers: delivered = read + lost + in ring.
+
+    ``name``: "" is the default subscriber. ``pid``: of its living reader. ``lost``: written over before they were read.
+    ``corrupt``: its indices cannot be, and are shown as 0."""
+
+    name: str
+    policy: str
+    pid: int | None
+    delivered: int
+    in_ring: int
+    lost: int
+    undelivered: dict[str, int]
+    corrupt: bool = False
+
+    @property
+    def sent(self) -> int:
+        return self.delivered + sum(self.undelivered.values())
+
+    @property
+    def read(self) -> int:
+        return self.delivered - self.in_ring - self.lost
+
+
+@dataclass(frozen=True, slots=True)
 class RingStats:
-    """Counters of a ring since it was made, over all its producers and readers. ``sent`` counts what was offered."""
+    """Counters of a ring since it was made, over all its producers and readers. ``sent`` counts what was offered.
+
+    The totals are sums over all lanes, of subscribers that have left as well: a record that is offered to three of
+    them was sent three times. ``policy``, ``reader_pid`` and ``reader_epoch`` are those of the default subscriber,
+    which comes first of ``subscribers``."""
 
     name: str
     slots: int
@@ -70,7 +100,9 @@ class RingStats:
     created_ns: int
     delivered: int
     consumed: int
+    lost: int
     undelivered: dict[str, int]
+    subscribers: tuple[SubscriberStats, ...]
 
     @property
     def sent(self) -> int:
@@ -115,30 +147,59 @@ def open_ring(function: str, name: str, *arguments: object) -> Any:
 
 
 def read_stats(ring: Any, name: str) -> RingStats:
-    """Raises RingCorrupt if the indices cannot be."""
+    """Raises RingCorrupt if the default lane's indices cannot be."""
     ffi, lib = native()
     raw = ffi.new("sm_ring_stats *")
     if lib.sm_ring_read_stats(ring, raw) != lib.SM_RING_OK:
+        default = raw.lanes[0]
         raise RingCorrupt(
-            f"ring {name} is corrupt: written {raw.delivered} and consumed {raw.consumed} do not fit its {raw.slots} "
-            f"slots; remove it: sevenm ring rm {name}"
+            f"ring {name} is corrupt: written {default.delivered} and consumed {default.consumed} do not fit its "
+            f"{raw.slots} slots; remove it: sevenm ring rm {name}"
         )
+    default = raw.lanes[0]
+    lanes = [raw.lanes[i] for i in range(lib.SM_RING_LANES)]
+    sound = [lane for i, lane in enumerate(lanes) if not raw.corrupt >> i & 1]
     return RingStats(
         name=name,
         slots=raw.slots,
         slot_size=raw.slot_size,
-        policy=POLICIES[raw.policy] if raw.policy < len(POLICIES) else f"unknown ({raw.policy})",
+        policy=_policy(default.policy),
         layout_hash=raw.layout_hash,
         digest=ffi.string(raw.digest).decode("ascii"),
         epoch=raw.epoch,
-        reader_epoch=raw.reader_epoch,
+        reader_epoch=default.epoch,
         producer_pid=raw.producer_pid if raw.producer_alive else None,
-        reader_pid=raw.reader_pid if raw.reader_alive else None,
+        reader_pid=default.pid if default.alive else None,
         closed=raw.state == lib.SM_RING_STATE_CLOSED,
         created_ns=raw.created_ns,
-        delivered=raw.delivered,
-        consumed=raw.consumed,
-        undelivered={cause: raw.undelivered[i] for i, cause in enumerate(CAUSES)},
+        delivered=sum(lane.delivered for lane in sound),
+        consumed=sum(lane.consumed for lane in sound),
+        lost=sum(lane.lost for lane in sound),
+        undelivered={cause: sum(lane.undelivered[i] for lane in sound) for i, cause in enumerate(CAUSES)},
+        subscribers=tuple(_subscriber(lane, bool(raw.corrupt >> i & 1)) for i, lane in enumerate(lanes) if lane.open),
+    )
+
+
+def _policy(number: int) -> str:
+    return POLICIES[number] if number < len(POLICIES) else f"unknown ({number})"
+
+
+def _subscriber(lane: Any, corrupt: bool) -> SubscriberStats:
+    """What a lane counted since its subscriber came. Another process may have written nonsense there."""
+    ffi, _ = native()
+    known = not corrupt and lane.start <= lane.delivered and lane.start_lost <= lane.lost
+    return SubscriberStats(
+        name=ffi.string(lane.name).decode("ascii"),
+        policy=_policy(lane.policy),
+        pid=lane.pid if lane.alive else None,
+        delivered=lane.delivered - lane.start if known else 0,
+        in_ring=lane.delivered - lane.consumed if known else 0,
+        lost=lane.lost - lane.start_lost if known else 0,
+        undelivered={
+            cause: max(lane.undelivered[i] - lane.start_undelivered[i], 0) if known else 0
+            for i, cause in enumerate(CAUSES)
+        },
+        corrupt=not known,
     )
 
 

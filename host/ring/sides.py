@@ -1,7 +1,8 @@
-"""Rings of delivered records between processes: ``RingWriter`` hands over, ``RingReader`` gets NumPy views.
+"""Rings of delivered records between processes: ``RingWriter`` hands over, each ``RingReader`` gets NumPy views.
 
 One idea: a reader in Python costs one C call per batch. ``read`` gives back the slots of the last batch and returns the
-next run of slots as a structured array, in place. Protocol, ownership and recovery: docs/ring-protocol.md.
+next run of slots as a structured array, in place; on a lane of policy ``drop_oldest`` it is a copy, since the writer
+may be at the slots meanwhile. Protocol, ownership and recovery: docs/ring-protocol.md.
 
     with RingWriter.create("web", slots=65536) as writer:
         writer.write(records)                       # records.dtype == writer.dtype
@@ -18,7 +19,7 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sevenm.host.native import native
+from sevenm.host.ring import aio
 from sevenm.host.ring.control import (
     POLICIES,
     ProducerGone,
@@ -33,6 +35,7 @@ from sevenm.host.ring.control import (
     RingCorrupt,
     RingError,
     RingStats,
+    encoded,
     open_ring,
     read_stats,
 )
@@ -42,8 +45,10 @@ SLOTS = 65536
 """Default number of slots."""
 LOOK_US = 100_000
 """A C call waits no longer than this before Python gets to run signal handlers, in microseconds."""
-WRITE_MAX = 1 << 30
-"""Most records handed to C at once."""
+COPY_MAX = 4096
+"""Most records of one batch on a lane of policy ``drop_oldest``."""
+DEADLINE_MAX = 86_400.0
+"""Seconds."""
 
 _open_sides: weakref.WeakSet[_Side] = weakref.WeakSet()
 
@@ -61,7 +66,7 @@ class _Side:
     """One side's open handle. Views stay readable after ``close``, since they keep the mapping alive."""
 
     def __init__(self, name: str, handle: Any, data_dtype: np.dtype[Any] | None, writeable: bool) -> None:
-        ffi, self._lib = native()
+        _, self._lib = native()
         self.name = name
         self._abandon = self._lib.sm_ring_abandon
         self.handle = handle
@@ -69,9 +74,15 @@ class _Side:
         self.slots: int = handle.slots
         self.dtype = record_dtype(handle.slot_size, data_dtype)
         """dtype of one record."""
-        memory = memoryview(ffi.buffer(ffi.gc(handle.base, lambda _: handle), self.slots * self.dtype.itemsize))
-        self._records: NDArray[np.void] = np.frombuffer(memory if writeable else memory.toreadonly(), self.dtype)
+        self._records = self._view(handle.lanes[0].base, writeable)
         _open_sides.add(self)
+
+    def _view(self, base: Any, writeable: bool) -> NDArray[np.void]:
+        """Slots of the mapping, which the view keeps alive."""
+        ffi, _ = native()
+        handle = self.handle
+        memory = memoryview(ffi.buffer(ffi.gc(base, lambda _: handle), self.slots * self.dtype.itemsize))
+        return np.frombuffer(memory if writeable else memory.toreadonly(), self.dtype)
 
     def stats(self) -> RingStats:
         """Raises RingCorrupt if the indices cannot be."""
@@ -91,7 +102,7 @@ class _Side:
         self._lib.sm_ring_disown(self.handle)
 
     def _raise_fault(self) -> None:
-        fault, lib = self.handle.fault, self._lib
+        fault, lib = self.handle.lanes[0].fault, self._lib
         if fault == lib.SM_RING_CORRUPT:
             raise RingCorrupt(
                 f"ring {self.name} is corrupt: the other side's index does not fit its {self.slots} slots; "
@@ -110,14 +121,19 @@ class _Side:
 
 
 class RingWriter(_Side):
-    """The producer's side. Made by ``create``. Dropped without ``close``, its reader gets ProducerGone."""
+    """The producer's side. Made by ``create``. Dropped without ``close``, its readers get ProducerGone.
+
+    What it writes goes to every subscriber; those of policy `block` are waited for when all others have it."""
 
     def __init__(self, name: str, handle: Any, data_dtype: np.dtype[Any] | None) -> None:
         super().__init__(name, handle, data_dtype, writeable=True)
-        self._from_buffer = native().ffi.from_buffer
+        ffi, _ = native()
+        self._from_buffer = ffi.from_buffer
         self._accepted = self.dtype
         """The dtype of the last records: comparing field by field takes as long as handing over a small batch."""
+        self._stage = self._view(handle.stage, writeable=True)
         self._reserved = 0
+        self._done = ffi.new("uint64_t *")
 
     @classmethod
     def create(
@@ -125,17 +141,18 @@ class RingWriter(_Side):
         name: str,
         slots: int = SLOTS,
         slot_size: int = PACKET_SLOT,
-        policy: str = "drop",
+        policy: str = "drop_newest",
         data_dtype: np.dtype[Any] | None = None,
         layout_hash: int = 0,
         digest: str | None = None,
     ) -> RingWriter:
         """Makes the ring, or takes over what a dead or closed producer left: then its records and numbers go on.
 
-        ``slots``: power of two, 256 to 2**24. ``slot_size``: bytes, multiple of 32, 64 to 2048. ``data_dtype`` and
-        ``layout_hash``: of the schema, for records. ``digest``: of the bundle, 64 hexadecimal digits.
-        Raises RingTaken, RingMismatch (left with another geometry), RingCorrupt, RingForeign, ValueError, OSError (no
-        memory).
+        ``slots``: power of two, 256 to 2**24, for each subscriber. ``slot_size``: bytes, multiple of 32, 64 to 2048.
+        ``policy``: of the default subscriber, one of POLICIES. ``data_dtype`` and ``layout_hash``: of the schema, for
+        records. ``digest``: of the bundle, 64 hexadecimal digits.
+        Raises RingTaken, RingMismatch (left with another geometry, or a reader relies on its policy), RingCorrupt,
+        RingForeign, ValueError, OSError (no memory).
         """
         ffi, _ = native()
         if policy not in POLICIES:
@@ -156,60 +173,73 @@ class RingWriter(_Side):
         self._lib.sm_ring_set_digest(self.handle, digest.encode())
 
     def write(self, records: NDArray[np.void]) -> int:
-        """Copies (n,) records of ``dtype`` in, numbers them (``seq``) and returns how many were delivered.
+        """Copies (n,) records of ``dtype`` in, numbers them (``seq``) and returns how many were delivered: to the
+        subscriber that got the fewest.
 
-        The others are counted by cause. A ``block`` ring waits for its reader as long as that lives; an exception
-        out of a signal handler ends the wait, and what was left is counted as ``stopped``.
+        The others are counted by cause. A `block` subscriber is waited for until its deadline, or as long as it lives;
+        an exception out of a signal handler ends the wait, and what was left is counted as ``stopped``.
         Raises TypeError for another dtype or shape, RingCorrupt, RingError if closed.
         """
         if records.dtype is not self._accepted or records.ndim != 1:
             if records.dtype != self.dtype or records.ndim != 1:
                 raise TypeError(f"records must be 1-D of {self.dtype}, not {records.ndim}-D of {records.dtype}")
             self._accepted = records.dtype
-        lib, ring = self._lib, self.handle
+        self._check()
         data = np.ascontiguousarray(records)
-        start, size, n = self._from_buffer(data), self.dtype.itemsize, len(data)
-        done, before = 0, ring.mine
-        if ring.fault:
+        delivered = self._spread(self._from_buffer(data), len(data))
+        self._check()
+        return delivered
+
+    def _check(self) -> None:
+        """A lane that is corrupt is closed and counted; one that was the only one is an error."""
+        ring = self.handle
+        if ring.lanes[0].fault and (ring.open == 1 or ring.lanes[0].fault == self._lib.SM_RING_DISOWNED):
             self._raise_fault()
-        sent = lib.sm_ring_sent(ring)
+
+    def _spread(self, start: Any, n: int) -> int:
+        """n records at this address to all subscribers. How many the one with the fewest got."""
+        lib, ring, done, delivered = self._lib, self.handle, self._done, 0
+        done[0] = 0
         try:
-            while done < n:
-                done += lib.sm_ring_write(ring, start + done * size, min(n - done, WRITE_MAX), LOOK_US)
+            while done[0] < n:
+                delivered = lib.sm_ring_write(ring, start, n, done, LOOK_US)
         except BaseException:
-            # The exception may have come between C's return and the addition: only the ring knows what was done.
-            lib.sm_ring_count(ring, lib.SM_CAUSE_STOPPED, n - (lib.sm_ring_sent(ring) - sent))
+            lib.sm_ring_give_up(ring, lib.SM_CAUSE_STOPPED, n - done[0])
             raise
-        if ring.fault:
-            self._raise_fault()
-        delivered: int = ring.mine - before
         return delivered
 
     def reserve(self, n: int) -> NDArray[np.void]:
-        """At most n free slots, in place, for the caller to fill all but ``seq`` of; fewer at the ring's end.
+        """At most n free slots for the caller to fill all but ``seq`` of; fewer at the ring's end. In place, if the
+        default subscriber is the only one; otherwise in a buffer that ``commit`` copies to all of them.
 
         What the policy cannot give is counted as undelivered. Raises RingCorrupt, RingError if closed.
         """
         if n < 0:
             raise ValueError(f"n must not be negative, not {n}")
-        at = self.handle.mine & (self.slots - 1)
-        lib, wanted = self._lib, min(n, self.slots - at)
-        if self.handle.policy == lib.SM_RING_BLOCK:
+        lib, ring = self._lib, self.handle
+        if lib.sm_ring_rolled(ring):
+            lib.sm_ring_follow(ring)
+        lane = ring.lanes[0]
+        at = lane.mine & (self.slots - 1) if ring.direct else 0
+        wanted = min(n, self.slots - at)
+        if ring.direct and lane.policy == lib.SM_RING_BLOCK:
             # Waiting here, in short pieces, lets signal handlers run; reserve itself then does not wait.
-            while lib.sm_ring_wait_room(self.handle, wanted, LOOK_US) in (lib.SM_WAIT_TIME, lib.SM_WAIT_SIGNAL):
+            while lib.sm_lane_wait_room(ring, ring.lanes, wanted, LOOK_US) in (lib.SM_WAIT_TIME, lib.SM_WAIT_SIGNAL):
                 pass
-        granted: int = lib.sm_ring_reserve(self.handle, wanted)
-        if self.handle.fault:
-            self._raise_fault()
+        granted: int = lib.sm_ring_reserve(ring, wanted)
+        self._check()
         self._reserved = granted
-        return self._records[at : at + granted]
+        return self._stage[:granted] if ring.staged else self._records[at : at + granted]
 
     def commit(self, n: int) -> None:
-        """Numbers the first n reserved slots and shows them to the reader."""
+        """Numbers the first n reserved slots and shows them to the readers."""
         if not 0 <= n <= self._reserved:
             raise ValueError(f"n must be 0 to {self._reserved}, the slots reserved, not {n}")
-        self._lib.sm_ring_commit_sequenced(self.handle, n)
         self._reserved = 0
+        if self.handle.staged:
+            self._spread(self.handle.stage, n)
+        else:
+            self._lib.sm_ring_commit_sequenced(self.handle, n)
 
 
 class _Batch:
@@ -230,30 +260,58 @@ class _Batch:
 
 
 class RingReader(_Side):
-    """The reader's side. Made by ``attach``. Its views are read-only; copy what is to outlive the batch."""
+    """A subscriber's side. Made by ``attach``. Its views are read-only; copy what is to outlive the batch."""
 
-    def __init__(self, name: str, handle: Any, data_dtype: np.dtype[Any] | None) -> None:
+    def __init__(self, name: str, handle: Any, data_dtype: np.dtype[Any] | None, subscriber: str = "") -> None:
         super().__init__(name, handle, data_dtype, writeable=False)
+        self.subscriber = subscriber
+        self.policy: str = POLICIES[handle.lanes[0].policy]
         self.ended = False
         """The producer has closed the ring and everything was read."""
         self._held = 0
         self._next = self._lib.sm_ring_next
+        self._copy: NDArray[np.void] | None = None
+        """What was read from a lane that is written over; records from ``_at`` on, ``_ready`` of them."""
+        self._at = self._ready = 0
+        if self.policy == "drop_oldest":
+            self._copy = np.zeros(min(self.slots, COPY_MAX), self.dtype)
+            self._to = native().ffi.from_buffer(self._copy)
+            self._first = native().ffi.new("uint32_t *")
 
     @classmethod
     def attach(
-        cls, name: str, data_dtype: np.dtype[Any] | None = None, layout_hash: int = 0, timeout: float = 0.0
+        cls,
+        name: str,
+        data_dtype: np.dtype[Any] | None = None,
+        layout_hash: int = 0,
+        timeout: float = 0.0,
+        subscriber: str = "",
+        policy: str | None = None,
+        deadline: float | None = None,
     ) -> RingReader:
-        """Becomes the ring's reader and goes on where the last one ended, dead or not.
+        """Becomes a subscriber of the ring, or goes on where the last reader of this name ended.
 
+        ``subscriber``: 1 to 31 of A-Z a-z 0-9 . _ -; its lane is its own, and begins with the writer's next batch; what
+        it closes is free for others. "": the default subscriber, whose records wait in the ring from the beginning.
+        ``policy``: one of POLICIES, ``deadline``: seconds that it is waited for at most while it makes no room, 0 as
+        long as it lives, both for a named one only; None: as before, or for a new one drop_newest and 5 seconds.
         ``layout_hash``: what the ring must carry, 0 for anything. ``timeout``: seconds to wait for the ring to be made.
-        Raises RingAbsent, RingTaken, RingMismatch, RingCorrupt, RingForeign, ValueError, OSError.
+        Raises RingAbsent, RingTaken, RingMismatch, RingCorrupt, RingForeign, ValueError, OSError (no memory).
         """
+        _, lib = native()
         if not 0 <= layout_hash < 1 << 64:
             raise ValueError(f"layout_hash must be 64 bits, not {layout_hash:#x}")
+        if policy is not None and policy not in POLICIES:
+            raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy}")
+        if deadline is not None and not 0 <= deadline <= DEADLINE_MAX:
+            raise ValueError(f"deadline must be 0 to {DEADLINE_MAX:.0f} seconds, not {deadline}")
+        way = lib.SM_RING_SAME_POLICY if policy is None else POLICIES.index(policy)
+        most = lib.SM_RING_SAME_DEADLINE if deadline is None else round(deadline * 1e6)
+        arguments = (encoded(subscriber), way, most, layout_hash)
         end = time.monotonic() + timeout
         while True:
             try:
-                return cls(name, open_ring("sm_ring_attach", name, layout_hash), data_dtype)
+                return cls(name, open_ring("sm_ring_attach", name, *arguments), data_dtype, subscriber)
             except RingAbsent:
                 if time.monotonic() >= end:
                     raise
@@ -262,20 +320,35 @@ class RingReader(_Side):
     def read(self, limit: int | None = None) -> NDArray[np.void]:
         """Gives the last batch back and returns the next: a run of records in place, maybe empty, ``limit`` at most.
 
-        The view is valid until the next ``read`` or ``release``; after that the producer writes over it.
+        The view is valid until the next ``read`` or ``release``; after that the producer writes over it. On a lane of
+        policy drop_oldest it is a copy, 4,096 records at most, of records that were whole.
         Raises RingCorrupt, RingError if closed.
         """
         if limit is None or limit > self.slots:
             limit = self.slots
         elif limit < 1:
             raise ValueError(f"limit must be at least 1, not {limit}")
+        if self._copy is not None:
+            return self._take(self._copy, limit)
         packed: int = self._next(self.handle, self._held, limit)
         n = packed & 0xFFFFFFFF
         self._held = n
-        if not n and self.handle.fault:
+        if not n and self.handle.lanes[0].fault:
             self._raise_fault()
         at = packed >> 32
         return self._records[at : at + n]
+
+    def _take(self, copy: NDArray[np.void], limit: int) -> NDArray[np.void]:
+        self.release()
+        if not self._ready:
+            self._ready = self._lib.sm_ring_take(self.handle, self._to, min(limit, len(copy)), self._first)
+            self._at = self._first[0]
+            if not self._ready and self.handle.lanes[0].fault:
+                self._raise_fault()
+        self._held = min(limit, self._ready)
+        records = copy[self._at : self._at + self._held]
+        records.flags.writeable = False
+        return records
 
     def release(self, n: int | None = None) -> None:
         """Gives the first n records of the batch back (all by default); the rest will be read again."""
@@ -284,7 +357,10 @@ class RingReader(_Side):
         if not 0 <= n <= self._held:
             raise ValueError(f"n must be 0 to {self._held}, the records of the batch, not {n}")
         self._held = 0
-        if n:
+        if self._copy is not None:
+            self._at += n
+            self._ready -= n
+        elif n:
             self._lib.sm_ring_give_back(self.handle, n)
 
     def batch(self, limit: int | None = None) -> _Batch:
@@ -299,6 +375,8 @@ class RingReader(_Side):
         """
         lib = self._lib
         self.release()
+        if self._ready:
+            return True
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             left = LOOK_US if end is None else int((end - time.monotonic()) * 1e6)
@@ -323,3 +401,7 @@ class RingReader(_Side):
                 yield records
             elif not self.wait():
                 return
+
+    def __aiter__(self) -> AsyncIterator[NDArray[np.void]]:
+        """The same in an event loop (``sevenm.host.ring.aio``)."""
+        return aio.batches(self)

@@ -16,7 +16,20 @@ from sevenm.cli import main as entry
 from sevenm.cli.errors import Exit, Failure, explain
 
 Sevenm = Any
-COMMANDS = ("filter", "check", "build", "run", "compare", "layout", "devices")
+COMMANDS = (
+    "filter",
+    "check",
+    "build",
+    "run",
+    "compare",
+    "layout",
+    "devices",
+    "publish",
+    "subscribe",
+    "replay",
+    "stat",
+    "top",
+)
 
 
 def test_version_is_that_of_the_package(sevenm: Sevenm) -> None:

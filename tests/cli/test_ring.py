@@ -27,7 +27,7 @@ def prefix() -> Iterator[str]:
         path.unlink()
 
 
-def fill(name: str, n: int, policy: str = "drop") -> RingWriter:
+def fill(name: str, n: int, policy: str = "drop_newest") -> RingWriter:
     writer = RingWriter.create(name, slots=256, slot_size=96, policy=policy, digest="ab" * 32)
     writer.write(np.zeros(n, writer.dtype))
     return writer
@@ -42,20 +42,29 @@ def test_rings_are_listed_with_their_counts_and_users(sevenm: Sevenm, prefix: st
     fill(f"{prefix}closed", 10).close()
     dead = fill(f"{prefix}dead", 300)
     del dead
-    with fill(f"{prefix}open", 1000, "block"), RingReader.attach(f"{prefix}open") as reader:
+    with (
+        fill(f"{prefix}open", 1000, "block"),
+        RingReader.attach(f"{prefix}open") as reader,
+        RingReader.attach(f"{prefix}open", subscriber="audit", policy="drop_oldest"),
+    ):
         reader.read(6)
         reader.release()
         done = sevenm("ring", "list", prefix)
     assert (done.code, done.err) == (0, "")
-    head, *rows = table(done.out)
-    assert head == [
-        "ring", "producer", "reader", "slots", "slot size", "in ring", "delivered", "undelivered", "created",
-    ]  # fmt: skip
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row.pop()) for row in rows)
-    assert rows == [
-        [f"{prefix}closed", "closed", "none", "256", "96", "10", "10", "0"],
-        [f"{prefix}dead", "dead", "none", "256", "96", "256", "256", "44 full"],
-        [f"{prefix}open", mine, mine, "256", "96", "250", "256", "744 reader_gone"],
+    rows = table(done.out)
+    assert rows[0] == ["ring", "producer", "slots", "slot size", "created"]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row.pop()) for row in rows[1:4])
+    assert rows[1:4] == [
+        [f"{prefix}closed", "closed", "256", "96"],
+        [f"{prefix}dead", "dead", "256", "96"],
+        [f"{prefix}open", mine, "256", "96"],
+    ]
+    assert rows[4:] == [
+        ["ring", "subscriber", "policy", "reader", "in ring", "delivered", "undelivered", "lost"],
+        [f"{prefix}closed", "(default)", "drop_newest", "none", "10", "10", "0", "0"],
+        [f"{prefix}dead", "(default)", "drop_newest", "none", "256", "256", "44 full", "0"],
+        [f"{prefix}open", "(default)", "block", mine, "250", "256", "744 reader_gone", "0"],
+        [f"{prefix}open", "audit", "drop_oldest", mine, "0", "0", "0", "0"],
     ]
 
 
@@ -65,11 +74,17 @@ def test_list_as_json_is_all_that_is_known(sevenm: Sevenm, prefix: str) -> None:
     done = sevenm("ring", "list", prefix, "--json")
     ring, half = json.loads(done.out)
     assert (done.code, ring.pop("created_ns") > 0) == (0, True)
+    (subscriber,) = ring.pop("subscribers")
+    undelivered = {"full": 44, "reader_gone": 0, "stopped": 0, "corrupt": 0, "timeout": 0}
+    assert subscriber == {
+        "name": "", "policy": "drop_newest", "pid": None, "delivered": 256, "in_ring": 256, "lost": 0,
+        "undelivered": undelivered, "corrupt": False,
+    }  # fmt: skip
     assert ring == {
-        "name": f"{prefix}a", "kind": "ring", "why": None, "slots": 256, "slot_size": 96, "policy": "drop",
+        "name": f"{prefix}a", "kind": "ring", "why": None, "slots": 256, "slot_size": 96, "policy": "drop_newest",
         "layout_hash": 0, "digest": "ab" * 32, "epoch": 1, "reader_epoch": 0, "producer_pid": None, "reader_pid": None,
-        "closed": True, "delivered": 256, "consumed": 0, "in_ring": 256, "sent": 300,
-        "undelivered": {"full": 44, "reader_gone": 0, "stopped": 0, "corrupt": 0, "timeout": 0},
+        "closed": True, "delivered": 256, "consumed": 0, "in_ring": 256, "sent": 300, "lost": 0,
+        "undelivered": undelivered,
     }  # fmt: skip
     assert (half["name"], half["kind"]) == (f"{prefix}b", "half-made")
 

@@ -113,7 +113,7 @@ def test_a_full_backlog_holds_up_its_channel_until_the_deadline(
         assert found + times(reader) == list(range(2 * BATCH))
         assert causes(accounts, 0) == {"timeout": 2 * BATCH - 256 - 512}
         loop.run(MemoryIngress(events(50 * BATCH, 2 * BATCH), burst=BATCH))
-        assert outlets[0].pointer.late and not outlets[0].pointer.since_ns, "not every batch waits anew"
+        assert stopped.handle.lanes[0].late and not stopped.handle.lanes[0].since_ns, "not every batch waits anew"
         assert causes(accounts, 0) == {"timeout": 52 * BATCH - 256 - 512}
         # It reads again, so it is waited for again: first what it was owed, then what comes.
         assert times(late) == list(range(256))

@@ -189,8 +189,8 @@ def test_a_ring_with_an_impossible_index_is_corrupt(make_ring: MakeRing) -> None
     ring, acts = make_ring(slots=256), [Acts((0,))]
     accounts = Accounts(acts, 1, 0)
     delivery = Delivery(accounts, [ring.handle])
-    memory = np.memmap(f"/dev/shm/sevenm.{ring.name}", np.uint64, "r+", shape=(512,))
-    memory[640 // 8] = 2**63  # consumed, which the reader writes
+    memory = np.memmap(f"/dev/shm/sevenm.{ring.name}", np.uint64, "r+", shape=(1024,))
+    memory[(4096 + 256) // 8] = 2**63  # consumed, which the reader writes
     delivery.add(numbered(300), decided(acts, np.ones((1, 300))), 1, 2)
     assert causes(accounts) == {"corrupt": 44}
     delivery.add(numbered(300), decided(acts, np.ones((1, 300))), 1, 2)
@@ -201,7 +201,7 @@ def test_counters_spoiled_by_another_process_do_not_spoil_the_accounts(make_ring
     ring, acts = make_ring(slots=256), [Acts((0,))]
     accounts = Accounts(acts, 1, 0)
     delivery = Delivery(accounts, [ring.handle])
-    memory = np.memmap(f"/dev/shm/sevenm.{ring.name}", np.uint64, "r+", shape=(512,))
+    memory = np.memmap(f"/dev/shm/sevenm.{ring.name}", np.uint64, "r+", shape=(1024,))
     for value in (2**64 - 1, 0, 12345):
         memory[768 // 8 : 768 // 8 + 8] = value
         delivery.add(numbered(300), decided(acts, np.ones((1, 300))), 1, 2)

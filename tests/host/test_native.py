@@ -36,7 +36,7 @@ def missing(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.needs("compiler")
 def test_native_is_built_here() -> None:
     assert available()
-    assert native().lib.SM_RING_ABI == 1
+    assert native().lib.SM_RING_ABI == 2
 
 
 @pytest.mark.usefixtures("missing")

@@ -127,7 +127,7 @@ def test_the_compiled_engine_reports_the_same(
 
 @pytest.mark.needs("compiler")
 @pytest.mark.usefixtures("need_native")
-@pytest.mark.parametrize("policy", ["drop", "block"])
+@pytest.mark.parametrize("policy", ["drop_newest", "block"])
 def test_the_loop_in_c_does_what_batches_of_python_do(
     policy: str, manifest: dict[str, Any], make_bundle: MakeBundle, make_pcap: Callable[..., bytes]
 ) -> None:

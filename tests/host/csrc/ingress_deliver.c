@@ -92,9 +92,9 @@ static void deliver(const uint8_t *buffer, const sm_event *table, uint32_t n, sm
     sm_outlet *outlets[CHANNELS] = {0, &outlet, 0};
     sm_cursor *cursor = calloc(1, sizeof *cursor);
     CHECK(cursor);
-    const uint64_t before = ring->mine;
+    const uint64_t before = ring->lanes->mine;
     CHECK(sm_deliver(&actions, &batch, outlets, &accounts, cursor, 1000) == 1);
-    CHECK(accounts.events == n && delivered[1] == ring->mine - before && sm_accounts_waiting(&accounts) == 0);
+    CHECK(accounts.events == n && delivered[1] == ring->lanes->mine - before && sm_accounts_waiting(&accounts) == 0);
     for (uint32_t c = 0; c < CHANNELS; c++) {
         uint64_t sum = delivered[c];
         for (uint32_t cause = 0; cause < SM_CAUSES; cause++) sum += accounts.undelivered[c * SM_CAUSES + cause];
@@ -151,7 +151,7 @@ int main(int argc, char **argv) {
     char error[SM_RING_ERROR];
     sm_ring *ring;
     CHECK(argc > 4);
-    CHECK(sm_ring_create(argv[1], 256, 96, SM_RING_DROP, 0, 0, &ring, error) == SM_RING_OK);
+    CHECK(sm_ring_create(argv[1], 256, 96, SM_RING_DROP_NEWEST, 0, 0, &ring, error) == SM_RING_OK);
     const long rounds = atol(argv[2]);
     state = strtoull(argv[3], 0, 10);
     for (int file = 4; file < argc; file++) {

@@ -115,7 +115,7 @@ static void *read_all(void *unused) {
     sm_ring *ring;
     const sm_record *first;
     uint32_t generation = 0, run;
-    CHECK(sm_ring_attach(ring_name, 0, &ring, error) == SM_RING_OK);
+    CHECK(sm_ring_attach(ring_name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, &ring, error) == SM_RING_OK);
     atomic_store(&attached, 1);
     for (;;) {
         /* Looked at before the ring: what was written before it was done is then still found. */

@@ -21,6 +21,7 @@ enum { RULES = 3, TABLE = 1 << 15 };
 extern uint64_t counted_allocations(void) __attribute__((weak));
 
 static sm_loop loop;
+static sm_latency latency;
 static sm_memory_ingress replay;
 static sm_ingress faulty;
 static const char *fault;
@@ -78,11 +79,11 @@ int main(int argc, char **argv) {
     sm_outlet outlets[2] = {0}, *const pointers[2] = {&outlets[0], &outlets[1]};
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "%s-%d", argv[1], i);
-        CHECK(sm_ring_create(name, i ? 1 << 16 : 256, 96, i ? SM_RING_BLOCK : SM_RING_DROP, 0, 0, &rings[i], error) == 0);
+        CHECK(sm_ring_create(name, i ? 1 << 16 : 256, 96, i ? SM_RING_BLOCK : SM_RING_DROP_NEWEST, 0, 0, &rings[i], error) == 0);
         outlets[i].ring = rings[i];
         CHECK(sm_loop_add_outlet(&loop, &outlets[i]));
     }
-    CHECK(sm_ring_attach(name, 0, &reader, error) == 0);
+    CHECK(sm_ring_attach(name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, &reader, error) == 0);
     outlets[1].slots = 1024;
     outlets[1].backlog = calloc(1024, 96);
     outlets[1].owners = calloc(1024, sizeof(sm_owner));
@@ -98,6 +99,7 @@ int main(int argc, char **argv) {
     sm_memory_ingress_open(&replay, buffer, table, TABLE, batch, UINT64_MAX, 0);
     faulty.ops = &OPS;
     sm_loop_publish(&loop, &program);
+    sm_loop_watch(&loop, &latency);
     uint64_t received = 0, before = 0;
     for (uint64_t i = 0; i <= batches; i++) {
         if (i == 1) { /* warm */

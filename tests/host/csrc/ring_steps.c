@@ -17,7 +17,8 @@
 
 enum { SLOTS = 256, SLOT = 64, OPERATIONS = 2, EVER = 1 << 30 };
 enum { NOTHING, HALF_MADE, LEFT };                            /* what is there at the start */
-enum { NONE, ATTACH, OBSERVE, CREATE, POOR, UNLINK, FORCE }; /* POOR: a create that gets no memory */
+enum { NONE, ATTACH, OBSERVE, CREATE, POOR, UNLINK, FORCE, JOIN, OTHER };
+/* POOR: a create that gets no memory. JOIN and OTHER: subscribers with names. */
 
 static const struct {
     const char *what;
@@ -36,6 +37,9 @@ static const struct {
     {"making fails while another makes the ring", NOTHING, {{POOR}, {FORCE, CREATE}}},
     {"take over while the ring is made anew", LEFT, {{CREATE}, {UNLINK, CREATE}}},
     {"make while the ring is removed by force", NOTHING, {{CREATE}, {FORCE, CREATE}}},
+    {"two subscribers of one name", LEFT, {{JOIN}, {JOIN}}},
+    {"two subscribers of two names", LEFT, {{JOIN}, {OTHER}}},
+    {"subscribe while the ring is made anew", LEFT, {{JOIN}, {UNLINK, CREATE}}},
 };
 
 typedef struct {
@@ -150,10 +154,13 @@ int __wrap_nanosleep(const struct timespec *time, struct timespec *rest) {
 
 static int operate(int operation, sm_ring **ring, char *error) {
     switch (operation) {
-    case ATTACH: return sm_ring_attach(name, 0, ring, error);
+    case ATTACH: return sm_ring_attach(name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, ring, error);
     case OBSERVE: return sm_ring_observe(name, ring, error);
+    case JOIN:
+    case OTHER:
+        return sm_ring_attach(name, operation == JOIN ? "one" : "two", SM_RING_BLOCK, SM_RING_SAME_DEADLINE, 0, ring, error);
     case CREATE:
-    case POOR: return sm_ring_create(name, SLOTS, SLOT, SM_RING_DROP, 0, 0, ring, error);
+    case POOR: return sm_ring_create(name, SLOTS, SLOT, SM_RING_DROP_NEWEST, 0, 0, ring, error);
     default: return sm_ring_unlink(name, operation == FORCE, error);
     }
 }
@@ -179,6 +186,10 @@ static int allowed(int operation, int result, const actor *other) {
     switch (operation) {
     case ATTACH:
     case OBSERVE: return result == SM_RING_OK || result == SM_RING_ABSENT || result == SM_RING_NOT_READY;
+    case JOIN:
+        if (result == SM_RING_TAKEN && has(other, JOIN)) return 1;
+        /* fall through */
+    case OTHER: return result == SM_RING_OK || result == SM_RING_ABSENT || result == SM_RING_NOT_READY;
     case CREATE: return result == SM_RING_OK || (result == SM_RING_TAKEN && makes);
     case POOR: return result == SM_RING_OS || (result == SM_RING_TAKEN && makes);
     case UNLINK: return result == SM_RING_OK || result == SM_RING_TAKEN || (result == SM_RING_ABSENT && removes);
@@ -186,7 +197,12 @@ static int allowed(int operation, int result, const actor *other) {
     }
 }
 
+static int subscribes(const actor *a) { return has(a, JOIN) || has(a, OTHER); }
+
 static void judge(const actor *a, const actor *other) {
+    if (subscribes(a) && subscribes(other) && a->rings[0] && other->rings[0] &&
+        (a->program[0] == other->program[0] || a->rings[0]->lanes->number == other->rings[0]->lanes->number))
+        violated("both have lane %u or its name", a->rings[0]->lanes->number);
     for (int i = 0; i < OPERATIONS && a->program[i]; i++) {
         struct stat is, named;
         if (!allowed(a->program[i], a->results[i], other))
@@ -203,7 +219,7 @@ static void prepare(int start) {
     sm_ring *ring;
     char error[SM_RING_ERROR];
     unlink(file);
-    if (start == LEFT && sm_ring_create(name, SLOTS, SLOT, SM_RING_DROP, 0, 0, &ring, error) == SM_RING_OK) {
+    if (start == LEFT && sm_ring_create(name, SLOTS, SLOT, SM_RING_DROP_NEWEST, 0, 0, &ring, error) == SM_RING_OK) {
         sm_ring_close(ring);
         sm_ring_free(ring);
     }

@@ -274,7 +274,7 @@ def test_other_bad_arguments() -> None:
         RingWriter.create("test-bad", slots=-1)
     with pytest.raises(ValueError, match=r"^slot_size must be a multiple of 32 from 64 to 2048 bytes, not 100$"):
         RingWriter.create("test-bad", slot_size=100)
-    with pytest.raises(ValueError, match=r"^policy must be one of drop, block, not wait$"):
+    with pytest.raises(ValueError, match=r"^policy must be one of drop_newest, block, drop_oldest, not wait$"):
         RingWriter.create("test-bad", policy="wait")
     with pytest.raises(ValueError, match=r'^digest must be 64 lower-case hexadecimal digits, not "abc"$'):
         RingWriter.create("test-bad", digest="abc")

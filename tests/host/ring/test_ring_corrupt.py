@@ -17,7 +17,8 @@ from sevenm.host.ring import CAUSES, Ring, RingCorrupt, RingError, RingReader, R
 pytestmark = pytest.mark.needs("compiler")
 
 SLOTS, SLOT = 256, 64
-WRITTEN, CONSUMED = 512, 640
+LANE = 4096
+WRITTEN, CONSUMED, UNDELIVERED = LANE + 512, LANE + 256, LANE + 640
 
 
 def poke(name: str, offset: int, data: bytes) -> None:
@@ -32,12 +33,12 @@ def u64(value: int) -> bytes:
 
 DAMAGE = [
     (0, u64(0x1122334455667788), "its magic number is 0x1122334455667788, not 0x31474e524d374553"),
-    (8, struct.pack("<I", 9), "its protocol version is 9, this sevenm speaks 1"),
-    (12, struct.pack("<I", 64), "its header is 64 bytes, not 4096"),
+    (8, struct.pack("<I", 9), "its protocol version is 9, this sevenm speaks 2"),
+    (12, struct.pack("<I", 64), "its header is 64 bytes, not 65536"),
     (16, struct.pack("<I", 100), "slot_size must be a multiple of 32 from 64 to 2048 bytes, not 100"),
     (24, u64(1000), "slots must be a power of two from 256 to 16777216, not 1000"),
     (24, u64(1 << 63), f"slots must be a power of two from 256 to 16777216, not {1 << 63}"),
-    (24, u64(512), "its file is 20480 bytes, 512 slots of 64 bytes need 36864"),
+    (24, u64(8192), f"its file is {17 << 16} bytes, 16 lanes of 8192 slots of 64 bytes need {(8 * 16 + 1) << 16}"),
 ]
 
 
@@ -61,7 +62,7 @@ def test_shortened_file_is_refused(name: str) -> None:
     RingWriter.create(name, slots=SLOTS, slot_size=SLOT).close()
     with Path(f"/dev/shm/sevenm.{name}").open("r+b") as file:
         file.truncate(5000)
-    with pytest.raises(RingCorrupt, match="its file is 5000 bytes, 256 slots of 64 bytes need 20480"):
+    with pytest.raises(RingCorrupt, match="its file is 5000 bytes, 16 lanes of 256 slots of 64 bytes need 1114112"):
         RingReader.attach(name)
 
 
@@ -101,7 +102,7 @@ def test_reader_refuses_an_index_that_goes_back(name: str) -> None:
 
 
 @pytest.mark.parametrize("consumed", [301, 1 << 40, 2**64 - 1])
-@pytest.mark.parametrize("policy", ["drop", "block"])
+@pytest.mark.parametrize("policy", ["drop_newest", "block"])
 def test_producer_refuses_an_index_beyond_the_ring_and_counts(name: str, policy: str, consumed: int) -> None:
     with RingWriter.create(name, slots=SLOTS, slot_size=SLOT, policy=policy) as writer, RingReader.attach(name):
         batch = np.zeros(200, writer.dtype)
@@ -111,7 +112,7 @@ def test_producer_refuses_an_index_beyond_the_ring_and_counts(name: str, policy:
             writer.write(batch)
         header = Path(f"/dev/shm/sevenm.{name}").read_bytes()
         (delivered,) = struct.unpack_from("<Q", header, WRITTEN)
-        undelivered = struct.unpack_from("<8Q", header, 768)
+        undelivered = struct.unpack_from("<8Q", header, UNDELIVERED)
         assert sum(undelivered) == undelivered[CAUSES.index("corrupt")] > 0
         # What still fitted by the last index that made sense was delivered.
         assert delivered + sum(undelivered) == 300

@@ -30,7 +30,7 @@ FAULTS = {
     ),
     "a file that has lost its name is attached": (
         "ring_file.c",
-        r"return bound\(file\) \? SM_RING_OK : AGAIN;",
+        r"\n    return bound\(file\) \? SM_RING_OK : AGAIN;",
         "return SM_RING_OK;",
         "take over while the ring is made anew",
     ),
@@ -42,7 +42,7 @@ FAULTS = {
     ),
     "a remover in passing looks like a living reader": (
         "ring_file.c",
-        r"return passing \|\| !bound\(file\) \? AGAIN : ",
+        r"return passing\(file, byte\) \|\| !bound\(file\) \? AGAIN : ",
         "return ",
         "attach while the ring is made anew",
     ),
@@ -54,7 +54,7 @@ FAULTS = {
     ),
     "two removers by force are not kept apart": (
         "ring_file.c",
-        r"int got = lock\(file->fd, SM_RING_REMOVER\)",
+        r"int got = lock\(file->fd, SM_BYTE_REMOVER, 1\)",
         "int got = 1",
         "remove by force while the ring is made anew",
     ),
@@ -69,6 +69,18 @@ FAULTS = {
         r"got > 0 && bound\(file\)",
         "got > 0",
         "making fails while another makes the ring",
+    ),
+    "two choose their lanes at once": (
+        "ring_file.c",
+        r"int got = lock\(file->fd, SM_BYTE_CHOICE, 1\)",
+        "int got = 1",
+        "two subscribers of one name",
+    ),
+    "the lane is said to be chosen before its name is there": (
+        "ring_open.c",
+        r"    /\* A lane's memory is its subscriber's to get.*?\*/",
+        "sm_ring_file_chosen(file.fd);",
+        "two subscribers of one name",
     ),
 }
 """What is wrong: the file, the text and what it becomes, and the scenario that shows it."""

@@ -1,0 +1,58 @@
+#include "ingress_ring.h"
+
+#include <errno.h>
+
+static int next(sm_ingress *base, sm_burst *burst)
+{
+    sm_ring_ingress *const ingress = (sm_ring_ingress *)base;
+    sm_ring *const ring = ingress->ring;
+    const uint32_t room = ring->slot_size - SM_RECORD_HEADER;
+    const sm_record *first;
+    const uint32_t n = sm_ring_peek(ring, ingress->burst, &first);
+
+    if (!n) {
+        if (ring->lanes->fault)
+            ingress->live.fault = EPROTO;
+        return sm_live_nothing(&ingress->live);
+    }
+    const uint64_t start = (uint64_t)((const uint8_t *)first - ring->lanes->base) + SM_RECORD_HEADER;
+    for (uint32_t i = 0; i < n; i++) {
+        const uint64_t at = (uint64_t)i * ring->slot_size;
+        const sm_record *const record = (const sm_record *)((const uint8_t *)first + at);
+        /* Each field once: the engine believes the table, and the producer may write while this looks. */
+        const uint32_t cap_len = __atomic_load_n(&record->cap_len, __ATOMIC_RELAXED);
+        const uint32_t wire_len = __atomic_load_n(&record->wire_len, __ATOMIC_RELAXED);
+        const uint32_t held = cap_len < room ? cap_len : room;
+        ingress->live.damaged += cap_len > room;
+        ingress->table[i] = (sm_event){start + at, __atomic_load_n(&record->ts_ns, __ATOMIC_RELAXED), held,
+                                       wire_len > held ? wire_len : held};
+    }
+    ingress->live.received += n;
+    *burst = (sm_burst){ring->lanes->base, ingress->table, n, ingress->live.port, 0};
+    return SM_INGRESS_READY;
+}
+
+static void release(sm_ingress *base, const sm_burst *burst)
+{
+    sm_ring_give_back(((sm_ring_ingress *)base)->ring, (uint32_t)burst->n);
+}
+
+static int wait(sm_ingress *base, uint64_t timeout_us)
+{
+    sm_ring_ingress *const ingress = (sm_ring_ingress *)base;
+    if (ingress->live.fault || ingress->live.ended)
+        return -1;
+    const int found = sm_ring_wait(ingress->ring, timeout_us);
+    if (found == SM_WAIT_CLOSED || found == SM_WAIT_GONE) {
+        ingress->over = found;
+        ingress->live.ended = 1; /* seen by next once the ring is empty */
+    }
+    return found != SM_WAIT_TIME && found != SM_WAIT_SIGNAL;
+}
+
+static const sm_ingress_ops OPS = {"ring", next, release, sm_live_close, wait};
+
+void sm_ring_ingress_open(sm_ring_ingress *ingress, sm_ring *ring, sm_event *table, uint32_t burst, uint32_t port)
+{
+    *ingress = (sm_ring_ingress){.live = {.base = {&OPS}, .fd = -1, .port = port}, .ring = ring, .table = table, .burst = burst};
+}

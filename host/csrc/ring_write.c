@@ -1,0 +1,160 @@
+/* The producer's flow of records: into every lane that is open, the ones that have to be waited for last. */
+#include "ring_wait.h"
+
+/* n records into the reserved slots. The number is put in on the way, in a register: a store to a line that a long copy
+ * has just written waits for it. */
+static inline __attribute__((always_inline)) void copy_sized(uint8_t *base, uint64_t mask, uint64_t start, const uint8_t *from,
+                                                             uint64_t n, uint32_t size) {
+    for (uint64_t seq = start; seq < start + n; seq++, from += size) {
+        uint8_t *to = base + (seq & mask) * size;
+        memcpy(to, from, offsetof(sm_record, seq));
+        memcpy(to + offsetof(sm_record, seq), &seq, sizeof seq);
+        memcpy(to + 16, from + 16, 16);
+        for (uint32_t k = SM_RECORD_HEADER; k < size; k += 32) memcpy(to + k, from + k, 32);
+    }
+}
+
+/* The same where the reader may be copying what is written over: by words, so that it sees old ones and new ones. */
+static void copy_words(uint8_t *base, uint64_t mask, uint64_t start, const uint8_t *from, uint64_t n, uint32_t size) {
+    for (uint64_t seq = start; seq < start + n; seq++, from += size) {
+        _Atomic uint64_t *const to = (_Atomic uint64_t *)(void *)(base + (seq & mask) * size);
+        for (uint32_t k = 0; k < size / 8; k++) {
+            uint64_t word = seq;
+            if (k != offsetof(sm_record, seq) / 8) memcpy(&word, from + 8 * k, 8);
+            atomic_store_explicit(&to[k], word, memory_order_relaxed);
+        }
+    }
+}
+
+void sm_lane_copy(const sm_ring *r, sm_lane *lane, const uint8_t *from, uint64_t n) {
+    const uint64_t mask = r->slots - 1;
+    if (lane->policy == SM_RING_DROP_OLDEST) {
+        copy_words(lane->base, mask, lane->mine, from, n, r->slot_size);
+        return;
+    }
+    switch (r->slot_size) { /* the usual sizes unrolled */
+    case 96: copy_sized(lane->base, mask, lane->mine, from, n, 96); break;
+    case 128: copy_sized(lane->base, mask, lane->mine, from, n, 128); break;
+    default: copy_sized(lane->base, mask, lane->mine, from, n, r->slot_size);
+    }
+}
+
+/* Puts what has room into the lane. Returns how many of the n records are dealt with, delivered or counted: all, unless
+ * the lane has to be waited for. */
+static uint64_t offer(sm_ring *r, sm_lane *lane, const uint8_t *from, uint64_t n) {
+    /* In pieces, so that the reader can begin before the last is there. */
+    const uint64_t most = lane->policy == SM_RING_DROP_NEWEST ? r->slots : r->slots / 4;
+    for (uint64_t done = 0; done < n;) {
+        uint64_t piece = n - done < most ? n - done : most, room = sm_lane_room(r, lane, piece);
+        const uint64_t granted = room < piece ? room : piece;
+        if (granted) {
+            sm_lane_copy(r, lane, from + done * r->slot_size, granted);
+            sm_lane_commit(lane, granted);
+            lane->got += granted;
+        }
+        if (granted < piece) {
+            const uint32_t cause = sm_lane_refusal(lane);
+            if (cause == SM_CAUSE_NONE) return done + granted;
+            sm_lane_count(r, lane, cause, piece - granted);
+        }
+        done += piece;
+    }
+    return n;
+}
+
+/* Waits for the lanes of the set that have got fewer than n records, in turns, as long as timeout_us or until a signal. */
+static void wait_for(sm_ring *r, uint32_t waiting, const uint8_t *from, uint64_t n, uint64_t timeout_us) {
+    const uint64_t end = sm_now_us() + timeout_us;
+    for (int signal = 0; waiting && !signal;) {
+        const int alone = !(waiting & (waiting - 1));
+        for (uint32_t left = waiting; left; left &= left - 1) {
+            sm_lane *const lane = &r->lanes[__builtin_ctz(left)];
+            const uint64_t missing = n - lane->ahead, some = r->slots / 4, now = sm_now_us();
+            const uint64_t slice = now >= end ? 0 : alone ? end - now : SM_TURN_US;
+            uint32_t cause;
+            if (!sm_lane_await(r, lane, (uint32_t)(missing < some ? missing : some), slice, &cause, &signal)) continue;
+            lane->ahead += offer(r, lane, from + lane->ahead * r->slot_size, missing);
+            if (lane->ahead == n) waiting &= ~(1u << lane->number);
+        }
+        if (sm_now_us() >= end) return;
+    }
+}
+
+uint64_t sm_ring_write(sm_ring *r, const void *records, uint64_t n, uint64_t *done, uint64_t timeout_us) {
+    const uint8_t *const from = (const uint8_t *)records + *done * r->slot_size;
+    const uint64_t left = n - *done;
+    uint32_t waiting = 0;
+    uint64_t behind = left, got = UINT64_MAX;
+    if (!*done && !r->writing) {
+        if (sm_ring_rolled(r)) sm_ring_follow(r);
+        for (uint32_t open = r->open; open; open &= open - 1) r->lanes[__builtin_ctz(open)].got = 0;
+    }
+    for (uint32_t open = r->open; open; open &= open - 1) {
+        sm_lane *const lane = &r->lanes[__builtin_ctz(open)];
+        lane->ahead += offer(r, lane, from + lane->ahead * r->slot_size, left - lane->ahead);
+        if (lane->ahead < left) waiting |= 1u << lane->number;
+    }
+    if (waiting) wait_for(r, waiting, from, left, timeout_us);
+    for (uint32_t open = r->open; open; open &= open - 1) {
+        const sm_lane *const lane = &r->lanes[__builtin_ctz(open)];
+        if (lane->ahead < behind) behind = lane->ahead;
+        if (lane->got < got) got = lane->got;
+    }
+    for (uint32_t open = r->open; open; open &= open - 1) r->lanes[__builtin_ctz(open)].ahead -= behind;
+    r->writing = behind < left;
+    *done += behind;
+    return got;
+}
+
+void sm_ring_give_up(sm_ring *r, uint32_t cause, uint64_t n) {
+    for (uint32_t open = r->open; open; open &= open - 1) {
+        sm_lane *const lane = &r->lanes[__builtin_ctz(open)];
+        sm_lane_count(r, lane, cause, n - lane->ahead);
+        lane->ahead = 0;
+    }
+    r->writing = 0;
+}
+
+/* All n free slots of the default lane, or what is left when waiting for them ends; *cause says why. */
+static uint64_t room_or_cause(sm_ring *r, sm_lane *lane, uint32_t n, uint32_t *cause) {
+    uint64_t room = sm_lane_room(r, lane, n);
+    *cause = room >= n ? SM_CAUSE_NONE : sm_lane_refusal(lane);
+    while (room < n && *cause == SM_CAUSE_NONE) {
+        int signal = 0;
+        sm_lane_await(r, lane, n, 1000000, cause, &signal);
+        room = sm_lane_room(r, lane, n);
+        if (signal && *cause == SM_CAUSE_NONE) *cause = SM_CAUSE_STOPPED;
+    }
+    return room;
+}
+
+uint32_t sm_ring_make_room(sm_ring *r, uint32_t n) {
+    uint32_t cause;
+    if (sm_ring_rolled(r)) sm_ring_follow(r);
+    r->staged = !r->direct && r->lanes->fault != SM_RING_DISOWNED;
+    if (r->staged) return n;
+    const uint64_t room = room_or_cause(r, r->lanes, n, &cause);
+    if (room >= n) return n;
+    sm_lane_count(r, r->lanes, cause, n - room);
+    return (uint32_t)room;
+}
+
+void sm_ring_spread(sm_ring *r, uint32_t n) {
+    uint64_t done = 0;
+    while (done < n) {
+        const uint64_t before = sm_now_us();
+        sm_ring_write(r, r->stage, n, &done, 1000000);
+        /* Back before its time: a signal handler ran. */
+        if (done < n && sm_now_us() - before < 1000000) {
+            sm_ring_give_up(r, SM_CAUSE_STOPPED, n - done);
+            return;
+        }
+    }
+}
+
+/* Numbers the records first; for a producer that filled the slots through NumPy. */
+void sm_ring_commit_sequenced(sm_ring *r, uint32_t n) {
+    if (r->lanes->fault == SM_RING_DISOWNED) return;
+    for (uint32_t i = 0; i < n && !r->staged; i++) sm_ring_slot(r, i)->seq = sm_ring_seq(r, i);
+    sm_ring_commit(r, n);
+}
