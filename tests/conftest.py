@@ -32,6 +32,7 @@ TOOLS = {
     "tshark": (("tshark",), "display filters and written captures against Wireshark", "tshark"),
     "tcpdump": (("tcpdump",), "filters and written captures against libpcap", "tcpdump"),
     "iverilog": (("iverilog",), "the core on a second simulator", "iverilog"),
+    "spin": (("spin",), "the model check of the ring's protocol", "spin"),
     "make": (("make",), "the C++ of the RTL model", "make"),
     "namespaces": (("ip",), "live traffic, over interfaces in network namespaces of our own (as root)", "iproute2"),
 }
