@@ -12,6 +12,8 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +30,21 @@ FINDINGS_SHOWN_MAX = 50
 PICTURE_COLUMNS = 110
 _COLOURS = {"error": "red", "warning": "yellow"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass
+class _Log:
+    """How remarks and errors are written on standard error: for people, or one JSON object a line."""
+
+    json: bool = False
+
+
+_log = _Log()
+
+
+def log_as(form: str) -> None:
+    """From now on *text* or *json*."""
+    _log.json = form == "json"
 
 
 def keep_going() -> None:
@@ -87,16 +104,37 @@ def clean(text: str) -> str:
 
 def say(message: str) -> None:
     """One remark for the person, on standard error."""
-    _error(_CONTROL.sub("?", message))
+    if _log.json:
+        _json_line("info", message)
+    else:
+        _error(_CONTROL.sub("?", message))
 
 
 def complain(message: str) -> None:
     """One error, on standard error."""
+    if _log.json:
+        _json_line("error", message)
+        return
     _error(click.style("sevenm: ", fg="red", bold=True) + _CONTROL.sub("?", message))
+
+
+def note(message: str, **facts: Any) -> None:
+    """What machines that read the log want to know, and people see elsewhere."""
+    if _log.json:
+        _json_line("info", message, **facts)
+
+
+def _json_line(level: str, message: str, **facts: Any) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    text = message.removeprefix("sevenm: ")
+    click.echo(json.dumps({"time": now, "level": level, "message": text, **facts}), err=True)
 
 
 def _error(text: str) -> None:
     """A line on standard error; styles go only to a terminal that shows them."""
+    if _log.json:
+        _json_line("error", click.unstyle(text))
+        return
     click.echo(text, err=True, color=False if plain() else None)
 
 

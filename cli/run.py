@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
@@ -12,16 +13,20 @@ from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.loop import IngressFault
-from sevenm.host.ring import POLICIES
+from sevenm.host.ring import POLICIES, RingWriter
 from sevenm.host.session import Report, Session
 
 from . import output
 from .captures import Input, input_options, received
+from .durations import latency_text
 from .engines import engine_option, open_engine, wants_gateware
 from .errors import Exit
 from .export import open_writer
 from .publish import open_rings
+from .service import Service, service_options
 from .sources import compile_file
+
+STAGES = {"decided": "from arrival until decided", "in_ring": "from decided until in the ring"}
 
 
 @click.command(
@@ -31,6 +36,7 @@ from .sources import compile_file
 @click.argument("file")
 @input_options
 @engine_option
+@service_options
 @click.option("-w", "--write", "target", metavar="OUT", help="Write what any channel gets here; - is stdout.")
 @click.option("--json", "as_json", is_flag=True, help="Counts as JSON on standard output.")
 @click.option(
@@ -56,6 +62,7 @@ def run(
     as_json: bool,
     prefix: str | None,
     policy: str,
+    service: Service,
 ) -> int:
     """Run the rule file FILE on a capture, or on what arrives, and count, per rule and channel, what happens.
 
@@ -74,9 +81,12 @@ def run(
       sevenm run edge.7m -r in.pcap --engine reference --json
       sevenm run edge.7m -r in.pcap --ring edge -w delivered.pcap
       sevenm run edge.7m -i eth0 --ring edge --seconds 60
+      sevenm run edge.7m -i eth0 --ring edge --metrics 127.0.0.1:9107 --log json
     """
     if target == "-" and as_json:
         raise click.UsageError("-w - and --json both want standard output; write the capture to a file.")
+    if service.latency is not None and not source.live:
+        raise click.UsageError("--latency is about what arrives with -i; the events of a file arrived long ago.")
     with ExitStack() as stack:
         plan, making = _rules(file, wants_gateware(engine))
         # Opened first, because what comes after it is done as the user that -i --user names.
@@ -85,13 +95,24 @@ def run(
         device = stack.enter_context(open_engine(engine, bundle))
         writer = stack.enter_context(open_writer(target, source.read, reader)) if target is not None else None
         rings = stack.enter_context(open_rings(prefix, bundle, policy)) if prefix is not None else None
-        session = Session(device, bundle, rings, writer)
+        session = Session(device, bundle, rings, writer, latency=service.latency)
+        source.begin(reader)
+        output.note("started", input=source.name, bundle=bundle.name, digest=bundle.digest, rings=_names(rings))
         fault: IngressFault | None = None
-        with output.progress_bar("matching", reader.size) as bar:
+        with (
+            output.progress_bar("matching", reader.size) as bar,
+            service.around(session, _names(rings)) as alive,
+        ):
+
+            def progress(events: int) -> None:
+                bar.at(reader.position)
+                alive()
+
             try:
-                report = session.run(reader, lambda events: bar.at(reader.position), until=source.until)
+                report = session.run(reader, progress, until=source.until)
             except IngressFault as error:
                 report, fault = session.report(), error
+        output.note("ended", report=_counts(plan, report, prefix))
         if as_json:
             output.emit_json({"file": file, "input": source.name, **_counts(plan, report, prefix)})
         elif target != "-":
@@ -99,6 +120,10 @@ def run(
         if fault is not None:
             raise fault
     return Exit.OK
+
+
+def _names(rings: Mapping[str, RingWriter] | None) -> list[str]:
+    return [] if rings is None else [ring.name for ring in rings.values()]
 
 
 def _rules(file: str, gateware: bool) -> tuple[Plan, AbstractContextManager[Bundle]]:
@@ -161,6 +186,8 @@ def _show(plan: Plan, report: Report, prefix: str | None) -> None:
         click.echo(f"{sum(c.delivered for c in report.channels):,} matches delivered, {undelivered:,} undelivered")
     if report.ingress:
         click.echo(received(report.ingress, plan.source))
+    for stage, times in report.latency.items():
+        click.echo(f"{STAGES[stage]}: {latency_text(times)}")
 
 
 def actions(plan: Plan, rule: Rule) -> str:

@@ -114,6 +114,7 @@ class MetricsFile:
         beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
             beside.write_text(self._text(), encoding="utf-8")
+            beside.chmod(0o644)  # who collects it is another user
             beside.replace(self._path)
         except OSError:
             with contextlib.suppress(OSError):

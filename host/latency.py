@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sevenm.host.batch import EventBatch
 from sevenm.host.native import native
 
 DIGITS = 2
@@ -96,17 +97,26 @@ class Histogram:
 
 
 class Latency:
-    """The two stages that a loop measures; ``pointer`` is its ``sm_latency *``."""
+    """The two stages that a session measures, by name; ``pointer`` is the ``sm_latency *`` of a loop."""
 
     def __init__(self) -> None:
-        ffi, _ = native()
-        self.pointer = ffi.new("sm_latency *")
-        self.decided = Histogram(ffi.addressof(self.pointer, "decided"))
-        self.in_ring = Histogram(ffi.addressof(self.pointer, "in_ring"))
+        self._ffi, self._lib = native()
+        self.pointer = self._ffi.new("sm_latency *")
+        self.stages = {name: Histogram(self._ffi.addressof(self.pointer, name)) for name in ("decided", "in_ring")}
+
+    def decide(self, batch: EventBatch) -> None:
+        """The rules of these events are known now."""
+        times = batch.events["ts_ns"]
+        first = self._ffi.cast("uint8_t *", times.ctypes.data)
+        self._lib.sm_latency_decided(self.pointer, first, times.strides[0], len(times))
+
+    def deliver(self, events: int) -> None:
+        """What they are due is in the rings now, or counted."""
+        self._lib.sm_latency_delivered(self.pointer, events)
 
     def summaries(self) -> dict[str, Summary]:
         """By stage."""
-        return {"decided": self.decided.summary(), "in_ring": self.in_ring.summary()}
+        return {name: histogram.summary() for name, histogram in self.stages.items()}
 
 
 def percentile(counts: NDArray[np.uint64], part: float) -> int:

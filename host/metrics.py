@@ -81,6 +81,11 @@ def _run(report: Report) -> Iterable[Metric]:
         "Events that rules counted, by counter.",
         [({"counter": name}, n) for name, n in report.counters.items()],
     )
+    yield _counter(
+        "sevenm_ingress_events",
+        "What the live ingress counted: received, dropped by the kernel, and others by cause.",
+        [({"count": name}, n) for name, n in report.ingress.items()],
+    )
     channels = report.channels
     yield _counter(
         "sevenm_channel_matches",

@@ -25,6 +25,7 @@ from sevenm.host.engine.decisions import Decisions
 from sevenm.host.engine.delivery import BLOCK_TIMEOUT, Delivery
 from sevenm.host.engine.ingress import LoopIngress
 from sevenm.host.ingress import Ingress
+from sevenm.host.latency import Latency, Summary
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.live.until import Until
 from sevenm.host.native import available
@@ -69,7 +70,7 @@ class Report:
     """What a run did. ``forwarded`` is events by port. ``written`` is events in the capture, None without one.
     ``seconds_device`` is spent deciding, ``seconds_total`` from the first batch asked for to the last accounted.
     ``ingress``: what a live ingress counted, and ``left``, what had arrived when it ended and was not decided; empty
-    for others."""
+    for others. ``latency``: by stage (``sevenm.host.latency``), empty where it was not measured."""
 
     bundle: str
     digest: str
@@ -91,6 +92,7 @@ class Report:
     seconds_total: float
     device: dict[str, int] = field(default_factory=dict)
     ingress: dict[str, int] = field(default_factory=dict)
+    latency: dict[str, Summary] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, ports as text."""
@@ -101,8 +103,9 @@ class Report:
 
 class Session:
     """``device`` has the bundle loaded and is started. ``rings``: by channel name. ``block_timeout``: seconds that a
-    `block` ring is waited for while its reader makes no room, 0: as long as it lives. Raises ValueError for a channel
-    that the bundle does not have, NativeMissing if there are rings but no C runtime."""
+    `block` ring is waited for while its reader makes no room, 0: as long as it lives. ``latency``: where to keep how
+    long events take from their arrival on. Raises ValueError for a channel that the bundle does not have, NativeMissing
+    if there are rings but no C runtime."""
 
     def __init__(
         self,
@@ -112,6 +115,7 @@ class Session:
         writer: CaptureWriter | None = None,
         use_native: bool | None = None,
         block_timeout: float = BLOCK_TIMEOUT,
+        latency: Latency | None = None,
     ) -> None:
         self._device = device
         self._bundle = bundle
@@ -133,18 +137,25 @@ class Session:
         self._wanted = [row for row, rule in enumerate(bundle.rules) if rule.deliver]
         self._device_ns = self._total_ns = 0
         self._ingress: dict[str, int] = {}
+        self._latency = latency
+        self._now: Turns | None = None
+        """The turns that are being taken, whose time is not added up yet."""
 
     def feed(self, batch: EventBatch) -> Decisions:
         """One batch: decided, counted, delivered, written."""
         start = time.perf_counter_ns()
         decisions = self._device.process(batch)
         self._device_ns += time.perf_counter_ns() - start
+        if self._latency is not None:
+            self._latency.decide(batch)
         self._check(decisions.rules)
         if self._delivery is None:
             self.accounts.add(batch, decisions)
         else:
             generation = decisions.generation or self._device.generation
             self._delivery.add(batch, decisions, generation, int(self._device.engine))
+        if self._latency is not None:
+            self._latency.deliver(len(batch))
         if self._writer is not None and self._wanted:
             self._writer.write(batch, decisions.matched(self._wanted))
         self._total_ns += time.perf_counter_ns() - start
@@ -178,6 +189,7 @@ class Session:
         pieces = ingress.pieces(max_bytes, source) if isinstance(ingress, PieceIngress) else None
         writes = self._writer is not None and bool(self._wanted)
         if live is not None:
+            progress = self._noting(live, progress)
             live.begin(source)
         until.begin()
         try:
@@ -197,6 +209,16 @@ class Session:
                 live.finish()
                 self._ingress = {**live.counters(), "left": live.left}
         return self.report()
+
+    def _noting(self, live: LiveIngress, progress: Callable[[int], object] | None) -> Callable[[int], object]:
+        """``progress`` that also keeps what the ingress counts, for a report that another thread asks for."""
+
+        def note(events: int) -> None:
+            self._ingress = {**live.counters(), "left": live.left}
+            if progress is not None:
+                progress(events)
+
+        return note
 
     def _run_batches(
         self,
@@ -227,11 +249,12 @@ class Session:
     @contextmanager
     def _turns(self, device: HostDevice) -> Iterator[Turns]:
         start = time.perf_counter_ns()
-        turns = Turns(device, self.accounts, self._handles, self._timeout, self._check)
+        turns = self._now = Turns(device, self.accounts, self._handles, self._timeout, self._check, self._latency)
         try:
             with turns:
                 yield turns
         finally:
+            self._now = None
             self._device_ns += turns.device_ns
             self._total_ns += time.perf_counter_ns() - start
 
@@ -244,7 +267,8 @@ class Session:
             )
 
     def report(self) -> Report:
-        """The numbers so far."""
+        """The numbers so far; also from another thread, while the session runs."""
+        turns = self._now
         accounts, bundle = self.accounts, self._bundle
         channels = []
         for index, name in enumerate(bundle.channels):
@@ -270,8 +294,9 @@ class Session:
             channels=tuple(channels),
             counters={name: int(n) for name, n in zip(bundle.counters, accounts.counters, strict=True)},
             written=None if self._writer is None else self._writer.events,
-            seconds_device=self._device_ns / 1e9,
+            seconds_device=(self._device_ns + (turns.device_ns if turns is not None else 0)) / 1e9,
             seconds_total=self._total_ns / 1e9,
             device=self._device.counters(),
             ingress=self._ingress,
+            latency={} if self._latency is None else self._latency.summaries(),
         )

@@ -17,6 +17,7 @@ from sevenm.host.engine.accounts import Accounts
 from sevenm.host.engine.actions import Actions
 from sevenm.host.engine.ingress import LoopIngress
 from sevenm.host.engine.loop import IngressFault, Loop, Program, Why
+from sevenm.host.latency import Latency
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.live.until import Until
 
@@ -38,9 +39,11 @@ class Turns:
         handles: Sequence[Any],
         timeout: float,
         check: Callable[[Sequence[Actions]], None],
+        latency: Latency | None = None,
     ) -> None:
         self._device, self._accounts, self._check = device, accounts, check
         self._loop = Loop()
+        self._loop.watch(latency)
         self._outlets = [None if h is None else self._loop.outlet(h, timeout=timeout) for h in handles]
         self._held: Held | None = None
         self.device_ns = 0

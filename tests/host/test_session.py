@@ -91,6 +91,7 @@ EXPECTED = {
     "written": None,
     "device": {"batches": 3, "events": 5, "punted": 0, "looks": 1},
     "ingress": {},
+    "latency": {},
 }
 
 
