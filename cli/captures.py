@@ -6,13 +6,11 @@ rules, or one message that says why not.
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import wraps
-from types import FrameType
 from typing import Any, TypeVar
 
 import click
@@ -33,6 +31,7 @@ from sevenm.prefilter import drop_unwanted
 from . import output
 from .engines import registered
 from .errors import Exit, Failure
+from .signals import until_stopped
 
 Command = TypeVar("Command", bound=Callable[..., int])
 READ = "Capture to read, pcap or pcapng; - is standard input. For rules on records also a file of bare records."
@@ -103,19 +102,27 @@ class Input:
 
     @contextmanager
     def open(self, plan: Plan) -> Iterator[Ingress]:
-        """The events; of a live ingress none yet. From here on the process is ``user``. Raises what ``open_events``
-        and ``sevenm.events.open_live`` do, PrivilegeError."""
+        """The events; of a live ingress none yet. From here on the process is ``user``, and the first SIGINT or SIGTERM
+        ends it as if the last event had come. Raises what ``open_events`` and ``sevenm.events.open_live`` do,
+        PrivilegeError."""
         if self.interface is None:
             with open_events(self.read or "", self.ingress, plan) as reader:
                 yield reader
             return
-        with closing(open_live(self.interface, plan, self.options)) as live, _ending(self.until):
+        with closing(open_live(self.interface, plan, self.options)) as live, until_stopped() as stop:
+            self.until.ask(stop)
             said = self._prefilter(live, plan)
             if self.user is not None:
                 become(self.user)
             for warning in [*live.warnings(), *said]:
                 output.say(f"sevenm: {live.name}: {warning}")
             yield live
+
+    def begin(self, reader: Ingress) -> None:
+        """A live ingress receives from now on, which is said. Raises CaptureError."""
+        if isinstance(reader, LiveIngress):
+            reader.begin()
+            output.say(f"sevenm: receiving from {reader.name}")
 
     def _prefilter(self, live: LiveIngress, plan: Plan) -> list[str]:
         """Puts it in front of AF_XDP; what there is to say of it. Raises Failure if it must be there and cannot."""
@@ -201,22 +208,3 @@ def received(counts: dict[str, int], unit: str) -> str:
     line = f"{output.plural(counts['received'], unit)} received, {counts['dropped']:,} dropped by the kernel"
     others = {name: n for name, n in counts.items() if n and name not in ("received", "dropped")}
     return ", ".join([line, *(f"{n:,} {name.replace('_', ' ')}" for name, n in others.items())])
-
-
-@contextmanager
-def _ending(until: Until) -> Iterator[None]:
-    """The first SIGINT or SIGTERM ends what runs, as if it had been the last event; the second one does what it always
-    does."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, before[number])
-        until.stop()
-
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

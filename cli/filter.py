@@ -14,7 +14,6 @@ from sevenm.host.devices.device import Device
 from sevenm.host.engine.loop import IngressFault
 from sevenm.host.ingress import Ingress
 from sevenm.host.live.live import LiveIngress
-from sevenm.host.live.until import Until
 
 from . import output
 from .captures import Input, batches, input_options, received
@@ -60,7 +59,7 @@ def filter_(expr: str, source: Input, target: str | None, count: bool, engine: s
         bundle_for(plan, wants_gateware(engine)) as bundle,
         open_engine(engine, bundle) as device,
     ):
-        run = _Run(device, reader, source.until)
+        run = _Run(device, reader, source)
         if target is not None:
             with open_writer(target, source.read, reader) as writer:
                 run.all(writer, show=False)
@@ -76,13 +75,14 @@ def filter_(expr: str, source: Input, target: str | None, count: bool, engine: s
 class _Run:
     """``total`` packets were looked at, of which ``matched`` match."""
 
-    def __init__(self, device: Device, reader: Ingress, until: Until) -> None:
+    def __init__(self, device: Device, reader: Ingress, source: Input) -> None:
         self.total = self.matched = 0
         self._fault: IngressFault | None = None
-        self._device, self._reader, self._until = device, reader, until
+        self._device, self._reader, self._source, self._until = device, reader, source, source.until
 
     def all(self, writer: CaptureWriter | None, show: bool) -> None:
         """Every packet, until then."""
+        self._source.begin(self._reader)
         self._until.begin()
         try:
             for batch in batches(self._reader):

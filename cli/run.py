@@ -96,6 +96,7 @@ def run(
         writer = stack.enter_context(open_writer(target, source.read, reader)) if target is not None else None
         rings = stack.enter_context(open_rings(prefix, bundle, policy)) if prefix is not None else None
         session = Session(device, bundle, rings, writer, latency=service.latency)
+        source.begin(reader)
         output.note("started", input=source.name, bundle=bundle.name, digest=bundle.digest, rings=_names(rings))
         fault: IngressFault | None = None
         with (

@@ -195,7 +195,7 @@ class Session:
         try:
             if not self._native or writes or not isinstance(self._device, HostDevice) or not (live or pieces):
                 batches = ingress.batches(max_events=max_events, max_bytes=max_bytes, source=source)
-                unused = self._run_batches(batches, until, progress)
+                unused = self._run_batches(batches, until, progress, live)
                 if live is not None:
                     live.left += unused
             else:
@@ -221,15 +221,23 @@ class Session:
         return note
 
     def _run_batches(
-        self, batches: Iterator[EventBatch], until: Until, progress: Callable[[int], object] | None
+        self,
+        batches: Iterator[EventBatch],
+        until: Until,
+        progress: Callable[[int], object] | None,
+        live: LiveIngress | None,
     ) -> int:
         """Returns how many events of the last batch were not used."""
+        generation = self._device.generation
         while room := until.room(self.accounts.total("events")):
             start = time.perf_counter_ns()
             batch = next(batches, None)
             self._total_ns += time.perf_counter_ns() - start
             if batch is None:
                 break
+            if live is not None and self._device.generation != generation:
+                generation = self._device.generation
+                live.rules_change()
             if len(batch):
                 self.feed(batch.slice(0, room) if len(batch) > room else batch)
             if progress is not None:

@@ -6,10 +6,12 @@ with a reason that names the tool; the summary at the end counts both.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +42,9 @@ TOOLS = {
 
 OF_ROOT = {"namespaces"}
 """What only root can use."""
+
+CLONE_NEWNET = 0x40000000
+Ip = Callable[..., str]
 
 _SLOW_HOST = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("default", derandomize=True, database=None, deadline=None, suppress_health_check=_SLOW_HOST)
@@ -93,6 +98,47 @@ def readable() -> Callable[[Path], EventBatch]:
 def soak() -> bool:
     """Whether this is the long run (`make soak`)."""
     return SOAK
+
+
+def libc(call: str, *arguments: int) -> None:
+    if getattr(ctypes.CDLL(None, use_errno=True), call)(*arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), call)
+
+
+@pytest.fixture
+def namespace() -> Iterator[None]:
+    """This thread, and processes that it starts, are in an empty network namespace, which ends with the test."""
+    before = os.open("/proc/self/ns/net", os.O_RDONLY)
+    libc("unshare", CLONE_NEWNET)
+    try:
+        yield
+    finally:
+        libc("setns", before, CLONE_NEWNET)
+        os.close(before)
+
+
+@pytest.fixture
+def ip(namespace: None) -> Ip:
+    """``ip("link set lo up")``, in the namespace."""
+
+    def run(arguments: str) -> str:
+        done = subprocess.run(["ip", *arguments.split()], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"ip {arguments}: {done.stderr}"
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def veth(ip: Ip) -> tuple[str, str]:
+    """Two interfaces with a wire between them, which carries nothing but what a test sends."""
+    ip("link add live0 type veth peer name live1")
+    for name in ("live0", "live1"):
+        # No neighbour discovery, no multicast listener reports.
+        Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
+        ip(f"link set {name} up")
+    return "live0", "live1"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

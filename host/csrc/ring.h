@@ -76,7 +76,8 @@ typedef struct {
     uint8_t pad1[56];
     _Atomic uint64_t epoch; /* producers so far */
     _Atomic uint32_t producer_pid, state;
-    uint8_t pad2[112];
+    _Atomic uint32_t producer_barrier; /* 1: the producer takes part in membarrier (ring_bell.h) */
+    uint8_t pad2[108];
     _Atomic uint64_t roll; /* changes of the lanes' subscribers so far; all subscribers add to it */
 } sm_ring_header;
 
@@ -88,21 +89,25 @@ typedef struct {
     _Atomic uint64_t deadline_us;            /* of `block`; 0: none */
     _Atomic uint64_t epoch;                  /* readers of the lane so far */
     _Atomic uint32_t pid;
-    uint8_t pad0[4];
+    _Atomic uint32_t barrier;                /* 1: this reader takes part in membarrier */
     _Atomic uint64_t start;                  /* `written`, `lost` and `undelivered` when the subscriber came */
     _Atomic uint64_t start_lost;
     _Atomic uint64_t start_undelivered[SM_RING_CAUSES];
     uint8_t pad1[112];
     _Atomic uint64_t consumed; /* records read, or given up as lost, since the ring was made */
     _Atomic uint64_t lost;     /* of these: written over, or left behind by a subscriber, before they were read */
-    uint8_t pad2[240];
+    uint8_t pad2[112];
+    _Atomic uint64_t reader_wants;   /* sleeps until `written` has come to this; 0: does not sleep */
+    uint8_t pad3[120];
     _Atomic uint64_t written;  /* records committed since the ring was made */
     _Atomic uint64_t floor;    /* records before this one are, or are just being, written over */
     _Atomic uint64_t accepted; /* the reader's epoch that the producer has taken notice of */
     _Atomic uint32_t in_force; /* the policy that the producer follows */
-    uint8_t pad3[100];
+    uint8_t pad4[100];
     _Atomic uint64_t undelivered[SM_RING_CAUSES]; /* by SM_CAUSE_… */
-    uint8_t pad4[320];
+    uint8_t pad5[64];
+    _Atomic uint64_t producer_wants; /* sleeps until `consumed` has come to this; 0: does not sleep */
+    uint8_t pad6[248];
 } sm_lane_block;
 
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics are lock-free");
@@ -112,7 +117,9 @@ static_assert(offsetof(sm_ring_header, roll) == 384, "roll at 384");
 static_assert(sizeof(sm_ring_header) <= SM_LANE_BLOCKS, "the header ends before the lanes' blocks");
 static_assert(offsetof(sm_lane_block, consumed) == 256, "consumed at 256");
 static_assert(offsetof(sm_lane_block, written) == 512, "written at 512");
+static_assert(offsetof(sm_lane_block, reader_wants) == 384, "reader_wants at 384");
 static_assert(offsetof(sm_lane_block, undelivered) == 640, "undelivered at 640");
+static_assert(offsetof(sm_lane_block, producer_wants) == 768, "producer_wants at 768");
 static_assert(sizeof(sm_lane_block) == 1024, "a block is 1024 bytes");
 static_assert(SM_LANE_BLOCKS + SM_RING_LANES * sizeof(sm_lane_block) <= SM_RING_HEADER, "the blocks fit the header");
 
@@ -127,8 +134,9 @@ typedef struct {
     uint32_t policy;     /* SM_RING_DROP_NEWEST, … */
     uint32_t number;
     int fault;           /* SM_RING_OK, or why nothing more can be done with the lane */
-    int waits;           /* reader: its policy is not in force yet */
+    int pending;         /* reader: its policy is not in force yet */
     uint64_t epoch;      /* of the reader */
+    uint64_t rung;       /* what the other side wanted when it was last woken */
     /* Of the producer only. */
     uint64_t timeout_ns; /* longest wait for a reader that makes no room; 0: as long as it lives */
     uint64_t since_ns;   /* when it was last seen to make room, while it is waited for; 0 otherwise */
@@ -223,6 +231,7 @@ uint32_t sm_lane_refusal(const sm_lane *lane);
 /* Slow paths of the calls below. */
 uint32_t sm_ring_make_room(sm_ring *r, uint32_t n);
 void sm_ring_spread(sm_ring *r, uint32_t n);
+void sm_lane_wake(sm_lane *lane, _Atomic uint64_t *word, uint64_t wanted);
 uint64_t sm_ring_look(sm_ring *r); /* either side: records in the (default) lane */
 
 /* Copies n whole records into every lane, from number *done on (0 at first). *done grows to those that every lane has got
@@ -241,6 +250,15 @@ int sm_ring_wait(sm_ring *r, uint64_t timeout_us);
  * slots back. Those that were are counted as lost. Returns how many; they begin at record *first of `to`, which has
  * room for max. */
 uint32_t sm_ring_take(sm_ring *r, void *to, uint32_t max, uint32_t *first);
+
+/* Shows an index to the other side, and wakes it if it sleeps for it. The store and the load may change places in this
+ * processor, and no fence keeps them apart: who goes to sleep has the kernel put one here just then (ring_bell.h). */
+static inline void sm_lane_show(sm_lane *lane, _Atomic uint64_t *index, const _Atomic uint64_t *wants) {
+    atomic_store_explicit(index, lane->mine, memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst); /* the compiler leaves them in this order */
+    const uint64_t wanted = atomic_load_explicit(wants, memory_order_relaxed);
+    if (__builtin_expect(wanted != 0, 0)) sm_lane_wake(lane, index, wanted);
+}
 
 /* Whether subscribers came or went since the producer last looked: one load of a line that hardly ever changes. */
 static inline int sm_ring_rolled(const sm_ring *r) {
@@ -273,7 +291,7 @@ static inline void sm_ring_commit(sm_ring *r, uint32_t n) {
         return;
     }
     r->lanes->mine += n;
-    atomic_store_explicit(&r->lanes->shared->written, r->lanes->mine, memory_order_release);
+    sm_lane_show(r->lanes, &r->lanes->shared->written, &r->lanes->shared->reader_wants);
 }
 
 /* Reader: a run of committed slots that lie one after the other, max at most; 0 if there is none, the lane is at fault or
@@ -292,7 +310,7 @@ static inline uint32_t sm_ring_peek(sm_ring *r, uint32_t max, const sm_record **
 /* Reader: gives the first n slots of the run back. */
 static inline void sm_ring_release(sm_ring *r, uint32_t n) {
     r->lanes->mine += n;
-    atomic_store_explicit(&r->lanes->shared->consumed, r->lanes->mine, memory_order_release);
+    sm_lane_show(r->lanes, &r->lanes->shared->consumed, &r->lanes->shared->producer_wants);
 }
 
 #endif

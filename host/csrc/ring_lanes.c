@@ -95,7 +95,7 @@ uint64_t sm_lane_room(sm_ring *r, sm_lane *lane, uint64_t wanted) {
 
 void sm_lane_commit(sm_lane *lane, uint64_t n) {
     lane->mine += n;
-    atomic_store_explicit(&lane->shared->written, lane->mine, memory_order_release);
+    sm_lane_show(lane, &lane->shared->written, &lane->shared->reader_wants);
 }
 
 void sm_lane_count(sm_ring *r, sm_lane *lane, uint32_t cause, uint64_t n) {
@@ -106,6 +106,21 @@ void sm_lane_count(sm_ring *r, sm_lane *lane, uint32_t cause, uint64_t n) {
 }
 
 static uint64_t room_now(const sm_ring *r, sm_lane *lane) { return r->slots - look(r, lane); }
+
+/* As sleep_for_record, the other way round: until n slots are free. */
+static long sleep_for_room(const sm_ring *r, sm_lane *lane, uint32_t n, long nap_ns, uint64_t left_us) {
+    sm_lane_block *const block = lane->shared;
+    if (!atomic_load_explicit(&block->barrier, memory_order_relaxed)) return sm_nap(nap_ns);
+    atomic_store_explicit(&block->producer_wants, lane->mine + n - r->slots, memory_order_relaxed);
+    if (!sm_bell_barrier()) nap_ns = sm_nap(nap_ns);
+    else {
+        const uint64_t seen = atomic_load_explicit(&block->consumed, memory_order_acquire);
+        if (room_now(r, lane) < n && !lane->fault)
+            nap_ns = sm_bell_sleep(&block->consumed, seen, 1000 * (left_us < SM_SLICE_US ? left_us : SM_SLICE_US)) ? nap_ns : 0;
+    }
+    atomic_store_explicit(&block->producer_wants, 0, memory_order_relaxed);
+    return nap_ns;
+}
 
 int sm_lane_wait_room(sm_ring *r, sm_lane *lane, uint32_t n, uint64_t timeout_us) {
     if (n > r->slots) n = (uint32_t)r->slots;
@@ -125,8 +140,9 @@ int sm_lane_wait_room(sm_ring *r, sm_lane *lane, uint32_t n, uint64_t timeout_us
             lane->gone = 1;
             return SM_WAIT_GONE;
         }
-        if (sm_now_us() >= end) return SM_WAIT_TIME;
-        ns = sm_nap(ns);
+        const uint64_t now = sm_now_us();
+        if (now >= end) return SM_WAIT_TIME;
+        ns = sleep_for_room(r, lane, n, ns, end - now);
         if (ns == 0) return SM_WAIT_SIGNAL;
     }
 }

@@ -255,6 +255,7 @@ int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_
     }
     sm_ring_header *h = r->shared;
     atomic_store_explicit(&h->producer_pid, (uint32_t)getpid(), memory_order_relaxed);
+    atomic_store_explicit(&h->producer_barrier, sm_bell_join(), memory_order_relaxed);
     sm_ring_set_digest(r, digest);
     bump(&h->epoch);
     atomic_store_explicit(&h->state, SM_RING_STATE_OPEN, memory_order_release);
@@ -299,7 +300,7 @@ static int settle_policy(sm_lane *lane, int anew, uint32_t policy, uint64_t dead
                        lane->number, policy, name);
     lane->policy = policy;
     /* Where the producer may be following another policy, nothing is read before it has taken notice. */
-    lane->waits = lane->number && (wish != policy || in_force != policy);
+    lane->pending = lane->number && (wish != policy || in_force != policy);
     if (!lane->number) return SM_RING_OK;
     atomic_store_explicit(&block->policy, policy, memory_order_relaxed);
     atomic_store_explicit(&block->deadline_us, deadline_us, memory_order_relaxed);
@@ -315,9 +316,10 @@ static int join(sm_ring *r, const sm_ring_file *file, const char *subscriber, ui
     int code = settle_policy(lane, file->anew, policy, deadline_us, name, error);
     if (code) return code;
     lane->mine = lane->theirs = atomic_load_explicit(&block->consumed, memory_order_relaxed);
-    if (!lane->waits) sm_lane_catch_up(r, lane);
+    if (!lane->pending) sm_lane_catch_up(r, lane);
     if (lane->fault) return wrong_indices(r, lane, name, error);
     atomic_store_explicit(&block->pid, (uint32_t)getpid(), memory_order_relaxed);
+    atomic_store_explicit(&block->barrier, sm_bell_join(), memory_order_relaxed);
     bump(&block->epoch);
     lane->epoch = atomic_load_explicit(&block->epoch, memory_order_relaxed);
     atomic_store_explicit(&block->state, SM_LANE_OPEN, memory_order_release);
@@ -409,12 +411,21 @@ static void leave(sm_ring *r) {
     atomic_fetch_add_explicit(&r->shared->roll, 1, memory_order_release);
 }
 
+/* Those who sleep look around: this side is gone. */
+static void wake_others(const sm_ring *r) {
+    for (int i = 0; i < (r->role == SM_RING_PRODUCER ? SM_RING_LANES : 1) && r->role != SM_RING_OBSERVER; i++) {
+        const sm_lane_block *const block = r->lanes[i].shared;
+        sm_bell_ring(r->role == SM_RING_PRODUCER ? &block->written : &block->consumed);
+    }
+}
+
 void sm_ring_close(sm_ring *r) {
     if (r->fd < 0) return;
     if (r->role == SM_RING_PRODUCER)
         atomic_store_explicit(&r->shared->state, SM_RING_STATE_CLOSED, memory_order_release);
     if (r->role == SM_RING_READER) leave(r);
     unlock(r);
+    wake_others(r);
     let_go(r);
 }
 

@@ -9,7 +9,7 @@ void sm_lane_skip(sm_lane *lane, uint64_t to) {
     atomic_store_explicit(&block->lost, lost + (to - lane->mine), memory_order_relaxed);
     lane->mine = to;
     if ((int64_t)(lane->theirs - to) < 0) lane->theirs = to;
-    atomic_store_explicit(&block->consumed, to, memory_order_release);
+    sm_lane_show(lane, &block->consumed, &block->producer_wants);
 }
 
 static uint64_t broken(sm_lane *lane) {
@@ -41,14 +41,14 @@ static int in_force(sm_ring *r, sm_lane *lane) {
     if (atomic_load_explicit(&lane->shared->accepted, memory_order_acquire) != lane->epoch &&
         sm_ring_alive(r, SM_BYTE_PRODUCER))
         return 0;
-    lane->waits = 0;
+    lane->pending = 0;
     return 1;
 }
 
 uint64_t sm_ring_look(sm_ring *r) {
     sm_lane *const lane = r->lanes;
     if (lane->fault) return 0;
-    if (lane->waits) return in_force(r, lane) ? sm_lane_catch_up(r, lane) : 0;
+    if (lane->pending) return in_force(r, lane) ? sm_lane_catch_up(r, lane) : 0;
     if (lane->policy == SM_RING_DROP_OLDEST) return sm_lane_catch_up(r, lane);
     const uint64_t written = atomic_load_explicit(&lane->shared->written, memory_order_acquire);
     /* It stays within the ring and never goes back. */
@@ -83,7 +83,7 @@ uint32_t sm_ring_take(sm_ring *r, void *to, uint32_t max, uint32_t *first) {
         if (gone >= n) continue; /* all of them: looks again, from the floor on */
         if (gone) sm_lane_skip(lane, floor);
         lane->mine = end;
-        atomic_store_explicit(&lane->shared->consumed, end, memory_order_release);
+        sm_lane_show(lane, &lane->shared->consumed, &lane->shared->producer_wants);
         *first = (uint32_t)gone;
         return (uint32_t)(n - gone);
     }
@@ -99,6 +99,22 @@ uint64_t sm_ring_next(sm_ring *r, uint32_t release, uint32_t max) {
     if (release) sm_ring_give_back(r, release);
     const uint32_t run = sm_ring_peek(r, max, &first);
     return (r->lanes->mine & (r->slots - 1)) << 32 | run;
+}
+
+/* Sleeps until the producer shows a record, at most left_us. The next, longer nap where it cannot wake us; 0 when a
+ * signal handler ran. */
+static long sleep_for_record(sm_ring *r, long nap_ns, uint64_t left_us) {
+    sm_lane_block *const block = r->lanes->shared;
+    if (r->lanes->pending || !atomic_load_explicit(&r->shared->producer_barrier, memory_order_relaxed)) return sm_nap(nap_ns);
+    atomic_store_explicit(&block->reader_wants, r->lanes->theirs + 1, memory_order_relaxed);
+    if (!sm_bell_barrier()) nap_ns = sm_nap(nap_ns);
+    else {
+        const uint64_t seen = atomic_load_explicit(&block->written, memory_order_acquire);
+        if (!sm_ring_look(r) && !r->lanes->fault)
+            nap_ns = sm_bell_sleep(&block->written, seen, 1000 * (left_us < SM_SLICE_US ? left_us : SM_SLICE_US)) ? nap_ns : 0;
+    }
+    atomic_store_explicit(&block->reader_wants, 0, memory_order_relaxed);
+    return nap_ns;
 }
 
 /* Until there is a record, or there will be none. */
@@ -119,8 +135,10 @@ int sm_ring_wait(sm_ring *r, uint64_t timeout_us) {
         if (lane->fault) return SM_WAIT_FAULT;
         if (!alive && state == SM_RING_STATE_CLOSED) return SM_WAIT_CLOSED;
         if (!alive && !sm_ring_alive(r, SM_BYTE_PRODUCER)) return SM_WAIT_GONE; /* asked again: one may have taken over */
-        if (sm_now_us() >= end) return SM_WAIT_TIME;
-        ns = sm_nap(ns);
+        const uint64_t now = sm_now_us();
+        if (now >= end) return SM_WAIT_TIME;
+        ns = sleep_for_record(r, ns, end - now);
+        if (sm_ring_look(r)) return SM_WAIT_READY;
         if (ns == 0) return SM_WAIT_SIGNAL;
     }
 }

@@ -14,10 +14,11 @@ const sm_field sm_fields[] = {
     RECORD(ts_ns), RECORD(seq), RECORD(rule), RECORD(generation), RECORD(cap_len),
     RECORD(wire_len), RECORD(engine), RECORD(flags), RECORD(source), RECORD(reserved),
     RING(magic), RING(abi), RING(header_size), RING(slot_size), RING(reserved), RING(slots), RING(layout_hash),
-    RING(created_ns), RING(digest_version), RING(digest), RING(epoch), RING(producer_pid), RING(state), RING(roll),
-    LANE(name), LANE(policy), LANE(state), LANE(deadline_us), LANE(epoch), LANE(pid), LANE(start), LANE(start_lost),
-    LANE(start_undelivered), LANE(consumed), LANE(lost), LANE(written), LANE(floor), LANE(accepted), LANE(in_force),
-    LANE(undelivered),
+    RING(created_ns), RING(digest_version), RING(digest), RING(epoch), RING(producer_pid), RING(state),
+    RING(producer_barrier), RING(roll),
+    LANE(name), LANE(policy), LANE(state), LANE(deadline_us), LANE(epoch), LANE(pid), LANE(barrier), LANE(start), LANE(start_lost),
+    LANE(start_undelivered), LANE(consumed), LANE(lost), LANE(reader_wants), LANE(written), LANE(floor), LANE(accepted), LANE(in_force),
+    LANE(undelivered), LANE(producer_wants),
     {0, 0, 0},
 };
 

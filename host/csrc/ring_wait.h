@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <time.h>
 
-#include "ring.h"
+#include "ring_bell.h"
 
 #define SM_TURN_US 1000 /* a look at one lane, where several are waited for */
+#ifndef SM_SPINS
 #define SM_SPINS 2000 /* looks before the first sleep: 20 to 60 microseconds */
+#endif
 #define SM_SLEEP_MIN_NS 20000L
 #define SM_SLEEP_MAX_NS 500000L
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from sevenm.host.live.live import WAIT_S
 
@@ -11,13 +12,13 @@ ALL = 1 << 62
 
 class Until:
     """``events``: how many at most. ``seconds``: how long, from ``begin``. None: no limit. ``stop`` may be called from
-    a signal handler or another thread."""
+    another thread."""
 
     def __init__(self, events: int | None = None, seconds: float | None = None) -> None:
         self._events = ALL if events is None else events
         self._seconds = seconds
         self._end: float | None = None
-        self._stopped = False
+        self._stopped: Callable[[], bool] = lambda: False
 
     def begin(self) -> None:
         """Starts the clock."""
@@ -25,11 +26,15 @@ class Until:
             self._end = time.monotonic() + self._seconds
 
     def stop(self) -> None:
-        self._stopped = True
+        self._stopped = lambda: True
+
+    def ask(self, stopped: Callable[[], bool]) -> None:
+        """It is over, too, once ``stopped`` says so."""
+        self._stopped = stopped
 
     def room(self, events: int) -> int:
         """How many more there may be after so many; 0: it is over."""
-        over = self._stopped or (self._end is not None and time.monotonic() >= self._end)
+        over = self._stopped() or (self._end is not None and time.monotonic() >= self._end)
         return 0 if over else self.limit(events)
 
     def limit(self, events: int) -> int:

@@ -83,7 +83,8 @@ class XdpIngress(LiveIngress):
         self._maps: list[Map] = []
         self._plain: Program | None = None
         self._link: Link | None = None
-        self._begun = self._filtered = False
+        self.begun = self.filtered = False
+        """Whether frames are redirected; whether a prefilter stands before them."""
         self._prefiltered = (0, 0)
         self.queues = self._queues(queue)
         self._chunk = self._chunk_of(self._asked(self.lib.sm_xdp_mtu))
@@ -102,14 +103,14 @@ class XdpIngress(LiveIngress):
     def begin(self, port: int = 0) -> None:
         """The program is there from the start; with its sockets in the map it redirects."""
         super().begin(port)
-        if self._begun:
+        if self.begun:
             return
         try:
             for at, queue in enumerate(self.queues):
                 self._maps[SOCKETS].put(queue, struct.pack("<i", self.struct.queues[at].fd))
         except BpfError as error:
             raise CaptureError(f"{self.name}: {_why(error)}") from error
-        self._begun = True
+        self.begun = True
 
     def finish(self) -> None:
         """What comes from now on is the kernel's again."""
@@ -165,7 +166,7 @@ class XdpIngress(LiveIngress):
 
     def rules_change(self) -> None:
         """Everything is received from here on."""
-        if self._filtered:
+        if self.filtered:
             self.prefilter(None)
 
     def prefilter(self, code: Code | None) -> None:
@@ -175,12 +176,17 @@ class XdpIngress(LiveIngress):
         if code is None:
             self._link.replace(self._plain)
         else:
-            program = Program(code, self._maps)
+            # Room of its own: what it finds there was left by itself.
+            scratch = Map("BPF_MAP_TYPE_PERCPU_ARRAY", SCRATCH_BYTES)
             try:
-                self._link.replace(program)
+                program = Program(code, [*self._maps, scratch])
+                try:
+                    self._link.replace(program)
+                finally:
+                    program.close()
             finally:
-                program.close()
-        self._filtered = code is not None
+                scratch.close()
+        self.filtered = code is not None
 
     # Opening
 
@@ -224,7 +230,6 @@ class XdpIngress(LiveIngress):
             for kind, size, entries in (
                 ("BPF_MAP_TYPE_XSKMAP", 4, self.queues[-1] + 1),
                 ("BPF_MAP_TYPE_PERCPU_ARRAY", COUNTS_BYTES, 1),
-                ("BPF_MAP_TYPE_PERCPU_ARRAY", SCRATCH_BYTES, 1),
             ):
                 self._maps.append(Map(kind, size, entries))
             self._plain = Program(REDIRECT, self._maps)

@@ -15,9 +15,10 @@ from pathlib import Path
 from sevenm.host.live.xdp_bpf import INSTRUCTION, LD_IMM64, PSEUDO_MAP, Code
 
 SOCKETS, COUNTS, SCRATCH = range(3)
-"""Numbers of the maps: sockets by queue; packets and bytes that were dropped; room to work in, both of each CPU."""
+"""Numbers of the maps: sockets by queue; packets and bytes that were dropped; room to work in, both of each CPU.
+The last one is a program's own."""
 COUNTS_BYTES = 16
-SCRATCH_BYTES = 8192
+SCRATCH_BYTES = 32768
 XDP_PASS, REDIRECT_MAP = 2, 51
 AF_XDP = 44
 """Of linux/socket.h; Python does not name it."""

@@ -3,7 +3,8 @@
 A block fenced as ``sh`` is run with bash, one fenced as ``python`` as a program of its own, the blocks of one document
 one after the other in one folder that has a copy of the examples. A block fenced as ``text`` is the output of the block
 before it. A block after ``<!-- not run: reason -->`` is not run; each of its lines must then be a command that is known
-here, and its files and targets must be there. ``--update-golden`` writes the outputs anew.
+here, and its files and targets must be there. A document with ``<!-- needs: namespaces -->`` has a network namespace of
+its own. ``--update-golden`` writes the outputs anew.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<why>[^\n]*?) -->\n)?^```(?P<kind>sh|python|text)\n(?P<body>.*?)^```$", re.M | re.S
 )
+NAMESPACES = "<!-- needs: namespaces -->"
 SECONDS_MAX = 600
 VARIES = re.compile(
     r"\b[0-9a-f]{64}\b|\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\b|\b[\d.]+ s \([^)]* events/s\)(, [\d.]+ s behind the pace)?"
@@ -49,13 +51,17 @@ def blocks(text: str) -> list[Block]:
 
 
 RUNNABLE = [p for p in DOCUMENTS if any(b.kind != "text" and b.why is None for b in blocks(p.read_text("utf-8")))]
+OF_ROOT = pytest.mark.needs("namespaces")
+MARKED = [pytest.param(p, marks=OF_ROOT if NAMESPACES in p.read_text("utf-8") else ()) for p in RUNNABLE]
 
 
 @pytest.mark.needs("compiler", "g++")
-@pytest.mark.parametrize("path", RUNNABLE, ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("path", MARKED, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_commands_print_what_the_document_says(path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     text = path.read_text(encoding="utf-8")
+    if NAMESPACES in text:
+        request.getfixturevalue("namespace")
     printed, changes = "", []
     for block in blocks(text):
         if block.kind != "text" and block.why is None:

@@ -24,7 +24,7 @@ from sevenm.compiler.plan import Block, Plan, Rule, prune
 from sevenm.compiler.plan.graph import Graph, rebuild
 
 TEMPLATE = Path(__file__).parent / "prefilter.c.j2"
-WORK_BYTES = 8192
+WORK_BYTES = 32768
 """Room to work in: the bytes of the window, and values that are used in several places."""
 
 

@@ -1,8 +1,8 @@
 """Every operation of a Plan in C that has no branch.
 
 One idea: a BPF comparison is a branch, and the verifier walks both sides of each; so comparisons are arithmetic here,
-and a program of any size is walked once. ``prefilter.c.j2`` has the functions: ``lt`` and ``eq`` of words in several
-forms, which take the cheapest arithmetic that the operands' intervals allow, and ``wide_…`` of pairs of words.
+and a program of any size is walked about once. ``prefilter.c.j2`` has the functions: ``less`` and ``zero`` of words,
+which take the cheapest arithmetic that the operands' intervals allow, and ``wide_…`` of pairs of words.
 """
 
 from __future__ import annotations

@@ -1,16 +1,20 @@
-"""The order of a prefilter's statements, and which values are kept in memory between them.
+"""The order of a prefilter's statements, which values are kept in memory between them, and what a packet skips.
 
-One idea: the machine has ten registers and little stack, and the compiler keeps whatever may be of use. So values come
-in the order in which they are needed, a few at a time, and between these parts the compiler has to forget what is not
-in memory. A place in memory is used again when its value is not needed any more.
+One idea: the machine has ten registers and little stack, and the compiler keeps whatever may be of use. So values
+come in parts, a few at a time, operands first, and between parts the compiler has to forget what is not in memory. The
+values of a part are needed under one guard (``sevenm.compiler.backends.c.guards``), and it is skipped where that does
+not hold: what lies in their places then is from earlier, and changes no value that is computed, as long as it is within
+their bounds. So a place is used again when its value is not needed any more: a skipped value's by others of the same
+bounds.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
+from sevenm.compiler.backends.c.guards import ALWAYS, Guard, guards
 from sevenm.compiler.backends.xdp import operations
 from sevenm.compiler.backends.xdp.target import NoPrefilter, computes, is_wide
 from sevenm.compiler.passes.visibility import Explicit, explicit_visibility
@@ -18,99 +22,167 @@ from sevenm.compiler.plan import Plan
 
 PART = 12
 """Values that are computed before the compiler has to forget them."""
+SKIPPED_MIN = 16
+"""Instructions, about, that are put behind a test."""
+LOAD_COST = 8
 FORGET = '__asm__ volatile("" ::: "memory");'
 FORGET_BUT = '__asm__ volatile("" : "+r"({}) :: "memory");'
 
 
 @dataclass(slots=True)
 class Part:
-    """Statements; ``wanted``: the value that then lets a packet through, if there is one."""
+    """Statements. ``when``: a condition for them, None for always; ``wanted``: the value that then lets a packet
+    through, if there is one."""
 
     lines: list[str]
-    wanted: str | None = None
+    when: str | None
+    wanted: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Nodes of one part, operands first; ``term`` is the one that lets a packet through after it."""
+
+    guard: Guard
+    nodes: list[int]
+    term: int | None
 
 
 class Emitter:
-    """Values in the order in which they are needed, in parts of PART of them at most. What another part needs is kept
-    in memory, so that none has more values at hand than the machine has room for."""
+    """The statements of a Plan with one rule: its condition, or the Plan's ``punt``, lets a packet through."""
 
     def __init__(self, plan: Plan, window: int) -> None:
         self.window = window
         self.explicit: Explicit = explicit_visibility(plan)
         self.nodes = self.explicit.graph.nodes
         roots = [self.explicit.node[ref] for ref in (plan.rules[0].when, plan.punt)]
-        self.terms = list(dict.fromkeys(t for root in roots for t in self._terms(root)))
+        every = dict.fromkeys(t for root in roots for t in self._terms(root))
+        if any(self.nodes[t].lo for t in every):
+            raise NoPrefilter("the rules together want every packet")
+        self.terms = [term for term in every if self.nodes[term].op != "const"]
+        self.guards = guards(
+            self.nodes, self._reach(self.terms, self._operands), dict.fromkeys(self.terms, ALWAYS), self._operands,
+            self._cost, SKIPPED_MIN,
+        )  # fmt: skip
         self.part_of: dict[int, int] = {}
         self.shared: dict[int, int] = {}
         self.words = 0
+
+    def run(self) -> tuple[list[Part], int]:
+        """The parts in order, and the words of memory that they need."""
+        places: list[_Place] = []
+        for term in self.terms:
+            for guard, some in self._together(self._reach([term], self._before, self.part_of)):
+                self.part_of.update(dict.fromkeys(some, len(places)))
+                places.append(_Place(guard, some, None))
+            places.append(_Place(ALWAYS, [], term))
+        self._keep(places)
+        return [self._part(number, place) for number, place in enumerate(places)], self.words
+
+    # What is needed, and in which order
 
     def _terms(self, ref: int) -> tuple[int, ...]:
         return self.nodes[ref].args if self.nodes[ref].op == "any" else (ref,)
 
     def _operands(self, ref: int) -> tuple[int, ...]:
         access = self.explicit.accesses.get(ref)
-        args = self.nodes[ref].args if access is None else (access.at, access.inside)
-        return tuple(a for a in args if self.nodes[a].op != "const")
+        return self.nodes[ref].args if access is None else (access.at, access.inside)
 
-    def run(self) -> tuple[list[Part], int]:
-        places: list[tuple[list[int], int | None]] = []
-        for term in self.terms:
-            if self.nodes[term].op == "const":
-                if self.nodes[term].lo:
-                    raise NoPrefilter("the rules together want every packet")
-                continue
-            order = self._order(term)
-            for start in range(0, max(1, len(order)), PART):
-                some = order[start : start + PART]
-                self.part_of.update(dict.fromkeys(some, len(places)))
-                places.append((some, term if start + PART >= len(order) else None))
-        self._place(places)
-        parts = []
-        for number, (order, wanted) in enumerate(places):
-            lines = [line for ref in order for line in self._statement(ref)]
-            parts.append(Part(lines, None if wanted is None else self._text(wanted, number)))
-        return parts, self.words
+    def _before(self, ref: int) -> list[int]:
+        """What is computed before the node: its operands, and what guards it."""
+        literals = sorted({literal // 2 for conjunction in self.guards[ref] for literal in conjunction})
+        return [a for a in (*self._operands(ref), *literals) if self.nodes[a].op != "const"]
 
-    def _place(self, places: Sequence[tuple[Sequence[int], int | None]]) -> None:
-        """A place in memory for each value that a later part needs, until the last part that does."""
-        last: dict[int, int] = {}
-        for number, (order, term) in enumerate(places):
-            needed = [operand for ref in order for operand in self._operands(ref)]
-            for ref in [*needed, *(() if term is None else (term,))]:
-                if self.part_of[ref] != number:
-                    last[ref] = number
-        free: dict[int, list[int]] = {1: [], 2: []}
-        done: defaultdict[int, list[int]] = defaultdict(list)
-        for number, (order, _) in enumerate(places):
-            for ref in done[number]:
-                free[self._size(ref)].append(self.shared[ref])
-            for ref in order:
-                if ref in last:
-                    size = self._size(ref)
-                    if not free[size]:
-                        free[size].append(self.words)
-                        self.words += size
-                    self.shared[ref] = free[size].pop()
-                    done[last[ref] + 1].append(ref)
+    def _cost(self, ref: int) -> int:
+        """About the instructions of a node."""
+        node = self.nodes[ref]
+        if node.op == "const":
+            return 0
+        each = 4 if any(is_wide(self.nodes[a]) for a in (ref, *self._operands(ref))) else 1
+        if ref in self.explicit.accesses:
+            return LOAD_COST * each
+        return each * (len(node.attrs) if node.op == "member" else max(1, len(node.args)))
 
-    def _size(self, ref: int) -> int:
-        """Words of its value."""
-        return 2 if is_wide(self.nodes[ref]) else 1
-
-    def _order(self, term: int) -> list[int]:
-        """Nodes that the term needs and no earlier one did, operands first."""
+    def _reach(
+        self, roots: Iterable[int], before: Callable[[int], Sequence[int]], done: Container[int] = ()
+    ) -> list[int]:
+        """Nodes that the roots need and that are not done, each after what comes before it."""
         order: list[int] = []
         seen: set[int] = set()
-        stack = [(term, False)]
+        stack = [(root, False) for root in roots]
         while stack:
             ref, ready = stack.pop()
             if ready:
                 order.append(ref)
-            elif ref not in self.part_of and ref not in seen:
+            elif ref not in done and ref not in seen:
                 seen.add(ref)
                 stack.append((ref, True))
-                stack += [(a, False) for a in reversed(self._operands(ref))]
+                stack += [(a, False) for a in reversed(before(ref))]
         return order
+
+    def _together(self, order: Sequence[int]) -> list[tuple[Guard, list[int]]]:
+        """The same nodes in parts of one guard: of the guard at hand as long as it has nodes that can be computed."""
+        waits = {ref: sum(a not in self.part_of for a in set(self._before(ref))) for ref in order}
+        users: defaultdict[int, list[int]] = defaultdict(list)
+        for ref in order:
+            for operand in set(self._before(ref)):
+                users[operand].append(ref)
+        ready: defaultdict[Guard, deque[int]] = defaultdict(deque)
+        for ref in order:
+            if not waits[ref]:
+                ready[self.guards[ref]].append(ref)
+        out: list[tuple[Guard, list[int]]] = []
+        while ready:
+            guard = out[-1][0] if out and out[-1][0] in ready else max(ready, key=lambda g: len(ready[g]))
+            if not out or out[-1][0] != guard or len(out[-1][1]) == PART:
+                out.append((guard, []))
+            ref = ready[guard].popleft()
+            out[-1][1].append(ref)
+            for user in users[ref]:
+                waits[user] -= 1
+                if not waits[user]:
+                    ready[self.guards[user]].append(user)
+            if not ready[guard]:
+                del ready[guard]
+        return out
+
+    # Memory
+
+    def _keep(self, places: Sequence[_Place]) -> None:
+        """A place in memory for each value that a later part needs, for as long as one does."""
+        last: dict[int, int] = {}
+        for number, place in enumerate(places):
+            needed = [a for ref in place.nodes for a in self._before(ref)]
+            for ref in [*needed, *(() if place.term is None else (place.term,))]:
+                if self.part_of[ref] != number:
+                    last[ref] = number
+        free: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        done: defaultdict[int, list[int]] = defaultdict(list)
+        for number, place in enumerate(places):
+            for ref in done[number]:
+                free[self._pool(ref)].append(self.shared[ref])
+            for ref in place.nodes:
+                if ref in last:
+                    pool = free[self._pool(ref)]
+                    if not pool:
+                        pool.append(self.words)
+                        self.words += 2 if is_wide(self.nodes[ref]) else 1
+                    self.shared[ref] = pool.pop()
+                    done[last[ref] + 1].append(ref)
+
+    def _pool(self, ref: int) -> tuple[int, ...]:
+        """Values of one pool have the same places, one after the other."""
+        node = self.nodes[ref]
+        return (node.lo, node.hi) if self.guards[ref] else (is_wide(node),)
+
+    # Text
+
+    def _part(self, number: int, place: _Place) -> Part:
+        lines = [line for ref in place.nodes for line in self._statement(ref)]
+        literals = sorted({literal for conjunction in place.guard for literal in conjunction})
+        tests = [f"{self._text(x // 2, number)}{' ^ 1' if x & 1 else ''}" for x in literals]
+        when = " & ".join(f"({test})" if " " in test else test for test in tests) or None
+        return Part(lines, when, None if place.term is None else self._text(place.term, number))
 
     def _text(self, ref: int, number: int) -> str:
         """The value of a node, in a part."""

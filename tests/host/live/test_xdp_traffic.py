@@ -7,8 +7,10 @@ tcpdump records what goes into that wire; the reference decides the recording.
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,13 +24,19 @@ from sevenm.compiler.plan import Plan
 from sevenm.compiler.reference import evaluate
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
+from sevenm.host.devices.device import Device, TableEdit, start
+from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.accounts import Accounts
 from sevenm.host.engine.compiled import load_engine
 from sevenm.host.engine.loop import Loop, Program, Why
+from sevenm.host.live.until import Until
 from sevenm.host.live.xdp import XdpIngress
 from sevenm.host.live.xdp_program import PrefilterError
 from sevenm.host.ring import RingReader, RingWriter
+from sevenm.host.session import Report, Session
 from sevenm.prefilter import drop_unwanted
+from sevenm.sim.reference_device import ReferenceDevice
+from sevenm.tables import Row
 from tests.host.live.wires import Wire, ip, wire
 
 pytestmark = [pytest.mark.needs("compiler", "clang", "tcpdump", "namespaces"), pytest.mark.usefixtures("need_native")]
@@ -56,11 +64,13 @@ def hub() -> Iterator[tuple[Wire, str, str]]:
     with wire() as monitor:
         made = []
         try:
+            quiet(monitor.space)
             ip("-n", monitor.space, "link", "add", "hub", "type", "bridge", "ageing_time", "0")
             for number in (1, 2):
                 space = f"{monitor.space}n{number}"
                 ip("netns", "add", space)
                 made.append(space)
+                quiet(space)
                 ip("-n", monitor.space, "link", "add", f"port{number}", "type", "veth", "peer", "name", "eth0", "netns",
                    space)  # fmt: skip
                 ip("-n", space, "addr", "add", f"10.9.0.{number}/24", "dev", "eth0")
@@ -73,6 +83,13 @@ def hub() -> Iterator[tuple[Wire, str, str]]:
         finally:
             for space in made:
                 ip("netns", "del", space)
+
+
+def quiet(space: str) -> None:
+    """No neighbour discovery, no multicast listener reports."""
+    for name in ("all", "default"):
+        path = f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6"
+        subprocess.run(["ip", "netns", "exec", space, "sh", "-c", f"echo 1 > {path}"], check=True)
 
 
 def inside(space: str, *command: str) -> subprocess.Popen[str]:
@@ -89,6 +106,14 @@ def silent(counter: Callable[[], int]) -> int:
         if counter() != last:
             last, since = counter(), time.monotonic()
     return last
+
+
+def patient(done: Callable[[], bool], what: str) -> None:
+    """Waits until that is so."""
+    end = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < end, f"not within 30 s: {what}"
+        time.sleep(0.02)
 
 
 def matched(plan: Plan, events: EventBatch) -> np.ndarray:
@@ -121,9 +146,12 @@ def test_what_tools_send_is_received_or_counted(
         if filtered:
             assert drop_unwanted(ingress, plan) == []
         loop.publish(Program(engine, accounts, [loop.outlet(ring.handle)], 1))
+        silent(monitor.sent)
+        pcap = inside(monitor.space, "tcpdump", "-i", monitor.far, "-Q", "out", "-U", "-w", str(recording))
+        assert pcap.stderr is not None
+        assert "listening on" in pcap.stderr.readline()
         before = monitor.sent()
         ingress.begin()
-        pcap = inside(monitor.space, "tcpdump", "-i", monitor.far, "-Q", "out", "-U", "-w", str(recording))
         pages = inside(server, sys.executable, "-m", "http.server", "8080", "--directory", str(tmp_path / "bundle"))
         try:
             time.sleep(1.5)
@@ -175,6 +203,38 @@ def test_rules_may_lose_their_prefilter_while_packets_come(hub: tuple[Wire, str,
     assert middle["prefiltered"] - before["prefiltered"] >= 400
     assert after["prefiltered"] == middle["prefiltered"]
     assert after["received"] == ingress.left >= 400
+
+
+@pytest.mark.parametrize("kind", [HostDevice, ReferenceDevice])
+def test_rows_that_change_take_the_prefilter_off_before_they_count(kind: type[Device], tmp_path: Path) -> None:
+    """A packet that only the new rows want is received, whoever decides it."""
+    text = "table ports : u16 max 4 { 5000 }\nrules r on packet all { rule a: udp.dstport in ports => count n }"
+    plan = compile_text(text, "rows").plan
+    bundle = Bundle.open(write_bundle(plan, tmp_path / "bundle", gateware=False))
+    ip4 = bytes([0x45, 0, 0, 46]) + bytes(4) + bytes([64, 17, 0, 0, 20, 0, 0, 1, 10, 0, 0, 1])
+    other = bytes(12) + b"\x08\x00" + ip4 + struct.pack(">HHHH", 7, 5001, 26, 0) + bytes(18)
+    reports: list[Report] = []
+    until = Until()
+    with wire() as veth, XdpIngress(veth.near) as ingress, kind() as device:
+        assert drop_unwanted(ingress, plan) == []
+        start(device, bundle, 1)
+        session = Session(device, bundle)
+        thread = threading.Thread(target=lambda: reports.append(session.run(ingress, until=until)))
+        thread.start()
+        try:
+            patient(lambda: ingress.begun, "the session runs")
+            veth.send([other], 100)
+            patient(lambda: ingress.counters()["prefiltered"] == 100, "all are dropped in the kernel")
+            device.update(TableEdit(bundle.structure, {0: [Row(((5001, 5001),))]}), 2)
+            patient(lambda: not ingress.filtered, "the prefilter is off")
+            veth.send([other], 100)
+            patient(lambda: ingress.counters()["received"] >= 100, "all are received")
+        finally:
+            until.stop()
+            thread.join()
+    (report,) = reports
+    assert report.counters == {"n": 100}
+    assert report.ingress["prefiltered"] == 100 and report.ingress["left"] == 0
 
 
 def test_rules_that_want_everything_are_received_without_a_prefilter(hub: tuple[Wire, str, str]) -> None:
