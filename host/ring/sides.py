@@ -27,7 +27,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sevenm.host.native import native
-from sevenm.host.ring import aio
 from sevenm.host.ring.control import (
     POLICIES,
     ProducerGone,
@@ -410,4 +409,7 @@ class RingReader(_Side):
 
     def __aiter__(self) -> AsyncIterator[NDArray[np.void]]:
         """The same in an event loop (``sevenm.host.ring.aio``)."""
-        return aio.batches(self)
+        # asyncio takes longer to load than everything else here, and most readers do without.
+        from sevenm.host.ring.aio import batches
+
+        return batches(self)
