@@ -9,10 +9,12 @@ PARTS := pyproject.toml setup.py sevenm/boundary.py $(wildcard host/build_native
 CAPTURE := examples/capture/office.pcap
 # What sevenm compiles on the way is kept here too, not in the user's own cache.
 OWN_CACHE := XDG_CACHE_HOME=$(CURDIR)/$(BUILD)/cache
+# Where `make lib` puts libsevenm.
+PREFIX ?= $(BUILD)/lib
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench soak clean
+.PHONY: help demo test lint bench soak lib clean
 # The stamps of one .venv must not be made at the same time.
 .NOTPARALLEL:
 
@@ -61,6 +63,9 @@ bench: $(VENV)/.test ## the benchmarks, one file per question, each beside its p
 soak: $(VENV)/.test ## the same tests with many more generated rules, packets and events (hours)
 	@mkdir -p $(BUILD)
 	@SEVENM_SOAK=1 $(OWN_CACHE) $(BIN)/pytest -n auto tests
+
+lib: ## libsevenm for subscribers in C and C++, with pkg-config, under PREFIX (build/lib)
+	@PYTHON=$(PYTHON) host/lib/install $(PREFIX)
 
 clean: ## remove .venv, build/ and what the tools left behind
 	@rm -rf $(VENV) $(BUILD) dist *.egg-info .hypothesis .import_linter_cache
