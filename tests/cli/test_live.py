@@ -96,7 +96,7 @@ def test_run_says_what_it_received_and_ends_after_so_many(rules: Path, send: Sen
 def test_a_signal_ends_it_with_the_report_and_code_0(rules: Path, send: Send, number: int, engine: str) -> None:
     running = Running("run", rules, "-i", "live0", "--json", "--engine", engine)
     send(20)
-    time.sleep(0.5)
+    time.sleep(1)
     code, out, err = running.end(number)
     report = json.loads(out)
     ingress = report["ingress"]
@@ -215,7 +215,7 @@ def test_the_rest_is_done_as_the_user_that_was_named(rules: Path, send: Send) ->
     running = Running("run", rules, "-i", "live0", "--user", "nobody", "--ring", prefix, python=python, env=paths)
     status = Path(f"/proc/{running.process.pid}/status").read_text()
     send(4)
-    time.sleep(0.5)
+    time.sleep(1)
     code, out, _ = running.end(signal.SIGTERM)
     ring = Path(f"/dev/shm/sevenm.{prefix}.tags")
     owner = ring.owner()
