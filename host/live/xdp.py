@@ -93,11 +93,13 @@ class XdpIngress(LiveIngress):
                 f"{interface} takes VLAN tags out of frames, and they are lost to AF_XDP; to see them: "
                 f"ethtool -K {interface} rxvlan off"
             )
+        self._member: socket.socket | None = None
         try:
             self._open()
-            self._member = self._joined() if promiscuous else None
+            if promiscuous:
+                self._member = self._joined()
         except BaseException:
-            self._close_maps()
+            self.close()
             raise
 
     def begin(self, port: int = 0) -> None:
@@ -120,13 +122,14 @@ class XdpIngress(LiveIngress):
         super().finish()
 
     def close(self) -> None:
-        if self._maps:
+        if self._maps and self.mode:
             self.finish()
             self.counters()
             super().close()
-            self._close_maps()
-            if self._member is not None:
-                self._member.close()
+        for one in (*self._maps, self._plain, self._member):
+            if one is not None:
+                one.close()
+        self._maps, self._plain, self._member = [], None, None
 
     def __enter__(self) -> XdpIngress:
         return self
@@ -140,8 +143,8 @@ class XdpIngress(LiveIngress):
         than its place. The sum of received, dropped, damaged and prefiltered is what came since ``begin``."""
         if self._maps:
             self.lib.sm_xdp_count(self.struct)
-            values = np.frombuffer(self._maps[COUNTS].get(0), np.uint64).reshape(-1, 2).sum(axis=0)
-            self._prefiltered = int(values[0]), int(values[1])
+            values = memoryview(self._maps[COUNTS].get(0)).cast("Q")
+            self._prefiltered = sum(values[0::2]), sum(values[1::2])
         packets, octets = self._prefiltered
         return {
             "received": int(self.live.received),
@@ -273,11 +276,6 @@ class XdpIngress(LiveIngress):
         index = socket.if_nametoindex(self.interface)
         member.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, struct.pack("iHH8x", index, PACKET_MR_PROMISC, 0))
         return member
-
-    def _close_maps(self) -> None:
-        for one in (*self._maps, *([self._plain] if self._plain else [])):
-            one.close()
-        self._maps, self._plain = [], None
 
 
 HINTS = {

@@ -72,20 +72,21 @@ class Map(Descriptor):
 
     def __init__(self, kind: str, size: int, entries: int = 1) -> None:
         self._ffi, self._lib = native()
-        self.size, self.per_cpu = size, kind == "BPF_MAP_TYPE_PERCPU_ARRAY"
+        self._key = self._ffi.new("uint32_t *")
+        values = possible_cpus() if kind == "BPF_MAP_TYPE_PERCPU_ARRAY" else 1
+        self._value = self._ffi.new("uint64_t[]", -(-size // 8) * values)
         super().__init__(checked(self._lib.sm_bpf_map(getattr(self._lib, kind), 4, size, entries), "making a BPF map"))
 
     def put(self, key: int, value: bytes) -> None:
         """Sets one value. Raises BpfError."""
-        number = self._ffi.new("uint32_t *", key)
-        checked(self._lib.sm_bpf_put(self.fd, number, self._ffi.from_buffer(value)), "writing a BPF map")
+        self._key[0] = key
+        checked(self._lib.sm_bpf_put(self.fd, self._key, self._ffi.from_buffer(value)), "writing a BPF map")
 
     def get(self, key: int) -> bytes:
         """One value; of a per-CPU map those of all CPUs, one after the other."""
-        number = self._ffi.new("uint32_t *", key)
-        out = bytearray(self.size * (possible_cpus() if self.per_cpu else 1))
-        checked(self._lib.sm_bpf_get(self.fd, number, self._ffi.from_buffer(out)), "reading a BPF map")
-        return bytes(out)
+        self._key[0] = key
+        checked(self._lib.sm_bpf_get(self.fd, self._key, self._value), "reading a BPF map")
+        return bytes(self._ffi.buffer(self._value))
 
 
 class Program(Descriptor):
