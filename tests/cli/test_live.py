@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -53,8 +53,21 @@ def send(veth: tuple[str, str]) -> Iterator[Send]:
         yield out
 
 
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """What a failed test leaves running ends with it."""
+    yield
+    while Running.all:
+        process = Running.all.pop()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
 class Running:
     """A command that runs; it is there once it receives."""
+
+    all: ClassVar[list[subprocess.Popen[bytes]]] = []
 
     def __init__(
         self,
@@ -67,6 +80,7 @@ class Running:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "NO_COLOR": "1", **(env or {})}
         )
+        self.all.append(self.process)
         assert self.process.stderr is not None
         self.said = next((line for line in self.process.stderr if b"receiving" in line), b"").decode()
 
@@ -216,10 +230,12 @@ def test_the_rest_is_done_as_the_user_that_was_named(rules: Path, send: Send) ->
     status = Path(f"/proc/{running.process.pid}/status").read_text()
     send(4)
     time.sleep(1)
-    code, out, _ = running.end(signal.SIGTERM)
     ring = Path(f"/dev/shm/sevenm.{prefix}.tags")
     owner = ring.owner()
-    ring.unlink()
+    try:
+        code, out, _ = running.end(signal.SIGTERM)
+    finally:
+        ring.unlink()
     assert re.search(r"^Uid:\s65534\s65534\s65534\s65534$", status, re.MULTILINE)
     assert re.search(r"^CapEff:\s0+$", status, re.MULTILINE) and re.search(r"^CapPrm:\s0+$", status, re.MULTILINE)
     assert (code, owner) == (0, "nobody")
