@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -53,8 +53,21 @@ def send(veth: tuple[str, str]) -> Iterator[Send]:
         yield out
 
 
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """What a failed test leaves running ends with it."""
+    yield
+    while Running.all:
+        process = Running.all.pop()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
 class Running:
     """A command that runs; it is there once it receives."""
+
+    all: ClassVar[list[subprocess.Popen[bytes]]] = []
 
     def __init__(
         self,
@@ -67,6 +80,7 @@ class Running:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "NO_COLOR": "1", **(env or {})}
         )
+        self.all.append(self.process)
         assert self.process.stderr is not None
         self.said = next((line for line in self.process.stderr if b"receiving" in line), b"").decode()
 
@@ -96,7 +110,7 @@ def test_run_says_what_it_received_and_ends_after_so_many(rules: Path, send: Sen
 def test_a_signal_ends_it_with_the_report_and_code_0(rules: Path, send: Send, number: int, engine: str) -> None:
     running = Running("run", rules, "-i", "live0", "--json", "--engine", engine)
     send(20)
-    time.sleep(0.5)
+    time.sleep(1)
     code, out, err = running.end(number)
     report = json.loads(out)
     ingress = report["ingress"]
@@ -215,11 +229,13 @@ def test_the_rest_is_done_as_the_user_that_was_named(rules: Path, send: Send) ->
     running = Running("run", rules, "-i", "live0", "--user", "nobody", "--ring", prefix, python=python, env=paths)
     status = Path(f"/proc/{running.process.pid}/status").read_text()
     send(4)
-    time.sleep(0.5)
-    code, out, _ = running.end(signal.SIGTERM)
+    time.sleep(1)
     ring = Path(f"/dev/shm/sevenm.{prefix}.tags")
     owner = ring.owner()
-    ring.unlink()
+    try:
+        code, out, _ = running.end(signal.SIGTERM)
+    finally:
+        ring.unlink()
     assert re.search(r"^Uid:\s65534\s65534\s65534\s65534$", status, re.MULTILINE)
     assert re.search(r"^CapEff:\s0+$", status, re.MULTILINE) and re.search(r"^CapPrm:\s0+$", status, re.MULTILINE)
     assert (code, owner) == (0, "nobody")

@@ -315,7 +315,7 @@ def test_rules_prepared_anew_while_it_runs_are_followed(
     ingress.close()
     assert report.events == 10 * len(frames) and report.ingress["dropped"] == 0
     assert len(generations) == report.channels[1].delivered == report.channels[1].matched > 0
-    assert generations == sorted(generations) and len(set(generations)) > 3
+    assert generations == sorted(generations) and len(set(generations)) > 1
 
 
 @pytest.mark.needs("compiler")
