@@ -47,13 +47,13 @@ static void bare(int n, useconds_t between) {
 static void ring(const char *name, int n, useconds_t between) {
     char error[SM_RING_ERROR];
     sm_ring *producer, *reader;
-    if (sm_ring_create(name, 256, 64, SM_RING_DROP_NEWEST, 0, 0, &producer, error)) exit(2);
+    if (sm_ring_create(name, 256, 64, SM_RING_DROP_NEWEST, SM_RECORD_HEADER, 0, 0, &producer, error)) exit(2);
     const pid_t child = fork();
     if (child == 0) {
         const sm_record *first;
         uint64_t *ns = calloc((size_t)n, sizeof *ns);
         sm_ring_disown(producer);
-        if (sm_ring_attach(name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, &reader, error)) exit(2);
+        if (sm_ring_attach(name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, SM_RECORD_HEADER, 0, &reader, error)) exit(2);
         for (int i = 0; i < n; sm_ring_release(reader, 1)) {
             while (!sm_ring_peek(reader, 1, &first)) sm_ring_wait(reader, 1000000);
             ns[i++] = now() - first->ts_ns;

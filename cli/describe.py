@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from sevenm.compiler.protocols.packet import TAGS
@@ -26,10 +27,23 @@ _FLAGS = "FSRPAUEC"
 def timestamp(ts_ns: int) -> str:
     """Nanoseconds since 1970 as UTC, ISO 8601 with nine digits; plain seconds past the year 9999."""
     seconds, ns = divmod(ts_ns, 1_000_000_000)
+    date = _second(seconds)
+    return f"{seconds}.{ns:09d}" if date is None else f"{date}.{ns:09d}Z"
+
+
+# What one packet says, the next ones mostly say again: the same second, the same addresses.
+@lru_cache(16)
+def _second(seconds: int) -> str | None:
     try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09d}Z"
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
     except (ValueError, OverflowError, OSError):
-        return f"{seconds}.{ns:09d}"
+        return None
+
+
+@lru_cache(4096)
+def _address(data: bytes) -> str:
+    """4 or 16 bytes."""
+    return str(IPv4Address(data) if len(data) == 4 else IPv6Address(data))
 
 
 def packet(head: bytes) -> str:
@@ -64,7 +78,7 @@ def _ethernet(data: bytes) -> str:
 
 def _arp(body: bytes) -> str:
     operation = int.from_bytes(body[6:8], "big")
-    sender, target = IPv4Address(body[14:18]), IPv4Address(body[24:28])
+    sender, target = _address(body[14:18]), _address(body[24:28])
     if operation == 1:
         return f"{sender} > {target} ARP who has {target}"
     if operation == 2:
@@ -73,7 +87,7 @@ def _arp(body: bytes) -> str:
 
 
 def _ip4(body: bytes) -> str:
-    source, target = str(IPv4Address(body[12:16])), str(IPv4Address(body[16:20]))
+    source, target = _address(body[12:16]), _address(body[16:20])
     fragment = int.from_bytes(body[6:8], "big")
     offset = (fragment & 0x1FFF) * 8
     if offset:
@@ -83,7 +97,7 @@ def _ip4(body: bytes) -> str:
 
 
 def _ip6(body: bytes) -> str:
-    source, target = str(IPv6Address(body[8:24])), str(IPv6Address(body[24:40]))
+    source, target = _address(body[8:24]), _address(body[24:40])
     kind, at, more = body[6], 40, ""
     for _ in range(_WALK_MAX):
         if kind in _EXTENSIONS and len(body) >= at + 8:

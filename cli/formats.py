@@ -11,6 +11,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -84,17 +85,19 @@ class _Arrow:
 
     def __init__(self, target: str, meaning: Meaning, records: Records) -> None:
         pa = pyarrow()
-        self._meaning = meaning
+        self._meaning, self._target = meaning, target
         self._file = _open(target)
         self._stream = pa.ipc.new_stream(self._file, to_arrow(records, meaning).schema)
 
     def write(self, records: Records) -> None:
-        self._stream.write_batch(to_arrow(records, self._meaning))
-        self._file.flush()
+        with _naming(self._target):
+            self._stream.write_batch(to_arrow(records, self._meaning))
+            self._file.flush()
 
     def close(self) -> None:
-        self._stream.close()
-        _close(self._file)
+        with _naming(self._target):
+            self._stream.close()
+            _close(self._file)
 
 
 class _Text:
@@ -104,7 +107,7 @@ class _Text:
         self.meaning, self.packets = meaning, packets
         self.about = "info" if packets else (None if meaning.types else "data")
         """What a packet is in a few words, or the bytes of a record that nobody knows the fields of."""
-        self._file = _open(target)
+        self._target, self._file = target, _open(target)
         self._put(self.head())
 
     def head(self) -> str:
@@ -120,7 +123,7 @@ class _Text:
         _close(self._file)
 
     def _put(self, text: str) -> None:
-        if text:
+        with _naming(self._target):
             self._file.write(text.encode("utf-8", "backslashreplace"))
             self._file.flush()
 
@@ -213,6 +216,17 @@ class _Table(_Text):
 
 def _open(target: str) -> IO[bytes]:
     return sys.stdout.buffer if target == "-" else Path(target).open("wb")
+
+
+@contextmanager
+def _naming(target: str) -> Iterator[None]:
+    """A file that cannot be written on is named: the system's own error does not say which it was."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and target != "-":
+            error.filename = target
+        raise
 
 
 def _close(file: IO[bytes]) -> None:

@@ -20,7 +20,7 @@ from .devices import devices
 from .errors import EXIT_HELP, Exit, Failure, explain
 from .filter import filter_
 from .layout import layout
-from .publisher import publish
+from .publish import publish
 from .replay import replay
 from .ring import ring
 from .run import run

@@ -1,50 +1,135 @@
-"""Makes the rings that a run delivers into: one per channel, in shared memory, named PREFIX.CHANNEL."""
+"""sevenm publish: events of a file as records of a ring, without any rules between."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
-from sevenm.host.bundle import Bundle
-from sevenm.host.ring import SLOTS, Ring, RingWriter
-from sevenm.host.ring.record import PACKET_SLOT, slot_size_for
+import click
+
+from sevenm.bundles import open_bundle, plan_of
+from sevenm.compiler.plan import Plan
+from sevenm.host.batch import EventBatch
+from sevenm.host.replay import Pace, as_records
+from sevenm.host.ring import RingStats, RingWriter
 
 from . import output
-from .errors import Exit, Failure
+from .captures import open_events
+from .errors import Failure
+from .pacing import Done, chosen, hand_out, open_frames, pace_options
+from .rings import Shape, shape_options
+from .signals import Stop, until_stopped
+from .sources import compile_file
+
+LOOK = 0.01
+"""Seconds between two looks for a subscriber."""
 
 
-@contextmanager
-def open_rings(prefix: str, bundle: Bundle, policy: str, slots: int = SLOTS) -> Iterator[Mapping[str, RingWriter]]:
-    """A writer for each channel of the bundle, by name. Raises Failure if there is none, or one cannot be made.
+@click.command(
+    short_help="Make a ring and fill it from a file.",
+    epilog="\b\nExit codes: 0 all was offered to the ring, 1 errors in the rules, 2 usage, 3 input or ring, "
+    "4 no C runtime,\n130 or 143 ended by SIGINT or SIGTERM, after the ring was closed.",
+)
+@click.argument("ring")
+@click.option("-r", "--read", "source", required=True, metavar="IN", help="Capture to read; - is standard input.")
+@click.option(
+    "--rules",
+    metavar="FILE",
+    help="Rule file or bundle folder with a schema: IN has its records, bare or in a capture, and the ring says so.",
+)
+@pace_options("full")
+@click.option("-c", "--count", type=click.IntRange(1), metavar="N", help="End after N events.")
+@shape_options
+@click.option(
+    "--wait", type=click.FloatRange(0), default=0.0, metavar="S", help="Wait S seconds for a subscriber first."
+)
+@click.option("--stamp", is_flag=True, help="Events arrive now: their time is that of publishing, not of capturing.")
+@click.option("--json", "as_json", is_flag=True, help="Counts as JSON on standard output.")
+def publish(
+    ring: str,
+    source: str,
+    rules: str | None,
+    pace: Pace | None,
+    rate: Pace | None,
+    count: int | None,
+    shape: Shape,
+    wait: float,
+    stamp: bool,
+    as_json: bool,
+) -> int:
+    """Make the ring RING, put every event of IN into it, and close it.
 
-    The rings stay when the run is over, so that a reader can take what it has not read yet."""
-    if not bundle.channels:
-        raise Failure(f"{bundle.name} has no channel, so there is nothing to deliver; say `deliver NAME` in a rule")
-    names = ring_names(prefix, bundle.channels)
-    size = PACKET_SLOT if bundle.record_size is None else slot_size_for(bundle.record_size)
-    identity = bundle.layouts[0].hash if bundle.source == "record" else 0
-    rings: dict[str, RingWriter] = {}
+    The ring stays until it is read and removed (`sevenm ring rm`), so that a subscriber may come later. Its records say
+    rule 0, generation 0 and no engine: no rule decided them.
+
+    \b
+    Examples:
+      sevenm publish demo -r in.pcap
+      sevenm publish demo -r in.pcap --pace original --wait 60
+      sevenm publish orders -r orders.bin --rules orders.7m --rate 20k --policy block
+    """
+    speed = chosen(pace, rate)
+    plan = None if rules is None else _plan(rules)
+    done = Done()
     with ExitStack() as stack:
-        for channel, name in names.items():
-            try:
-                ring = RingWriter.create(name, slots, size, policy, layout_hash=identity, digest=bundle.digest)
-            except ValueError as error:
-                raise Failure(f"ring {name}: {error}", Exit.USAGE) from None
-            rings[channel] = stack.enter_context(ring)
-        output.say(f"sevenm: delivering into {', '.join(ring.name for ring in rings.values())}")
-        yield rings
+        stop = stack.enter_context(until_stopped(at_once=True))
+        reader = stack.enter_context(open_frames(source) if plan is None else open_events(source, None, plan))
+        writer = stack.enter_context(_open_ring(ring, plan, shape))
+        before = writer.stats()
+        with suppress(KeyboardInterrupt):
+            _await_subscriber(writer, wait)
+            hand_out(reader, speed, count, lambda part: _put(writer, part, stamp), stop, done)
+        _tell(before, writer.stats(), done, stop, as_json)
+    return stop.code
 
 
-def ring_names(prefix: str, channels: Sequence[str]) -> dict[str, str]:
-    """PREFIX.CHANNEL of each channel. Raises Failure if one of them cannot be a ring's name."""
-    if not prefix:
-        raise Failure("--ring needs a PREFIX, not an empty one: rings are named PREFIX.CHANNEL", Exit.USAGE)
-    names = {channel: f"{prefix}.{channel}" for channel in channels}
-    for name in sorted(names.values(), key=len, reverse=True):
-        try:
-            Ring.check_name(name)
-        except ValueError as error:
-            raise Failure(
-                f"--ring names rings PREFIX.CHANNEL, and {error} ({len(name)} characters)", Exit.USAGE
-            ) from None
-    return names
+def _put(writer: RingWriter, part: EventBatch, stamp: bool) -> None:
+    records = as_records(part, writer.dtype)
+    if stamp:
+        records["ts_ns"] = time.time_ns()
+    writer.write(records)
+
+
+def _plan(rules: str) -> Plan:
+    return plan_of(open_bundle(rules)) if Path(rules).is_dir() else compile_file(rules).plan
+
+
+def _open_ring(name: str, plan: Plan | None, shape: Shape) -> RingWriter:
+    if plan is None or plan.source == "packet":
+        return shape.create(name, None, 0)
+    return shape.create(name, plan.layouts[0].size, plan.layouts[0].hash)
+
+
+def _await_subscriber(writer: RingWriter, wait: float) -> None:
+    """Comes back once there is a subscriber, or none was wanted. Raises Failure if none came in time."""
+    end = time.monotonic() + wait
+    while wait and not any(one.pid for one in writer.stats().subscribers):
+        if time.monotonic() >= end:
+            raise Failure(f"ring {writer.name}: no subscriber came for {wait:g} s, so nothing was published")
+        time.sleep(LOOK)
+
+
+def _tell(before: RingStats, after: RingStats, done: Done, stop: Stop, as_json: bool) -> None:
+    lost = {cause: n - before.undelivered[cause] for cause, n in after.undelivered.items()}
+    lost = {cause: n for cause, n in lost.items() if n}
+    delivered = after.delivered - before.delivered
+    # The default subscriber is offered every event, also one whose writing a signal interrupted.
+    done.events = after.subscribers[0].sent - before.subscribers[0].sent
+    if as_json:
+        output.emit_json(
+            {
+                "ring": after.name,
+                "events": done.events,
+                "subscribers": len(after.subscribers),
+                "delivered": delivered,
+                "undelivered": lost,
+                "seconds": round(done.seconds, 6),
+                "behind_seconds": round(done.behind, 6),
+                "stopped": stop(),
+            }
+        )
+        return
+    causes = ", ".join(f"{n:,} {cause}" for cause, n in lost.items())
+    several = f" for {len(after.subscribers)} subscribers" if len(after.subscribers) > 1 else ""
+    click.echo(f"{done.text()}: {delivered:,} delivered into {after.name}{several}, {causes or 0} undelivered")

@@ -13,7 +13,7 @@ from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.loop import IngressFault
-from sevenm.host.ring import POLICIES, RingWriter
+from sevenm.host.ring import RingWriter
 from sevenm.host.session import Report, Session
 
 from . import output
@@ -22,7 +22,7 @@ from .durations import latency_text
 from .engines import engine_option, open_engine, wants_gateware
 from .errors import Exit
 from .export import open_writer
-from .publish import open_rings
+from .rings import Rings, delivery_options
 from .service import Service, service_options
 from .sources import compile_file
 
@@ -39,29 +39,14 @@ STAGES = {"decided": "from arrival until decided", "in_ring": "from decided unti
 @service_options
 @click.option("-w", "--write", "target", metavar="OUT", help="Write what any channel gets here; - is stdout.")
 @click.option("--json", "as_json", is_flag=True, help="Counts as JSON on standard output.")
-@click.option(
-    "--ring",
-    "prefix",
-    metavar="PREFIX",
-    help="Deliver into shared memory: one ring per channel, named PREFIX.CHANNEL, that other processes attach to. A "
-    "record holds the first 96 bytes of a packet.",
-)
-@click.option(
-    "--policy",
-    type=click.Choice(POLICIES),
-    default="drop_newest",
-    show_default=True,
-    help="What a full ring does: count the match as undelivered, wait for the reader, or write over the oldest. It is "
-    "for readers without a name of their own; others say it for themselves.",
-)
+@delivery_options
 def run(
     file: str,
     source: Input,
     engine: str | None,
     target: str | None,
     as_json: bool,
-    prefix: str | None,
-    policy: str,
+    rings: Rings,
     service: Service,
 ) -> int:
     """Run the rule file FILE on a capture, or on what arrives, and count, per rule and channel, what happens.
@@ -94,14 +79,14 @@ def run(
         bundle = stack.enter_context(making)
         device = stack.enter_context(open_engine(engine, bundle))
         writer = stack.enter_context(open_writer(target, source.read, reader)) if target is not None else None
-        rings = stack.enter_context(open_rings(prefix, bundle, policy)) if prefix is not None else None
-        session = Session(device, bundle, rings, writer, latency=service.latency)
+        writers = stack.enter_context(rings.open(bundle))
+        session = Session(device, bundle, writers, writer, block_timeout=rings.deadline, latency=service.latency)
         source.begin(reader)
-        output.note("started", input=source.name, bundle=bundle.name, digest=bundle.digest, rings=_names(rings))
+        output.note("started", input=source.name, bundle=bundle.name, digest=bundle.digest, rings=_names(writers))
         fault: IngressFault | None = None
         with (
             output.progress_bar("matching", reader.size) as bar,
-            service.around(session, _names(rings)) as alive,
+            service.around(session, _names(writers)) as alive,
         ):
 
             def progress(events: int) -> None:
@@ -112,11 +97,11 @@ def run(
                 report = session.run(reader, progress, until=source.until)
             except IngressFault as error:
                 report, fault = session.report(), error
-        output.note("ended", report=_counts(plan, report, prefix))
+        output.note("ended", report=_counts(plan, report, rings.prefix))
         if as_json:
-            output.emit_json({"file": file, "input": source.name, **_counts(plan, report, prefix)})
+            output.emit_json({"file": file, "input": source.name, **_counts(plan, report, rings.prefix)})
         elif target != "-":
-            _show(plan, report, prefix)
+            _show(plan, report, rings.prefix)
         if fault is not None:
             raise fault
     return Exit.OK

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sevenm.host.export import MetricsFile, MetricsServer
 from sevenm.host.latency import Latency
 from sevenm.host.metrics import metrics_text
 from sevenm.host.ring import Ring, RingError
@@ -24,6 +23,9 @@ from sevenm.host.systemd import Watchdog, notify
 
 from . import output
 from .errors import Exit, Failure
+
+if TYPE_CHECKING:
+    from sevenm.host.export import MetricsFile, MetricsServer
 
 ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]]*)):(?P<port>\d{1,5})")
 
@@ -130,6 +132,9 @@ class Service:
             output.complain(f"{self.file}: metrics could not be written: {(file.failed.strerror or '').lower()}")
 
     def _server(self, host: str, port: int, text: Callable[[], str]) -> MetricsServer:
+        # An HTTP server takes its time to load; runs without metrics need none.
+        from sevenm.host.export import MetricsServer
+
         try:
             server = MetricsServer(host, port, text)
         except OSError as error:
@@ -139,6 +144,8 @@ class Service:
         return server
 
     def _file(self, path: str, text: Callable[[], str]) -> MetricsFile:
+        from sevenm.host.export import MetricsFile
+
         try:
             return MetricsFile(path, text)
         except OSError as error:

@@ -181,12 +181,14 @@ def _follow(
     total, last = 0, time.monotonic()
     while not stop():
         most = BATCH_MAX if count is None else min(BATCH_MAX, count - total)
-        with reader.batch(most) as records:
-            if len(records):
-                if times is not None:
-                    times.record_ages(records["ts_ns"])
-                sink.write(records)
-                total, last = total + len(records), time.monotonic()
+        records = reader.read(most)
+        if len(records):
+            if times is not None:
+                times.record_ages(records["ts_ns"])
+            sink.write(records)
+            # Given back only now: what could not be written is there for the next one.
+            reader.release()
+            total, last = total + len(records), time.monotonic()
         if total == count:
             return total, "as many as asked for"
         if len(records):

@@ -8,7 +8,7 @@ checked, so that a broken package breaks what it adds and nothing else.
     card = "their_package.card:CARD"        # a sevenm.host.devices.device.DeviceKind
 
     [project.entry-points."sevenm.ingress"]
-    tap = "their_package.tap:TAP"           # a sevenm.host.ingress.IngressKind
+    feed = "their_package.feed:FEED"        # a sevenm.host.ingress.IngressKind
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ TOOLS = {
     "tcpdump": (("tcpdump",), "filters and written captures against libpcap", "tcpdump"),
     "iverilog": (("iverilog",), "the core on a second simulator", "iverilog"),
     "systemd-analyze": (("systemd-analyze",), "the unit of the service against systemd's own check", "systemd"),
+    "spin": (("spin",), "the model check of the ring's protocol", "spin"),
     "make": (("make",), "the C++ of the RTL model", "make"),
     "namespaces": (("ip",), "live traffic, over interfaces in network namespaces of our own (as root)", "iproute2"),
 }

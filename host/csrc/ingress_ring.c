@@ -1,12 +1,43 @@
 #include "ingress_ring.h"
 
 #include <errno.h>
+#include <time.h>
+
+/* With record headers: what the producer says of each. Each field once, because the engine believes the table, and the
+ * producer may write while this looks. */
+static void describe(sm_ring_ingress *ingress, const uint8_t *first, uint32_t n)
+{
+    const sm_ring *const ring = ingress->ring;
+    const uint32_t room = ring->slot_size - SM_RECORD_HEADER;
+    const uint64_t start = (uint64_t)(first - ring->lanes->base) + SM_RECORD_HEADER;
+    for (uint32_t i = 0; i < n; i++) {
+        const uint64_t at = (uint64_t)i * ring->slot_size;
+        const sm_record *const record = (const sm_record *)(first + at);
+        const uint32_t cap_len = __atomic_load_n(&record->cap_len, __ATOMIC_RELAXED);
+        const uint32_t wire_len = __atomic_load_n(&record->wire_len, __ATOMIC_RELAXED);
+        const uint32_t held = cap_len < room ? cap_len : room;
+        ingress->live.damaged += cap_len > room;
+        ingress->table[i] = (sm_event){start + at, __atomic_load_n(&record->ts_ns, __ATOMIC_RELAXED), held,
+                                       wire_len > held ? wire_len : held};
+    }
+}
+
+/* Without: each slot is one event, and has just arrived. */
+static void describe_bare(sm_ring_ingress *ingress, const uint8_t *first, uint32_t n)
+{
+    const sm_ring *const ring = ingress->ring;
+    const uint64_t start = (uint64_t)(first - ring->lanes->base);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const uint64_t ts_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    for (uint32_t i = 0; i < n; i++)
+        ingress->table[i] = (sm_event){start + (uint64_t)i * ring->slot_size, ts_ns, ring->slot_size, ring->slot_size};
+}
 
 static int next(sm_ingress *base, sm_burst *burst)
 {
     sm_ring_ingress *const ingress = (sm_ring_ingress *)base;
     sm_ring *const ring = ingress->ring;
-    const uint32_t room = ring->slot_size - SM_RECORD_HEADER;
     const sm_record *first;
     const uint32_t n = sm_ring_peek(ring, ingress->burst, &first);
 
@@ -15,18 +46,10 @@ static int next(sm_ingress *base, sm_burst *burst)
             ingress->live.fault = EPROTO;
         return sm_live_nothing(&ingress->live);
     }
-    const uint64_t start = (uint64_t)((const uint8_t *)first - ring->lanes->base) + SM_RECORD_HEADER;
-    for (uint32_t i = 0; i < n; i++) {
-        const uint64_t at = (uint64_t)i * ring->slot_size;
-        const sm_record *const record = (const sm_record *)((const uint8_t *)first + at);
-        /* Each field once: the engine believes the table, and the producer may write while this looks. */
-        const uint32_t cap_len = __atomic_load_n(&record->cap_len, __ATOMIC_RELAXED);
-        const uint32_t wire_len = __atomic_load_n(&record->wire_len, __ATOMIC_RELAXED);
-        const uint32_t held = cap_len < room ? cap_len : room;
-        ingress->live.damaged += cap_len > room;
-        ingress->table[i] = (sm_event){start + at, __atomic_load_n(&record->ts_ns, __ATOMIC_RELAXED), held,
-                                       wire_len > held ? wire_len : held};
-    }
+    if (ring->record_header)
+        describe(ingress, (const uint8_t *)first, n);
+    else
+        describe_bare(ingress, (const uint8_t *)first, n);
     ingress->live.received += n;
     *burst = (sm_burst){ring->lanes->base, ingress->table, n, ingress->live.port, 0};
     return SM_INGRESS_READY;

@@ -29,6 +29,7 @@
 #define SM_RING_SLOTS_MIN 256  /* so that a batch of events always fits */
 #define SM_RING_SLOTS_MAX (1u << 24)
 #define SM_RING_SLOT_MIN 64
+#define SM_RING_BARE_MIN 32    /* of slots without a record header */
 #define SM_RING_SLOT_MAX 2048
 #define SM_RING_CAUSES 8
 #define SM_RING_DIGEST 64      /* hexadecimal digits of a bundle's digest */
@@ -66,7 +67,7 @@ enum { SM_WAIT_READY = 0, SM_WAIT_TIME = 1, SM_WAIT_SIGNAL = 2, SM_WAIT_GONE = 3
 typedef struct {
     _Atomic uint64_t magic; /* stored last when a ring is made */
     uint32_t abi, header_size;
-    uint32_t slot_size, reserved;
+    uint32_t slot_size, record_header; /* of a slot, SM_RECORD_HEADER, or 0: bare slots, all data */
     uint64_t slots; /* of each lane */
     uint64_t layout_hash; /* of the data's layout; 0 for packets */
     uint64_t created_ns;
@@ -153,6 +154,7 @@ typedef struct sm_ring {
     sm_ring_header *shared;
     uint64_t slots;     /* of each lane: power of two */
     uint32_t slot_size; /* bytes */
+    uint32_t record_header; /* of these: SM_RECORD_HEADER or 0 */
     uint32_t open;      /* producer: bit i: lane i has a subscriber; the default one always is open */
     uint32_t direct;    /* producer: the default lane alone, and it is filled in place */
     uint32_t staged;    /* producer: what was reserved last lies in `stage` */
@@ -178,7 +180,7 @@ typedef struct {
 
 typedef struct {
     uint64_t slots, layout_hash, created_ns, epoch;
-    uint32_t slot_size, state, producer_pid, corrupt; /* corrupt: bit i: lane i's indices cannot be */
+    uint32_t slot_size, record_header, state, producer_pid, corrupt; /* corrupt: bit i: lane i's indices cannot be */
     int producer_alive;
     char digest[SM_RING_DIGEST + 1]; /* empty: unknown */
     sm_lane_stats lanes[SM_RING_LANES];
@@ -193,14 +195,15 @@ typedef struct {
 extern const sm_field sm_fields[];
 
 /* Opening. *out is set on SM_RING_OK only; otherwise error (SM_RING_ERROR bytes) says what happened and what to do.
- * digest: 64 hexadecimal digits, or null. layout_hash in attach: what is expected, or 0 for any. subscriber: whose lane,
+ * digest: 64 hexadecimal digits, or null. record_header: SM_RECORD_HEADER, or 0 for bare slots; in attach, what is
+ * expected. layout_hash in attach: what is expected, or 0 for any. subscriber: whose lane,
  * "" for the default one, whose policy and deadline are the producer's: SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE. */
 int sm_ring_check_name(const char *name, char *error); /* SM_RING_OK or SM_RING_BAD */
 int sm_ring_check_subscriber(const char *subscriber, char *error);
-int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_t policy, uint64_t layout_hash,
-                   const char *digest, sm_ring **out, char *error);
-int sm_ring_attach(const char *name, const char *subscriber, uint32_t policy, uint64_t deadline_us, uint64_t layout_hash,
-                   sm_ring **out, char *error);
+int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_t policy, uint32_t record_header,
+                   uint64_t layout_hash, const char *digest, sm_ring **out, char *error);
+int sm_ring_attach(const char *name, const char *subscriber, uint32_t policy, uint64_t deadline_us, uint32_t record_header,
+                   uint64_t layout_hash, sm_ring **out, char *error);
 int sm_ring_observe(const char *name, sm_ring **out, char *error);
 /* force: also while living processes use it, and whoever owns the file. */
 int sm_ring_unlink(const char *name, int force, char *error);
@@ -275,7 +278,7 @@ static inline uint32_t sm_ring_reserve(sm_ring *r, uint32_t n) {
     return sm_ring_make_room(r, n);
 }
 
-/* Producer: the i-th reserved slot, i < granted. slot_size bytes; the caller writes all of the header but seq. */
+/* Producer: the i-th reserved slot, i < granted. slot_size bytes; the caller writes all of the header, if there is one, but seq. */
 static inline sm_record *sm_ring_slot(const sm_ring *r, uint32_t i) {
     if (r->staged) return (sm_record *)(r->stage + (uint64_t)i * r->slot_size);
     return (sm_record *)(r->lanes->base + ((r->lanes->mine + i) & (r->slots - 1)) * r->slot_size);

@@ -11,13 +11,16 @@
 #include <time.h>
 #include <unistd.h>
 
-static int check_geometry(uint64_t slots, uint32_t slot_size, char *error) {
+static int check_geometry(uint64_t slots, uint32_t slot_size, uint32_t record_header, char *error) {
+    const uint32_t least = record_header ? SM_RING_SLOT_MIN : SM_RING_BARE_MIN;
+    if (record_header && record_header != SM_RECORD_HEADER)
+        return sm_fail(SM_RING_BAD, "record_header must be %d or 0 bytes, not %u", SM_RECORD_HEADER, record_header);
     if (slots < SM_RING_SLOTS_MIN || slots > SM_RING_SLOTS_MAX || (slots & (slots - 1)))
         return sm_fail(SM_RING_BAD, "slots must be a power of two from %d to %u, not %" PRIu64, SM_RING_SLOTS_MIN,
                        SM_RING_SLOTS_MAX, slots);
-    if (slot_size < SM_RING_SLOT_MIN || slot_size > SM_RING_SLOT_MAX || slot_size % 32)
-        return sm_fail(SM_RING_BAD, "slot_size must be a multiple of 32 from %d to %d bytes, not %u", SM_RING_SLOT_MIN,
-                       SM_RING_SLOT_MAX, slot_size);
+    if (slot_size < least || slot_size > SM_RING_SLOT_MAX || slot_size % 32)
+        return sm_fail(SM_RING_BAD, "slot_size must be a multiple of 32 from %d to %d bytes, not %u", least, SM_RING_SLOT_MAX,
+                       slot_size);
     return SM_RING_OK;
 }
 
@@ -53,7 +56,7 @@ static int read_geometry(const sm_ring_file *file, const char *name, sm_ring_hea
         snprintf(why, sizeof why, "its protocol version is %u, this sevenm speaks %d", head->abi, SM_RING_ABI);
     else if (head->header_size != SM_RING_HEADER)
         snprintf(why, sizeof why, "its header is %u bytes, not %d", head->header_size, SM_RING_HEADER);
-    else if (check_geometry(head->slots, head->slot_size, why) == SM_RING_OK) {
+    else if (check_geometry(head->slots, head->slot_size, head->record_header, why) == SM_RING_OK) {
         uint64_t wanted = lane_at(head, SM_RING_LANES), size = (uint64_t)is.st_size;
         if (size == wanted) return SM_RING_OK;
         snprintf(why, sizeof why, "its file is %" PRIu64 " bytes, %d lanes of %" PRIu64 " slots of %u bytes need %" PRIu64,
@@ -81,6 +84,7 @@ static sm_ring *map(sm_ring_file *file, int role, const char *name, const sm_rin
     r->role = role;
     r->slots = head->slots;
     r->slot_size = head->slot_size;
+    r->record_header = head->record_header;
     r->layout_hash = head->layout_hash;
     r->mapped = role == SM_RING_READER ? r->slots * r->slot_size : lane_at(head, SM_RING_LANES) - SM_RING_HEADER;
     snprintf(r->name, sizeof r->name, "%s", name);
@@ -145,6 +149,9 @@ static int same_geometry(const sm_ring_header *is, const sm_ring_header *want, c
         n += (size_t)snprintf(differs + n, sizeof differs - n, ", slots %" PRIu64 " (asked for %" PRIu64 ")", is->slots, want->slots);
     if (is->slot_size != want->slot_size)
         n += (size_t)snprintf(differs + n, sizeof differs - n, ", slot_size %u (asked for %u)", is->slot_size, want->slot_size);
+    if (is->record_header != want->record_header)
+        n += (size_t)snprintf(differs + n, sizeof differs - n, ", a record header of %u bytes (asked for %u)", is->record_header,
+                              want->record_header);
     if (is->layout_hash != want->layout_hash)
         n += (size_t)snprintf(differs + n, sizeof differs - n, ", layout 0x%016" PRIx64 " (asked for 0x%016" PRIx64 ")",
                               is->layout_hash, want->layout_hash);
@@ -224,11 +231,11 @@ static void discard(sm_ring *r, sm_ring_file *file) {
     errno = number;
 }
 
-int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_t policy, uint64_t layout_hash,
-                   const char *digest, sm_ring **out, char *error) {
+int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_t policy, uint32_t record_header,
+                   uint64_t layout_hash, const char *digest, sm_ring **out, char *error) {
     sm_ring_file file;
     int code, fresh = 0;
-    if ((code = sm_ring_check_name(name, error)) || (code = check_geometry(slots, slot_size, error)) ||
+    if ((code = sm_ring_check_name(name, error)) || (code = check_geometry(slots, slot_size, record_header, error)) ||
         (code = check_digest(digest, error)))
         return code;
     if (policy >= SM_RING_POLICIES)
@@ -238,6 +245,7 @@ int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_
     want.abi = SM_RING_ABI;
     want.header_size = SM_RING_HEADER;
     want.slot_size = slot_size;
+    want.record_header = record_header;
     want.slots = slots;
     want.layout_hash = layout_hash;
     want.created_ns = now_ns();
@@ -329,7 +337,7 @@ static int join(sm_ring *r, const sm_ring_file *file, const char *subscriber, ui
 }
 
 static int attach(const char *name, int role, const char *subscriber, uint32_t policy, uint64_t deadline_us,
-                  uint64_t layout_hash, sm_ring **out, char *error) {
+                  const uint32_t *record_header, uint64_t layout_hash, sm_ring **out, char *error) {
     sm_ring_file file;
     int code, fresh = 0;
     sm_ring_header head;
@@ -339,6 +347,10 @@ static int attach(const char *name, int role, const char *subscriber, uint32_t p
     if (code == SM_RING_OK && layout_hash && head.layout_hash != layout_hash)
         code = sm_fail(SM_RING_MISMATCH, "ring %s carries layout 0x%016" PRIx64 ", this reader expects 0x%016" PRIx64
                        "; build both sides from the same schema", name, head.layout_hash, layout_hash);
+    if (code == SM_RING_OK && record_header && head.record_header != *record_header)
+        code = sm_fail(SM_RING_MISMATCH, "ring %s has %s, this reader expects %s", name,
+                       head.record_header ? "records with headers" : "bare slots",
+                       *record_header ? "records with headers" : "bare slots");
     /* A lane's memory is its subscriber's to get: where there is none it is no SIGBUS of the producer. */
     if (code == SM_RING_OK && file.anew)
         code = get_memory(file.fd, name, lane_at(&head, file.lane), lane_at(&head, file.lane + 1), error);
@@ -354,8 +366,8 @@ static int attach(const char *name, int role, const char *subscriber, uint32_t p
     return SM_RING_OK;
 }
 
-int sm_ring_attach(const char *name, const char *subscriber, uint32_t policy, uint64_t deadline_us, uint64_t layout_hash,
-                   sm_ring **out, char *error) {
+int sm_ring_attach(const char *name, const char *subscriber, uint32_t policy, uint64_t deadline_us, uint32_t record_header,
+                   uint64_t layout_hash, sm_ring **out, char *error) {
     int code = *subscriber ? sm_ring_check_subscriber(subscriber, error) : SM_RING_OK;
     if (code) return code;
     if (!*subscriber && (policy != SM_RING_SAME_POLICY || deadline_us != SM_RING_SAME_DEADLINE))
@@ -365,11 +377,11 @@ int sm_ring_attach(const char *name, const char *subscriber, uint32_t policy, ui
         return sm_fail(SM_RING_BAD, "policy must be 0 (drop_newest), 1 (block) or 2 (drop_oldest), not %u", policy);
     if (deadline_us != SM_RING_SAME_DEADLINE && deadline_us > SM_DEADLINE_MAX_US)
         return sm_fail(SM_RING_BAD, "deadline must be at most a day, not %" PRIu64 " microseconds", deadline_us);
-    return attach(name, SM_RING_READER, subscriber, policy, deadline_us, layout_hash, out, error);
+    return attach(name, SM_RING_READER, subscriber, policy, deadline_us, &record_header, layout_hash, out, error);
 }
 
 int sm_ring_observe(const char *name, sm_ring **out, char *error) {
-    return attach(name, SM_RING_OBSERVER, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, out, error);
+    return attach(name, SM_RING_OBSERVER, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, 0, out, error);
 }
 
 /* The byte that this handle holds; none is UINT32_MAX. */

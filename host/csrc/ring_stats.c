@@ -13,7 +13,7 @@ const sm_field sm_fields[] = {
     EVENT(offset), EVENT(ts_ns), EVENT(cap_len), EVENT(wire_len),
     RECORD(ts_ns), RECORD(seq), RECORD(rule), RECORD(generation), RECORD(cap_len),
     RECORD(wire_len), RECORD(engine), RECORD(flags), RECORD(source), RECORD(reserved),
-    RING(magic), RING(abi), RING(header_size), RING(slot_size), RING(reserved), RING(slots), RING(layout_hash),
+    RING(magic), RING(abi), RING(header_size), RING(slot_size), RING(record_header), RING(slots), RING(layout_hash),
     RING(created_ns), RING(digest_version), RING(digest), RING(epoch), RING(producer_pid), RING(state),
     RING(producer_barrier), RING(roll),
     LANE(name), LANE(policy), LANE(state), LANE(deadline_us), LANE(epoch), LANE(pid), LANE(barrier), LANE(start), LANE(start_lost),
@@ -78,6 +78,7 @@ int sm_ring_read_stats(const sm_ring *r, sm_ring_stats *out) {
     memset(out, 0, sizeof *out);
     out->slots = r->slots;
     out->slot_size = r->slot_size;
+    out->record_header = r->record_header;
     out->layout_hash = r->layout_hash;
     out->created_ns = h->created_ns;
     out->epoch = atomic_load_explicit(&h->epoch, memory_order_relaxed);

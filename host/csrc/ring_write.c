@@ -14,13 +14,23 @@ static inline __attribute__((always_inline)) void copy_sized(uint8_t *base, uint
     }
 }
 
+/* Slots without a header. */
+static inline __attribute__((always_inline)) void copy_bare(uint8_t *base, uint64_t mask, uint64_t start, const uint8_t *from,
+                                                            uint64_t n, uint32_t size) {
+    for (uint64_t seq = start; seq < start + n; seq++, from += size) {
+        uint8_t *to = base + (seq & mask) * size;
+        for (uint32_t k = 0; k < size; k += 32) memcpy(to + k, from + k, 32);
+    }
+}
+
 /* The same where the reader may be copying what is written over: by words, so that it sees old ones and new ones. */
-static void copy_words(uint8_t *base, uint64_t mask, uint64_t start, const uint8_t *from, uint64_t n, uint32_t size) {
+static void copy_words(uint8_t *base, uint64_t mask, uint64_t start, const uint8_t *from, uint64_t n, uint32_t size,
+                       uint32_t number) {
     for (uint64_t seq = start; seq < start + n; seq++, from += size) {
         _Atomic uint64_t *const to = (_Atomic uint64_t *)(void *)(base + (seq & mask) * size);
         for (uint32_t k = 0; k < size / 8; k++) {
             uint64_t word = seq;
-            if (k != offsetof(sm_record, seq) / 8) memcpy(&word, from + 8 * k, 8);
+            if (k != number) memcpy(&word, from + 8 * k, 8);
             atomic_store_explicit(&to[k], word, memory_order_relaxed);
         }
     }
@@ -29,7 +39,16 @@ static void copy_words(uint8_t *base, uint64_t mask, uint64_t start, const uint8
 void sm_lane_copy(const sm_ring *r, sm_lane *lane, const uint8_t *from, uint64_t n) {
     const uint64_t mask = r->slots - 1;
     if (lane->policy == SM_RING_DROP_OLDEST) {
-        copy_words(lane->base, mask, lane->mine, from, n, r->slot_size);
+        const uint32_t number = r->record_header ? offsetof(sm_record, seq) / 8 : UINT32_MAX;
+        copy_words(lane->base, mask, lane->mine, from, n, r->slot_size, number);
+        return;
+    }
+    if (!r->record_header) {
+        switch (r->slot_size) {
+        case 32: copy_bare(lane->base, mask, lane->mine, from, n, 32); break;
+        case 64: copy_bare(lane->base, mask, lane->mine, from, n, 64); break;
+        default: copy_bare(lane->base, mask, lane->mine, from, n, r->slot_size);
+        }
         return;
     }
     switch (r->slot_size) { /* the usual sizes unrolled */
@@ -155,6 +174,6 @@ void sm_ring_spread(sm_ring *r, uint32_t n) {
 /* Numbers the records first; for a producer that filled the slots through NumPy. */
 void sm_ring_commit_sequenced(sm_ring *r, uint32_t n) {
     if (r->lanes->fault == SM_RING_DISOWNED) return;
-    for (uint32_t i = 0; i < n && !r->staged; i++) sm_ring_slot(r, i)->seq = sm_ring_seq(r, i);
+    for (uint32_t i = 0; i < n && r->record_header && !r->staged; i++) sm_ring_slot(r, i)->seq = sm_ring_seq(r, i);
     sm_ring_commit(r, n);
 }

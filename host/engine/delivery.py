@@ -104,6 +104,8 @@ class Outlet(CStruct):
             raise ValueError(f"backlog must be 0 or a power of two up to {BACKLOG_MAX} records, not {backlog}")
         if not 0 <= timeout <= TIMEOUT_MAX:
             raise ValueError(f"timeout must be 0 to {TIMEOUT_MAX:.0f} seconds, not {timeout}")
+        if not handle.record_header:
+            raise ValueError("a channel's ring needs record headers; make it without header=False")
         to = self.pointer
         self.address = int(self.ffi.cast("uintptr_t", handle))
         to.ring = self.keep(handle)

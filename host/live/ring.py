@@ -2,7 +2,7 @@
 
 One idea: the ring's slots are the burst. Nothing is copied on the way to the engine; the slots go back to the producer
 when their events are decided. So its lane has to be one that is read in place, and its policy says what becomes of
-records while this side is slow.
+records while this side is slow. Bare slots are events as they are, and arrive when they are seen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sevenm.host.capture.format import LINK_ETHERNET, LINK_USER0, CaptureError
 from sevenm.host.ingress import IngressKind, Wanted
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.native import NativeMissing, native
-from sevenm.host.ring import RingCorrupt, RingReader
+from sevenm.host.ring import Ring, RingCorrupt, RingReader
 
 BURST = 1024
 
@@ -29,10 +29,11 @@ class RingIngress(LiveIngress):
     Raises what ``RingReader.attach`` does, CaptureError for a lane that is not read in place."""
 
     def __init__(self, name: str, subscriber: str = "", layout_hash: int = 0) -> None:
-        reader = RingReader.attach(name, layout_hash=layout_hash, subscriber=subscriber)
+        header = Ring.stats(name).header
+        reader = RingReader.attach(name, layout_hash=layout_hash, subscriber=subscriber, header=header)
         try:
-            stats = reader.stats()
-            super().__init__("sm_ring_ingress", f"ring {name}", LINK_USER0 if stats.layout_hash else LINK_ETHERNET)
+            frames = header and not reader.stats().layout_hash
+            super().__init__("sm_ring_ingress", f"ring {name}", LINK_ETHERNET if frames else LINK_USER0)
             if reader.policy == "drop_oldest":
                 raise CaptureError(
                     f"ring {name}: records of a drop_oldest lane may be written over while they are matched; choose "

@@ -103,6 +103,8 @@ class RingStats:
     lost: int
     undelivered: dict[str, int]
     subscribers: tuple[SubscriberStats, ...]
+    header: bool = True
+    """Whether slots begin with a record header."""
 
     @property
     def sent(self) -> int:
@@ -177,6 +179,7 @@ def read_stats(ring: Any, name: str) -> RingStats:
         lost=sum(lane.lost for lane in sound),
         undelivered={cause: sum(lane.undelivered[i] for lane in sound) for i, cause in enumerate(CAUSES)},
         subscribers=tuple(_subscriber(lane, bool(raw.corrupt >> i & 1)) for i, lane in enumerate(lanes) if lane.open),
+        header=raw.record_header != 0,
     )
 
 

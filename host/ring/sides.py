@@ -27,7 +27,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sevenm.host.native import native
-from sevenm.host.ring import aio
 from sevenm.host.ring.control import (
     POLICIES,
     ProducerGone,
@@ -39,7 +38,7 @@ from sevenm.host.ring.control import (
     open_ring,
     read_stats,
 )
-from sevenm.host.ring.record import PACKET_SLOT, record_dtype
+from sevenm.host.ring.record import HEADER_SIZE, PACKET_SLOT, record_dtype
 
 SLOTS = 65536
 """Default number of slots."""
@@ -72,7 +71,7 @@ class _Side:
         self.handle = handle
         """The C handle, ``sm_ring *``, for other parts of the C runtime."""
         self.slots: int = handle.slots
-        self.dtype = record_dtype(handle.slot_size, data_dtype)
+        self.dtype = record_dtype(handle.slot_size, data_dtype, handle.record_header != 0)
         """dtype of one record."""
         self._records = self._view(handle.lanes[0].base, writeable)
         _open_sides.add(self)
@@ -145,12 +144,14 @@ class RingWriter(_Side):
         data_dtype: np.dtype[Any] | None = None,
         layout_hash: int = 0,
         digest: str | None = None,
+        header: bool = True,
     ) -> RingWriter:
         """Makes the ring, or takes over what a dead or closed producer left: then its records and numbers go on.
 
         ``slots``: power of two, 256 to 2**24, for each subscriber. ``slot_size``: bytes, multiple of 32, 64 to 2048.
         ``policy``: of the default subscriber, one of POLICIES. ``data_dtype`` and ``layout_hash``: of the schema, for
-        records. ``digest``: of the bundle, 64 hexadecimal digits.
+        records. ``digest``: of the bundle, 64 hexadecimal digits. ``header=False``: bare slots of 32 to 2048
+        bytes, without a record header, for producers of plain events: 64 bytes are one line of the cache.
         Raises RingTaken, RingMismatch (left with another geometry, or a reader relies on its policy), RingCorrupt,
         RingForeign, ValueError, OSError (no memory).
         """
@@ -161,10 +162,12 @@ class RingWriter(_Side):
             raise ValueError(f"slots must be a power of two, not {slots}")
         if not 0 <= layout_hash < 1 << 64:
             raise ValueError(f"layout_hash must be 64 bits, not {layout_hash:#x}")
-        record_dtype(slot_size, data_dtype)  # before anything is made
+        record_dtype(slot_size, data_dtype, header)  # before anything is made
         text = ffi.NULL if digest is None else digest.encode("ascii", "replace")
         code = POLICIES.index(policy)
-        return cls(name, open_ring("sm_ring_create", name, slots, slot_size, code, layout_hash, text), data_dtype)
+        before = HEADER_SIZE if header else 0
+        handle = open_ring("sm_ring_create", name, slots, slot_size, code, before, layout_hash, text)
+        return cls(name, handle, data_dtype)
 
     def set_digest(self, digest: str) -> None:
         """The rules were changed: names the bundle that produces from now on."""
@@ -288,6 +291,7 @@ class RingReader(_Side):
         subscriber: str = "",
         policy: str | None = None,
         deadline: float | None = None,
+        header: bool = True,
     ) -> RingReader:
         """Becomes a subscriber of the ring, or goes on where the last reader of this name ended.
 
@@ -296,6 +300,7 @@ class RingReader(_Side):
         ``policy``: one of POLICIES, ``deadline``: seconds that it is waited for at most while it makes no room, 0 as
         long as it lives, both for a named one only; None: as before, or for a new one drop_newest and 5 seconds.
         ``layout_hash``: what the ring must carry, 0 for anything. ``timeout``: seconds to wait for the ring to be made.
+        ``header``: whether its slots have record headers.
         Raises RingAbsent, RingTaken, RingMismatch, RingCorrupt, RingForeign, ValueError, OSError (no memory).
         """
         _, lib = native()
@@ -307,7 +312,7 @@ class RingReader(_Side):
             raise ValueError(f"deadline must be 0 to {DEADLINE_MAX:.0f} seconds, not {deadline}")
         way = lib.SM_RING_SAME_POLICY if policy is None else POLICIES.index(policy)
         most = lib.SM_RING_SAME_DEADLINE if deadline is None else round(deadline * 1e6)
-        arguments = (encoded(subscriber), way, most, layout_hash)
+        arguments = (encoded(subscriber), way, most, HEADER_SIZE if header else 0, layout_hash)
         end = time.monotonic() + timeout
         while True:
             try:
@@ -404,4 +409,7 @@ class RingReader(_Side):
 
     def __aiter__(self) -> AsyncIterator[NDArray[np.void]]:
         """The same in an event loop (``sevenm.host.ring.aio``)."""
-        return aio.batches(self)
+        # asyncio takes longer to load than everything else here, and most readers do without.
+        from sevenm.host.ring.aio import batches
+
+        return batches(self)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from sevenm.host.capture.pcap import open_capture
-from sevenm.host.ring import Ring, RingReader
+from sevenm.host.ring import Ring, RingReader, RingWriter
 from sevenm.host.ring.record import HEADER_SIZE, PACKET_SLOT, Flag
 
 Sevenm = Any
@@ -106,6 +106,45 @@ def test_packets_in_rings_are_cut_at_the_slot_as_the_readme_says(sevenm: Sevenm,
     assert np.array_equal(records["cap_len"], np.minimum(records["wire_len"], room))
     readme = " ".join((ROOT / "README.md").read_text().split())
     assert f"A record holds the first {room} bytes of a packet, and its flag `CUT` says that there were more" in readme
+
+
+@pytest.mark.needs("compiler")
+def test_rings_have_the_shape_and_policy_that_were_asked_for(sevenm: Sevenm, rules: Path, office: Path) -> None:
+    prefix = f"shape{os.getpid()}"
+    shape = ("--slots", "256", "--slot-size", "192", "--policy", "drop_oldest")
+    try:
+        report(sevenm, rules, office, "--engine", "host", "--ring", prefix, *shape)
+        found = Ring.stats(f"{prefix}.web")
+        assert (found.slots, found.slot_size, found.policy) == (256, 192, "drop_oldest")
+    finally:
+        for name in Ring.names():
+            if name.startswith(prefix):
+                Ring.unlink(name)
+    done = sevenm("run", rules, "-r", office, *shape)
+    assert done.code == 2 and done.err.endswith("Error: --policy is about rings; say --ring PREFIX as well.\n")
+
+
+@pytest.mark.needs("compiler")
+def test_a_reader_that_makes_no_room_is_waited_for_until_the_deadline(
+    sevenm: Sevenm, rules: Path, office: Path
+) -> None:
+    prefix = f"late{os.getpid()}"
+    ring = f"{prefix}.web"
+    with RingWriter.create(ring, 256, PACKET_SLOT, "block"):
+        pass
+    try:
+        with RingReader.attach(ring):
+            done = sevenm(
+                "run", rules, "-r", "-", "--ring", prefix, "--slots", "256", "--policy", "block", "--deadline", "0.2",
+                "--json", stdin=office.read_bytes() + office.read_bytes()[24:] * 49,
+            )  # fmt: skip
+        (web,) = (channel for channel in json.loads(done.out)["channels"] if channel["name"] == "web")
+        assert web["undelivered"].keys() == {"timeout"}
+        assert web["matched"] == web["delivered"] + web["undelivered"]["timeout"]
+    finally:
+        for name in Ring.names():
+            if name.startswith(prefix):
+                Ring.unlink(name)
 
 
 def test_rules_without_a_channel_have_nothing_to_deliver(sevenm: Sevenm, office: Path, tmp_path: Path) -> None:

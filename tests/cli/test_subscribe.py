@@ -167,6 +167,22 @@ def test_count_takes_no_more_than_it_says(sevenm: Sevenm, ring: str) -> None:
     assert [line.split(",")[0] for line in second.out.splitlines()] == ["seq", *map(str, range(4, 10))]
 
 
+def test_what_could_not_be_written_stays_in_the_ring(sevenm: Sevenm, ring: str) -> None:
+    command = [sys.executable, "-m", "sevenm.cli.main", "subscribe", ring, "--format", "csv"]
+    with RingWriter.create(ring, slots=256) as writer:
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ}, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"seq,")
+        process.stdout.close()
+        writer.write(np.zeros(5, writer.dtype))
+        assert process.wait(60) == 141
+        assert writer.stats().in_ring == 5
+        done = sevenm("subscribe", ring, "-w", "/dev/full", "--format", "csv")
+        assert (done.code, done.out) == (3, "")
+        assert done.err == "sevenm: /dev/full: no space left on device\n"
+        assert writer.stats().in_ring == 5
+
+
 def test_it_ends_when_nothing_comes_or_the_producer_is_dead(sevenm: Sevenm, ring: str) -> None:
     writer = fill(ring, 300, close=False)
     done = sevenm("subscribe", ring, "--timeout", "0.2", "--format", "csv")

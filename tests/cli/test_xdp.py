@@ -65,7 +65,7 @@ def sevenm(veth: Wire, *words: str, path: str | None = None) -> tuple[int, str, 
         if child.poll() is None:
             veth.send(FRAMES)
         out, said = child.communicate(timeout=60)
-    lines = [line for line in said.splitlines() if "rxvlan" not in line]
+    lines = [line for line in said.splitlines() if "rxvlan" not in line and "receiving from" not in line]
     return child.returncode, out, "\n".join(lines)
 
 

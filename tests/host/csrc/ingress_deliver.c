@@ -151,7 +151,7 @@ int main(int argc, char **argv) {
     char error[SM_RING_ERROR];
     sm_ring *ring;
     CHECK(argc > 4);
-    CHECK(sm_ring_create(argv[1], 256, 96, SM_RING_DROP_NEWEST, 0, 0, &ring, error) == SM_RING_OK);
+    CHECK(sm_ring_create(argv[1], 256, 96, SM_RING_DROP_NEWEST, SM_RECORD_HEADER, 0, 0, &ring, error) == SM_RING_OK);
     const long rounds = atol(argv[2]);
     state = strtoull(argv[3], 0, 10);
     for (int file = 4; file < argc; file++) {

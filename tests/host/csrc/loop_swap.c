@@ -115,7 +115,7 @@ static void *read_all(void *unused) {
     sm_ring *ring;
     const sm_record *first;
     uint32_t generation = 0, run;
-    CHECK(sm_ring_attach(ring_name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, &ring, error) == SM_RING_OK);
+    CHECK(sm_ring_attach(ring_name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, SM_RECORD_HEADER, 0, &ring, error) == SM_RING_OK);
     atomic_store(&attached, 1);
     for (;;) {
         /* Looked at before the ring: what was written before it was done is then still found. */
@@ -166,7 +166,7 @@ int main(int argc, char **argv) {
     uint64_t events = 0, delivered = 0;
     CHECK(argc == 4);
     ring_name = argv[1];
-    CHECK(sm_ring_create(ring_name, 1024, 64, SM_RING_BLOCK, 0, 0, &ring, error) == SM_RING_OK);
+    CHECK(sm_ring_create(ring_name, 1024, 64, SM_RING_BLOCK, SM_RECORD_HEADER, 0, 0, &ring, error) == SM_RING_OK);
     outlet.ring = ring;
     outlet.slots = 256;
     outlet.backlog = zeroed(256 * 64);

@@ -79,11 +79,11 @@ int main(int argc, char **argv) {
     sm_outlet outlets[2] = {0}, *const pointers[2] = {&outlets[0], &outlets[1]};
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "%s-%d", argv[1], i);
-        CHECK(sm_ring_create(name, i ? 1 << 16 : 256, 96, i ? SM_RING_BLOCK : SM_RING_DROP_NEWEST, 0, 0, &rings[i], error) == 0);
+        CHECK(sm_ring_create(name, i ? 1 << 16 : 256, 96, i ? SM_RING_BLOCK : SM_RING_DROP_NEWEST, SM_RECORD_HEADER, 0, 0, &rings[i], error) == 0);
         outlets[i].ring = rings[i];
         CHECK(sm_loop_add_outlet(&loop, &outlets[i]));
     }
-    CHECK(sm_ring_attach(name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, &reader, error) == 0);
+    CHECK(sm_ring_attach(name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, SM_RECORD_HEADER, 0, &reader, error) == 0);
     outlets[1].slots = 1024;
     outlets[1].backlog = calloc(1024, 96);
     outlets[1].owners = calloc(1024, sizeof(sm_owner));

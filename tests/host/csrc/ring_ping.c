@@ -63,8 +63,8 @@ int main(int argc, char **argv) {
     char error[SM_RING_ERROR], name[128];
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "%s-%d", argv[1], i);
-        CHECK(sm_ring_create(name, SLOTS, SLOT, SM_RING_BLOCK, 0, 0, &producers[i], error) == SM_RING_OK);
-        CHECK(sm_ring_attach(name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, &readers[i], error) == SM_RING_OK);
+        CHECK(sm_ring_create(name, SLOTS, SLOT, SM_RING_BLOCK, SM_RECORD_HEADER, 0, 0, &producers[i], error) == SM_RING_OK);
+        CHECK(sm_ring_attach(name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, SM_RECORD_HEADER, 0, &readers[i], error) == SM_RING_OK);
         CHECK(sm_ring_unlink(name, 1, error) == SM_RING_OK);
     }
     pthread_t thread;

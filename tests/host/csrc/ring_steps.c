@@ -154,13 +154,13 @@ int __wrap_nanosleep(const struct timespec *time, struct timespec *rest) {
 
 static int operate(int operation, sm_ring **ring, char *error) {
     switch (operation) {
-    case ATTACH: return sm_ring_attach(name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, ring, error);
+    case ATTACH: return sm_ring_attach(name, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, SM_RECORD_HEADER, 0, ring, error);
     case OBSERVE: return sm_ring_observe(name, ring, error);
     case JOIN:
     case OTHER:
-        return sm_ring_attach(name, operation == JOIN ? "one" : "two", SM_RING_BLOCK, SM_RING_SAME_DEADLINE, 0, ring, error);
+        return sm_ring_attach(name, operation == JOIN ? "one" : "two", SM_RING_BLOCK, SM_RING_SAME_DEADLINE, SM_RECORD_HEADER, 0, ring, error);
     case CREATE:
-    case POOR: return sm_ring_create(name, SLOTS, SLOT, SM_RING_DROP_NEWEST, 0, 0, ring, error);
+    case POOR: return sm_ring_create(name, SLOTS, SLOT, SM_RING_DROP_NEWEST, SM_RECORD_HEADER, 0, 0, ring, error);
     default: return sm_ring_unlink(name, operation == FORCE, error);
     }
 }
@@ -219,7 +219,7 @@ static void prepare(int start) {
     sm_ring *ring;
     char error[SM_RING_ERROR];
     unlink(file);
-    if (start == LEFT && sm_ring_create(name, SLOTS, SLOT, SM_RING_DROP_NEWEST, 0, 0, &ring, error) == SM_RING_OK) {
+    if (start == LEFT && sm_ring_create(name, SLOTS, SLOT, SM_RING_DROP_NEWEST, SM_RECORD_HEADER, 0, 0, &ring, error) == SM_RING_OK) {
         sm_ring_close(ring);
         sm_ring_free(ring);
     }

@@ -150,9 +150,9 @@ static void damage(const char *name, uint64_t state) {
     for (uint64_t i = 0; i < 400; i++) {
         sm_ring *next, *readers[2];
         const uint32_t policy = (uint32_t)(i / 8 % SM_RING_POLICIES);
-        CHECK(sm_ring_create(name, SLOTS, SLOT, policy, 0, 0, &next, error) == SM_RING_OK);
+        CHECK(sm_ring_create(name, SLOTS, SLOT, policy, SM_RECORD_HEADER, 0, 0, &next, error) == SM_RING_OK);
         for (int k = 0; k < 2; k++)
-            CHECK(sm_ring_attach(name, k ? "other" : "", k ? policy : SM_RING_SAME_POLICY, k ? 1000 : SM_RING_SAME_DEADLINE, 0,
+            CHECK(sm_ring_attach(name, k ? "other" : "", k ? policy : SM_RING_SAME_POLICY, k ? 1000 : SM_RING_SAME_DEADLINE, SM_RECORD_HEADER, 0,
                                  &readers[k], error) == SM_RING_OK);
         for (int round = 0; round < 3; round++) {
             uint32_t granted = policy == SM_RING_BLOCK && round ? 0 : sm_ring_reserve(next, random_below(&state, SLOTS + 1));
@@ -199,13 +199,13 @@ int main(int argc, char **argv) {
     char error[SM_RING_ERROR];
     sm_ring *holder, *other, *observer;
     pthread_t writing, threads[SUBSCRIBERS];
-    CHECK(sm_ring_create(name, SLOTS, SLOT, policy, 0, 0, &producer, error) == SM_RING_OK);
+    CHECK(sm_ring_create(name, SLOTS, SLOT, policy, SM_RECORD_HEADER, 0, 0, &producer, error) == SM_RING_OK);
     CHECK(sm_ring_observe(name, &observer, error) == SM_RING_OK);
     for (int i = 0; i < SUBSCRIBERS; i++) {
         subscriber *const s = &subscribers[i];
-        CHECK(sm_ring_attach(name, s->name, i ? s->policy : SM_RING_SAME_POLICY, i ? s->deadline_us : SM_RING_SAME_DEADLINE,
+        CHECK(sm_ring_attach(name, s->name, i ? s->policy : SM_RING_SAME_POLICY, i ? s->deadline_us : SM_RING_SAME_DEADLINE, SM_RECORD_HEADER,
                              0, &s->holder, error) == SM_RING_OK);
-        CHECK(sm_ring_attach(name, s->name, SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, &other, error) == SM_RING_TAKEN);
+        CHECK(sm_ring_attach(name, s->name, SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, SM_RECORD_HEADER, 0, &other, error) == SM_RING_TAKEN);
         /* The same mapping for all, which is what the thread sanitizer can follow. */
         s->ring = *s->holder;
         s->ring.shared = producer->shared;

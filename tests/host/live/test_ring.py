@@ -141,6 +141,25 @@ def test_rings_that_do_not_fit_the_rules_are_refused(name: str) -> None:
         open_live(f"ring:{name}", plan_of(RULES))
 
 
+def test_bare_slots_are_records_that_arrive_now(name: str) -> None:
+    plan = compile_text((ROOT / "examples" / "orders.7m").read_text(), "orders").plan
+    (layout,) = plan.layouts
+    data = np.random.default_rng(4).integers(0, 256, (1000, layout.size), np.uint8)
+    before = time.time_ns()
+    with RingWriter.create(name, 1024, layout.size, layout_hash=layout.hash, header=False) as writer:
+        records = np.zeros(len(data), writer.dtype)
+        records.view(np.uint8).reshape(data.shape)[:] = data
+        writer.write(records)
+    ingress = open_live(f"ring:{name}", plan)
+    batch = EventBatch.joined([some for some in ingress.batches() if len(some)])
+    ingress.close()
+    assert [batch.data(n) for n in range(len(batch))] == [row.tobytes() for row in data]
+    assert batch.events["wire_len"].tolist() == [layout.size] * len(data)
+    assert before <= batch.events["ts_ns"].min() <= batch.events["ts_ns"].max() <= time.time_ns()
+    with pytest.raises(CaptureError, match="holds schema records, but the rules are on packets"):
+        open_live(f"ring:{name}", plan_of(RULES))
+
+
 def test_two_runs_read_one_ring_each_with_its_own_lane(name: str, office: EventBatch) -> None:
     with RingWriter.create(name, 1024, 128, policy="drop_newest") as writer:
         one, two = RingIngress(name), RingIngress(name, "second")

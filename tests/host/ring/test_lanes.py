@@ -342,7 +342,7 @@ def test_a_wish_that_cannot_be_closes_the_lane(writer: RingWriter, name: str) ->
         assert (odd.policy, odd.undelivered["corrupt"], odd.delivered) == ("unknown (9)", 10, 0)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root: mounts a small /dev/shm of its own")
+@pytest.mark.needs("namespaces")
 def test_a_subscriber_that_gets_no_memory_is_an_error_of_its_own() -> None:
     code = """
 import numpy as np

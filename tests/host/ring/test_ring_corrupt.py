@@ -36,6 +36,7 @@ DAMAGE = [
     (8, struct.pack("<I", 9), "its protocol version is 9, this sevenm speaks 2"),
     (12, struct.pack("<I", 64), "its header is 64 bytes, not 65536"),
     (16, struct.pack("<I", 100), "slot_size must be a multiple of 32 from 64 to 2048 bytes, not 100"),
+    (20, struct.pack("<I", 16), "record_header must be 32 or 0 bytes, not 16"),
     (24, u64(1000), "slots must be a power of two from 256 to 16777216, not 1000"),
     (24, u64(1 << 63), f"slots must be a power of two from 256 to 16777216, not {1 << 63}"),
     (24, u64(8192), f"its file is {17 << 16} bytes, 16 lanes of 8192 slots of 64 bytes need {(8 * 16 + 1) << 16}"),

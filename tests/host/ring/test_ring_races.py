@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from sevenm.host.ring import Ring, RingAbsent, RingReader
 
 ROOT = Path(__file__).resolve().parents[3]
 CSRC = ROOT / "host" / "csrc"
@@ -116,3 +121,32 @@ def test_seeded_fault_is_found(build_driver: Callable[..., Any], name: str, tmp_
     done = build_driver("ring_steps.c", compiler(), None, csrc, WRAP)(name, SCENARIOS.index(scenario), 0, 1)
     assert done.returncode == 3, done.stdout
     assert done.stdout.startswith(f"{scenario}: ")
+
+
+def test_attaching_with_a_timeout_finds_the_ring_or_says_that_there_is_none(name: str) -> None:
+    """Another process makes and removes it all the time; nothing else than these may come of it."""
+    churn = (
+        "import sys; from sevenm.host.ring import Ring, RingError, RingWriter\n"
+        "print('here', flush=True)\n"
+        "while True:\n"
+        "    RingWriter.create(sys.argv[1], slots=256, slot_size=64).close()\n"
+        "    Ring.unlink(sys.argv[1], force=True)\n"
+    )
+    other = subprocess.Popen([sys.executable, "-c", churn, name], stdout=subprocess.PIPE)
+    found = {"there": 0, "absent": 0}
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"here\n"
+        for turn in range(3000):
+            try:
+                RingReader.attach(name, subscriber="one" if turn % 2 else "", timeout=turn % 3 * 0.001).close()
+                found["there"] += 1
+            except RingAbsent:
+                found["absent"] += 1
+            with suppress(RingAbsent):
+                Ring.stats(name)
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.communicate()
+    assert all(found.values()), found
