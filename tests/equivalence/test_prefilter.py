@@ -266,6 +266,25 @@ def test_the_largest_graph_that_is_made_is_verified(kernel: Kernel, frames: Even
     assert dropped > 500
 
 
+def test_large_sets_of_wide_values_leave_room_on_the_stack(kernel: Kernel, edges: EventBatch) -> None:
+    g = Graph()
+    address = g.load(g.false, 20, 16)
+    when = g.member(address, [(n << 121, (n << 121) + (1 << 119)) for n in range(60)])
+    plan = Plan("t", "packet", tuple(g.nodes), (Rule("r", 0, when),), (Block("b", "all", 0, 1),), 0, 0, 0)
+    dropped, spare = compare(kernel, plan, emit(plan), edges)
+    assert dropped > 20 and spare == 0
+
+
+def test_a_place_past_all_bounds_is_let_through() -> None:
+    g = Graph()
+    when = g.eq(g.load(g.load(g.false, 20, 16), 2, 1), g.const(1))
+    plan = Plan("t", "packet", tuple(g.nodes), (Rule("r", 0, when),), (Block("b", "all", 0, 1),), 0, 0, 0)
+    with pytest.raises(
+        NoPrefilter, match=r"^b\.r wants every packet, or depends on an operation \(load\) on more than 64"
+    ):
+        emit(plan)
+
+
 def test_graphs_without_rules_are_refused() -> None:
     g = Graph()
     plan = Plan("t", "packet", (g.nodes[g.false],), (), (), 0, 0, 0)

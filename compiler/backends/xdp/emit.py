@@ -22,6 +22,7 @@ from sevenm.compiler.passes.inline_tables import inline_tables
 from sevenm.compiler.passes.punt import punt
 from sevenm.compiler.plan import Block, Plan, Rule, prune
 from sevenm.compiler.plan.graph import Graph, rebuild
+from sevenm.compiler.plan.ops import RangeError
 
 TEMPLATE = Path(__file__).parent / "prefilter.c.j2"
 WORK_BYTES = 32768
@@ -55,7 +56,10 @@ def emit(plan: Plan) -> Prefilter:
     if wanted.nodes[wanted.rules[0].when].lo == 1:
         raise NoPrefilter("the rules together want every packet")
     window = next((w for w in WINDOWS if w >= wanted.reach), WINDOWS[-1])
-    seen = punt(wanted, window)
+    try:
+        seen = punt(wanted, window)
+    except RangeError as error:
+        raise NoPrefilter(f"the limits of what is looked at cannot be computed: {error}") from error
     parts, words = Emitter(seen, window).run()
     if window + 16 + 8 * words > WORK_BYTES:
         raise NoPrefilter(

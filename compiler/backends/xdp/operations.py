@@ -125,15 +125,20 @@ def _lt(node: Node, args: Sequence[Node], x: Sequence[str]) -> str:
     return _less(x[0], x[1], args)
 
 
-def _member(node: Node, args: Sequence[Node], x: Sequence[str]) -> str:
-    """Of small values a range is left where one of two differences is negative."""
+def member_terms(node: Node, args: Sequence[Node], x: Sequence[str]) -> tuple[list[str], str, str]:
+    """One term for each range; the sign between them, and what makes 1 or 0 of all: ``{}`` stands for it. Of small
+    values a range is left where one of two differences is negative."""
     wide = is_wide(args[0])
     ranges = [(literal(lo, wide), literal(hi, wide)) for lo, hi in zip(node.attrs[::2], node.attrs[1::2], strict=True)]
     if _small(args[0]):
-        outside = " & ".join(f"({x[0]} - {lo} | {hi} - {x[0]})" for lo, hi in ranges)
-        return f"sign({outside}) ^ 1"
+        return [f"({x[0]} - {lo} | {hi} - {x[0]})" for lo, hi in ranges], "&", "sign({}) ^ 1"
     both = (args[0], args[0])
-    return " | ".join(f"(({_less(x[0], lo, both)} | {_less(hi, x[0], both)}) ^ 1)" for lo, hi in ranges)
+    return [f"(({_less(x[0], lo, both)} | {_less(hi, x[0], both)}) ^ 1)" for lo, hi in ranges], "|", "{}"
+
+
+def _member(node: Node, args: Sequence[Node], x: Sequence[str]) -> str:
+    terms, sign, whole = member_terms(node, args, x)
+    return whole.format(f" {sign} ".join(terms))
 
 
 def _mux(node: Node, args: Sequence[Node], x: Sequence[str]) -> str:

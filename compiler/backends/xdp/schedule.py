@@ -22,11 +22,13 @@ from sevenm.compiler.plan import Plan
 
 PART = 12
 """Values that are computed before the compiler has to forget them."""
+RANGES = 4
+"""Ranges of a set that are compared before the compiler has to forget, likewise."""
 SKIPPED_MIN = 16
 """Instructions, about, that are put behind a test."""
 LOAD_COST = 8
 FORGET = '__asm__ volatile("" ::: "memory");'
-FORGET_BUT = '__asm__ volatile("" : "+r"({}) :: "memory");'
+FORGET_BUT = '__asm__ volatile("" : {} :: "memory");'
 
 
 @dataclass(slots=True)
@@ -208,8 +210,7 @@ class Emitter:
                 raise NoPrefilter(f"{node.op} of {node.lo} to {node.hi} is not computed by this target")
             text = operations.expression(node, args, [self._text(a, number) for a in node.args])
         lines = [f"const {'wide' if wide else 'u64'} v{ref} = {text};"]
-        if node.op in ("all", "any") and len(node.args) > PART:
-            lines = self._long(ref)
+        lines = self._long(ref) or lines
         if ref in self.shared:
             at = self.shared[ref]
             lines.append(f"work->words[{at}] = (u64)v{ref};")
@@ -218,12 +219,27 @@ class Emitter:
         return lines
 
     def _long(self, ref: int) -> list[str]:
-        """A conjunction or disjunction of many, some at a time."""
-        node, sign = self.nodes[ref], "&" if self.nodes[ref].op == "all" else "|"
-        texts = [self._text(a, self.part_of[ref]) for a in node.args]
-        some = [f" {sign} ".join(texts[at : at + PART]) for at in range(0, len(texts), PART)]
-        first, *others = some
-        return [
-            f"u64 v{ref} = {first};",
-            *(line for t in others for line in (FORGET_BUT.format(f"v{ref}"), f"v{ref} {sign}= {t};")),
-        ]
+        """A node with many operands or ranges, some at a time; nothing for any other."""
+        node, name, number = self.nodes[ref], f"v{ref}", self.part_of[ref]
+        if node.op in ("all", "any"):
+            texts = [self._text(a, number) for a in node.args]
+            return _piecewise(name, texts, PART, "&" if node.op == "all" else "|")
+        if node.op != "member" or len(node.attrs) <= 2 * RANGES:
+            return []
+        # The value that is compared goes through the same barriers, so that no comparison comes before its turn.
+        operand, (low, high) = self._text(node.args[0], number), (f"low{ref}", f"high{ref}")
+        wide = is_wide(self.nodes[node.args[0]])
+        copies = [f"u64 {low} = (u64){operand};", *([f"u64 {high} = (u64)({operand} >> 64);"] if wide else [])]
+        copy = f"PAIR({high}, {low})" if wide else low
+        terms, sign, whole = operations.member_terms(node, [self.nodes[node.args[0]]], [copy])
+        held = [low, high] if wide else [low]
+        return [*copies, *_piecewise(name, terms, RANGES, sign, held), f"{name} = {whole.format(name)};"]
+
+
+def _piecewise(name: str, terms: Sequence[str], each: int, sign: str, held: Sequence[str] = ()) -> list[str]:
+    """All terms joined, so many at a time; ``held`` are variables that they read. Nothing if once is enough."""
+    if len(terms) <= each:
+        return []
+    first, *others = [f" {sign} ".join(terms[at : at + each]) for at in range(0, len(terms), each)]
+    forget = FORGET_BUT.format(", ".join(f'"+r"({one})' for one in (name, *held)))
+    return [f"u64 {name} = {first};", *(line for text in others for line in (forget, f"{name} {sign}= {text};"))]

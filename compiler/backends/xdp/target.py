@@ -73,7 +73,8 @@ def _logic(node: Node, args: Sequence[Node]) -> bool:
 
 _CASES: dict[str, Callable[[Node, Sequence[Node]], bool]] = {
     **dict.fromkeys(("time", "port", "old", "known"), _never),
-    **dict.fromkeys(("const", "captured", "size", "load", "mux", "all", "any", "not", "hit", "value"), _any),
+    **dict.fromkeys(("const", "captured", "size", "mux", "all", "any", "not", "hit", "value"), _any),
+    "load": lambda node, args: _any(node, ()) and all(is_word(a) and a.hi < S64 for a in args),
     **dict.fromkeys(("add", "sub", "mul", "signed"), _words),
     **dict.fromkeys(("div", "mod"), _divides),
     **dict.fromkeys(("quo", "rem", "shl", "shr"), _natural),
