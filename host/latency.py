@@ -1,7 +1,7 @@
 """Latencies as HdrHistograms: recorded in C, read as NumPy counts, percentiles as the library of that name gives them.
 
-One idea: the memory is one array of counts in HdrHistogram's layout (``csrc/histogram.h``), so that recording costs a
-nanosecond or two, nothing is allocated while events pass, and any tool that knows the format reads what ``encoded``
+One idea: the memory is one array of counts in HdrHistogram's layout (``csrc/histogram.h``), so that recording costs
+two nanoseconds or so, nothing is allocated while events pass, and any tool that knows the format reads what ``encoded``
 gives (http://hdrhistogram.org, encoding V2, compressed).
 
 What is measured: *decided*, of every event, from its arrival until its rules are known; *in ring*, from then until what
