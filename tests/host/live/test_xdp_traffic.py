@@ -56,6 +56,14 @@ noise = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for number in range(2000):
     noise.sendto(bytes(number % 1000), ("10.9.0.2", 5000 + number % 10))
 """
+SUBSCRIBER = """
+import sys
+from sevenm.host.ring import RingReader
+with RingReader.attach(sys.argv[1], subscriber=sys.argv[2], policy=sys.argv[3]) as reader:
+    print("here", flush=True)
+    print(sum(len(records) for records in reader))
+"""
+SUBSCRIBERS = {"one": "block", "two": "drop_oldest"}
 
 
 @pytest.fixture
@@ -146,6 +154,12 @@ def test_what_tools_send_is_received_or_counted(
         if filtered:
             assert drop_unwanted(ingress, plan) == []
         loop.publish(Program(engine, accounts, [loop.outlet(ring.handle)], 1))
+        others = [
+            subprocess.Popen([sys.executable, "-c", SUBSCRIBER, name, *one], stdout=subprocess.PIPE, text=True)
+            for one in SUBSCRIBERS.items()
+        ]
+        for other in others:
+            assert other.stdout is not None and other.stdout.readline() == "here\n"
         silent(monitor.sent)
         pcap = inside(monitor.space, "tcpdump", "-i", monitor.far, "-Q", "out", "-U", "-w", str(recording))
         assert pcap.stderr is not None
@@ -171,6 +185,7 @@ def test_what_tools_send_is_received_or_counted(
         counts = ingress.counters()
         loop.flush()
         delivered = len(reader.read(1 << 14))
+    read_by_others = [int(other.communicate(timeout=60)[0]) for other in others]
     events = readable(recording)
     fired = matched(plan, events)
     unwanted = ~fired.any(axis=0)
@@ -181,7 +196,8 @@ def test_what_tools_send_is_received_or_counted(
     assert counts["prefiltered_bytes"] == (events.events["wire_len"][unwanted].sum() if filtered else 0)
     assert accounts.total("events") == counts["received"]
     assert [int(n) for n in accounts.rules] == fired.sum(axis=1).tolist()
-    assert delivered == int(accounts.matched[0]) == fired[0].sum() > 100
+    assert delivered == int(accounts.matched[0]) == int(accounts.delivered[0]) == fired[0].sum() > 100
+    assert read_by_others == [delivered, delivered]
     assert accounts.total("dropped") == fired[2].sum() == 800
     assert unwanted.sum() > 1000
 
