@@ -10,6 +10,7 @@ import ctypes
 import os
 import shutil
 import subprocess
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -80,6 +81,21 @@ def captures_dir() -> Path:
     if folder is None or not (folder / "pcaps").is_dir():
         pytest.skip("no shared captures: set SEVENM_DATA to the folder that holds pcaps/")
     return folder / "pcaps"
+
+
+@pytest.fixture
+def ring() -> Iterator[str]:
+    """A ring's name, or the beginning of several, that nobody else has; what was made with it is gone afterwards."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    yield name
+    for path in Path("/dev/shm").glob(f"sevenm.{name}*"):
+        path.unlink()
+
+
+@pytest.fixture
+def prefix(ring: str) -> str:
+    """What the names of several rings begin with."""
+    return f"{ring}."
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,14 +26,6 @@ ROOT = Path(__file__).resolve().parents[2]
 Sevenm = Callable[..., Any]
 OUTGOING = 4
 """PACKET_OUTGOING of linux/if_packet.h."""
-
-
-@pytest.fixture
-def ring() -> Iterator[str]:
-    name = f"pub-{uuid.uuid4().hex[:12]}"
-    yield name
-    for path in Path("/dev/shm").glob(f"sevenm.{name}*"):
-        path.unlink()
 
 
 def capture(path: Path, data: list[bytes], wire: list[int] | None = None) -> Path:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,6 @@ from sevenm.host.ring import RingReader, RingWriter
 
 Sevenm = Callable[..., Any]
 pytestmark = pytest.mark.needs("compiler")
-
-
-@pytest.fixture
-def prefix() -> Iterator[str]:
-    prefix = f"test-{uuid.uuid4().hex}."
-    yield prefix
-    for path in Path("/dev/shm").glob(f"sevenm.{prefix}*"):
-        path.unlink()
 
 
 def fill(name: str, n: int, policy: str = "drop_newest") -> RingWriter:

@@ -9,8 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,14 +25,6 @@ from sevenm.host.ring.rates import Watch
 ROOT = Path(__file__).resolve().parents[2]
 Sevenm = Callable[..., Any]
 pytestmark = pytest.mark.needs("compiler")
-
-
-@pytest.fixture
-def prefix() -> Iterator[str]:
-    prefix = f"stat-{uuid.uuid4().hex[:12]}."
-    yield prefix
-    for path in Path("/dev/shm").glob(f"sevenm.{prefix}*"):
-        path.unlink()
 
 
 def start(*args: str) -> subprocess.Popen[str]:

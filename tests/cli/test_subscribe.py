@@ -10,8 +10,7 @@ import re
 import signal
 import subprocess
 import sys
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +33,6 @@ FRAME = bytes.fromhex(
 ) + bytes(18)
 """10.0.0.1:54321 > 10.0.0.2:53, UDP, 60 bytes."""
 START = 1_700_000_000_000_000_000
-
-
-@pytest.fixture
-def ring() -> Iterator[str]:
-    name = f"sub-{uuid.uuid4().hex[:12]}"
-    yield name
-    for path in Path("/dev/shm").glob(f"sevenm.{name}*"):
-        path.unlink()
 
 
 def fill(name: str, n: int, close: bool = True, **more: Any) -> RingWriter:

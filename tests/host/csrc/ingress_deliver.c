@@ -3,17 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "check.h"
 #include "deliver.h"
 #include "index.h"
 #include "pcap_write.h"
-
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(2); \
-        } \
-    } while (0)
 
 enum { RULES = 70, CHANNELS = 3, COUNTERS = 2, TABLE = 300 };
 

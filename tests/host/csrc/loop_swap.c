@@ -7,15 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "loop.h"
-
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(2); \
-        } \
-    } while (0)
 
 enum { TABLE = 5000, RULES = 2 };
 

@@ -6,15 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "loop.h"
-
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(2); \
-        } \
-    } while (0)
 
 enum { RULES = 3, TABLE = 1 << 15 };
 

@@ -6,15 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "ingress_live.h"
-
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(2); \
-        } \
-    } while (0)
 
 enum { SIZE = 1024, BLOCKS = 2, FRAMES = 5, BURST = 3, STEP = 160, START = 96 };
 

@@ -7,15 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "check.h"
 #include "ring.h"
-
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(2); \
-        } \
-    } while (0)
 
 enum { SLOTS = 256, SLOT = 64, PATIENCE_US = 10000000, LOST_US = 9000000 };
 

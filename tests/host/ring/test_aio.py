@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import select
 import threading
-import uuid
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,14 +13,6 @@ from sevenm.host.ring import ProducerGone, RingReader, RingWriter
 from sevenm.host.ring.aio import Doorbell, batches
 
 pytestmark = pytest.mark.needs("compiler")
-
-
-@pytest.fixture
-def ring() -> Iterator[str]:
-    name = f"aio-{uuid.uuid4().hex[:12]}"
-    yield name
-    for path in Path("/dev/shm").glob(f"sevenm.{name}*"):
-        path.unlink()
 
 
 def test_every_record_comes_while_other_tasks_run(ring: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +11,6 @@ from sevenm.host.ring import CAUSES, Entry, RingReader, RingStats, RingWriter, S
 from sevenm.host.ring.rates import Watch
 
 pytestmark = pytest.mark.needs("compiler")
-
-
-@pytest.fixture
-def prefix() -> Iterator[str]:
-    prefix = f"rates-{uuid.uuid4().hex[:12]}."
-    yield prefix
-    for path in Path("/dev/shm").glob(f"sevenm.{prefix}*"):
-        path.unlink()
 
 
 class Clock:
