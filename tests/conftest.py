@@ -9,17 +9,22 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import socket
 import subprocess
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.capture.pcap import CaptureError, open_capture
+from sevenm.host.live.xdp_bpf import Map
+from sevenm.host.live.xdp_program import AF_XDP
+from sevenm.host.native import NativeMissing
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / "build" / "hypothesis"))
@@ -39,11 +44,9 @@ TOOLS = {
     "spin": (("spin",), "the model check of the ring's protocol", "spin"),
     "make": (("make",), "the C++ of the RTL model", "make"),
     "namespaces": (("ip",), "live traffic, over interfaces in network namespaces of our own (as root)", "iproute2"),
+    "xdp": (("ip",), "AF_XDP and the prefilter, in this kernel (as root)", "iproute2"),
 }
 """Outside tools: name -> (programs, one of which is enough; what is left out without it; Debian's package)."""
-
-OF_ROOT = {"namespaces"}
-"""What only root can use."""
 
 CLONE_NEWNET = 0x40000000
 Ip = Callable[..., str]
@@ -62,9 +65,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def present(tool: str) -> bool:
     """Whether one of the tool's programs is on the path, and this user may use it."""
-    if tool in OF_ROOT and os.geteuid() != 0:
+    if not any(shutil.which(program) for program in TOOLS[tool][0]):
         return False
-    return any(shutil.which(program) for program in TOOLS[tool][0])
+    allowed = {"namespaces": may_make_interfaces, "xdp": may_use_xdp}.get(tool)
+    return allowed is None or allowed()
+
+
+@cache
+def may_make_interfaces() -> bool:
+    """Whether this process may: root in a container need not."""
+    command = ["unshare", "--net", "ip", "link", "add", "one", "type", "veth", "peer", "name", "two"]
+    return (
+        shutil.which("unshare") is not None
+        and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    )
+
+
+@cache
+def may_use_xdp() -> bool:
+    """Whether it may also make what AF_XDP needs in the kernel."""
+    try:
+        Map("BPF_MAP_TYPE_XSKMAP", 4, 1).close()
+        socket.socket(AF_XDP, socket.SOCK_RAW).close()
+    except (OSError, NativeMissing):
+        return False
+    return may_make_interfaces()
 
 
 def data_folder() -> Path | None:
@@ -164,7 +189,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if tool not in TOOLS:
                 pytest.fail(f"unknown tool {tool!r} in needs(); known: {', '.join(TOOLS)}")
             if not present(tool):
-                pytest.skip(f"{tool} is not installed")
+                pytest.skip(f"{tool} is absent")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

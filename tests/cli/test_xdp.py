@@ -15,7 +15,7 @@ import pytest
 
 from tests.host.live.wires import Wire, wire
 
-pytestmark = pytest.mark.needs("compiler", "clang", "namespaces")
+pytestmark = pytest.mark.needs("compiler", "clang", "xdp")
 RULES = """
 rules r on packet all {
   rule tens:  eth.type == 0x900a => deliver a

@@ -20,7 +20,7 @@ from sevenm.host.live.xdp import XdpIngress, parse
 from tests.host.conftest import Build
 from tests.host.live.wires import Wire, ip, wire
 
-pytestmark = [pytest.mark.needs("compiler", "namespaces"), pytest.mark.usefixtures("need_native")]
+pytestmark = [pytest.mark.needs("compiler", "xdp"), pytest.mark.usefixtures("need_native")]
 ROOT = Path(__file__).resolve().parents[3]
 HEAD = bytes(12) + b"\x08\x00"
 

@@ -39,7 +39,7 @@ from sevenm.sim.reference_device import ReferenceDevice
 from sevenm.tables import Row
 from tests.host.live.wires import Wire, ip, wire
 
-pytestmark = [pytest.mark.needs("compiler", "clang", "tcpdump", "namespaces"), pytest.mark.usefixtures("need_native")]
+pytestmark = [pytest.mark.needs("compiler", "clang", "tcpdump", "xdp"), pytest.mark.usefixtures("need_native")]
 RULES = """
 rules r on packet all {
   rule web:   tcp.port == 8080                       => deliver a, count web
