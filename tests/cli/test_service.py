@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,6 @@ from prometheus_client.parser import text_string_to_metric_families
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "examples" / "service" / "sevenm@.service"
 Sevenm = Callable[..., Any]
-
-
-@pytest.fixture
-def prefix() -> Iterator[str]:
-    prefix = f"svc-{uuid.uuid4().hex[:12]}"
-    yield prefix
-    for path in Path("/dev/shm").glob(f"sevenm.{prefix}*"):
-        path.unlink()
 
 
 def samples(text: str) -> dict[str, float]:
@@ -41,10 +32,10 @@ def samples(text: str) -> dict[str, float]:
 
 @pytest.mark.needs("compiler")
 def test_the_file_has_the_counts_of_the_report(
-    sevenm: Sevenm, rules: Path, office: Path, tmp_path: Path, prefix: str
+    sevenm: Sevenm, rules: Path, office: Path, tmp_path: Path, ring: str
 ) -> None:
     path = tmp_path / "run.prom"
-    done = sevenm("run", rules, "-r", office, "--json", "--ring", prefix, "--metrics-file", path)
+    done = sevenm("run", rules, "-r", office, "--json", "--ring", ring, "--metrics-file", path)
     assert done.code == 0, done.err
     report, found = json.loads(done.out), samples(path.read_text())
     assert found["sevenm_events_total"] == report["events"] == 769
@@ -111,14 +102,14 @@ def command_of_the_unit(**place: str) -> list[str]:
 
 
 @pytest.mark.needs("compiler")
-def test_the_command_of_the_unit_is_a_service(rules: Path, tmp_path: Path, prefix: str) -> None:
+def test_the_command_of_the_unit_is_a_service(rules: Path, tmp_path: Path, ring: str) -> None:
     try:
         socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()
     except PermissionError:
         pytest.skip("CAP_NET_RAW is needed to receive frames: run the tests as root")
     command = command_of_the_unit(_etc_sevenm=str(tmp_path), _run_sevenm=str(tmp_path / "run"))
     command = [word.replace("%i.7m", rules.name).replace("run-%i", "run") for word in command]
-    command = [prefix if word == "%i" and before == "--ring" else word.replace("%i", "lo")
+    command = [ring if word == "%i" and before == "--ring" else word.replace("%i", "lo")
                for before, word in zip(["", *command], command, strict=False)]  # fmt: skip
     (tmp_path / "run").mkdir()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:

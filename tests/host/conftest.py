@@ -17,6 +17,7 @@ import pytest
 
 from sevenm import boundary
 from sevenm.host.bundle import Bundle
+from sevenm.host.engine.compiled import CompiledEngine, load_engine
 from sevenm.host.native import NativeMissing, native
 
 ENGINE_C = f"""
@@ -142,6 +143,17 @@ Packet = tuple[int, int, bytes]
 
 
 @pytest.fixture
+def bundle(manifest: dict[str, Any], make_bundle: Callable[..., Bundle]) -> Bundle:
+    """Rule dns, bit 1 of the first byte, delivers to both channels: `traffic` and `names`."""
+    return make_bundle(manifest)
+
+
+@pytest.fixture
+def engine(bundle: Bundle) -> CompiledEngine:
+    return load_engine(bundle.read("engine.c"), bundle.structure, len(bundle.rules))
+
+
+@pytest.fixture
 def make_pcap() -> Callable[..., bytes]:
     """Builds a pcap by hand: ``make_pcap(packets, big=…, nano=…, link=…)``."""
 
@@ -153,6 +165,20 @@ def make_pcap() -> Callable[..., bytes]:
             fraction = ts_ns % 10**9 // (1 if nano else 1000)
             out += [struct.pack(order + "IIII", ts_ns // 10**9, fraction, len(data), wire), data]
         return b"".join(out)
+
+    return make
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Callable[[str, str, str], Path]:
+    """``faulty("loop.c", good, bad)``: the C runtime's sources with one fault, which is written once in that file."""
+
+    def make(name: str, good: str, bad: str) -> Path:
+        csrc: Path = shutil.copytree(CSRC, tmp_path / "csrc")
+        text = (csrc / name).read_text()
+        assert text.count(good) == 1
+        (csrc / name).write_text(text.replace(good, bad))
+        return csrc
 
     return make
 

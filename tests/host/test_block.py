@@ -17,7 +17,7 @@ import pytest
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.accounts import CAUSES, Accounts
-from sevenm.host.engine.compiled import CompiledEngine, load_engine
+from sevenm.host.engine.compiled import CompiledEngine
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.engine.delivery import BLOCK_TIMEOUT, Delivery
 from sevenm.host.engine.ingress import MemoryIngress
@@ -41,17 +41,6 @@ def make_ring() -> Iterator[MakeRing]:
     yield make
     for name in made:
         Path(f"/dev/shm/sevenm.{name}").unlink(missing_ok=True)
-
-
-@pytest.fixture
-def bundle(manifest: dict[str, Any], make_bundle: Callable[..., Bundle]) -> Bundle:
-    """Rule dns, bit 1 of the first byte, delivers to both channels: `traffic` and `names`."""
-    return make_bundle(manifest)
-
-
-@pytest.fixture
-def engine(bundle: Bundle) -> CompiledEngine:
-    return load_engine(bundle.read("engine.c"), bundle.structure, len(bundle.rules))
 
 
 def events(n: int, start: int = 0) -> EventBatch:

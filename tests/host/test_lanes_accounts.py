@@ -6,10 +6,9 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ import pytest
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.accounts import CAUSES, Accounts
-from sevenm.host.engine.compiled import CompiledEngine, load_engine
+from sevenm.host.engine.compiled import CompiledEngine
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.engine.delivery import Delivery
 from sevenm.host.engine.ingress import MemoryIngress
@@ -37,17 +36,6 @@ def ring() -> Iterator[RingWriter]:
     Path(f"/dev/shm/sevenm.{name}").unlink()
 
 
-@pytest.fixture
-def bundle(manifest: dict[str, Any], make_bundle: Callable[..., Bundle]) -> Bundle:
-    """Rule dns, bit 1 of the first byte, delivers to both channels: `traffic` and `names`."""
-    return make_bundle(manifest)
-
-
-@pytest.fixture
-def engine(bundle: Bundle) -> CompiledEngine:
-    return load_engine(bundle.read("engine.c"), bundle.structure, len(bundle.rules))
-
-
 def events(n: int) -> EventBatch:
     return EventBatch.from_bytes([b"\2"] * n, list(range(n)))
 
@@ -62,6 +50,16 @@ def everything(reader: RingReader) -> list[int]:
 def causes(accounts: Accounts, channel: int = 0) -> dict[str, int]:
     assert accounts.matched[channel] == accounts.delivered[channel] + accounts.undelivered[channel].sum()
     return {CAUSES[i]: int(n) for i, n in enumerate(accounts.undelivered[channel]) if n}
+
+
+@contextmanager
+def started(engine: CompiledEngine, bundle: Bundle, ring: RingWriter) -> Iterator[tuple[Loop, Accounts]]:
+    """A loop that delivers N events into the ring, in a thread of its own."""
+    accounts = Accounts(bundle.rules, len(bundle.channels), len(bundle.counters))
+    with Loop() as loop:
+        loop.publish(Program(engine, accounts, [loop.outlet(ring.handle), None], 1))
+        loop.start(MemoryIngress(events(N), burst=BATCH))
+        yield loop, accounts
 
 
 def deliver(engine: CompiledEngine, bundle: Bundle, ring: RingWriter, n: int = N) -> Accounts:
@@ -120,10 +118,7 @@ def test_all_lanes_are_served_before_one_is_waited_for(
     """Two stand still, and the third gets what it would get without them, after at most their deadlines."""
     with ExitStack() as stack:
         _, _, quick = subscribe(stack, ring, "block", "block", "block", deadline=0.3)
-        accounts = Accounts(bundle.rules, len(bundle.channels), len(bundle.counters))
-        with Loop() as loop:
-            loop.publish(Program(engine, accounts, [loop.outlet(ring.handle), None], 1))
-            loop.start(MemoryIngress(events(N), burst=BATCH))
+        with started(engine, bundle, ring) as (loop, accounts):
             found: list[int] = []
             while len(found) < N:
                 found += everything(quick)
@@ -138,10 +133,7 @@ def test_a_slow_reader_without_deadline_loses_nothing_and_holds_nobody_up_but_th
 ) -> None:
     with ExitStack() as stack:
         slow, oldest = subscribe(stack, ring, "block", "drop_oldest", deadline=0)
-        accounts = Accounts(bundle.rules, len(bundle.channels), len(bundle.counters))
-        with Loop() as loop:
-            loop.publish(Program(engine, accounts, [loop.outlet(ring.handle), None], 1))
-            loop.start(MemoryIngress(events(N), burst=BATCH))
+        with started(engine, bundle, ring) as (loop, accounts):
             found: list[int] = []
             while len(found) < N:
                 time.sleep(0.01)
@@ -155,10 +147,7 @@ def test_a_slow_reader_without_deadline_loses_nothing_and_holds_nobody_up_but_th
 def test_a_stop_counts_what_no_lane_was_given_yet(engine: CompiledEngine, bundle: Bundle, ring: RingWriter) -> None:
     with ExitStack() as stack:
         slow, other = subscribe(stack, ring, "block", "drop_oldest", deadline=0)
-        accounts = Accounts(bundle.rules, len(bundle.channels), len(bundle.counters))
-        with Loop() as loop:
-            loop.publish(Program(engine, accounts, [loop.outlet(ring.handle), None], 1))
-            loop.start(MemoryIngress(events(N), burst=BATCH))
+        with started(engine, bundle, ring) as (loop, accounts):
             while ring.stats().subscribers[1].delivered < 512:
                 time.sleep(0.01)
             loop.stop(wait=False)

@@ -44,16 +44,6 @@ def make_ring() -> Iterator[Callable[..., RingWriter]]:
         Path(f"/dev/shm/sevenm.{name}").unlink(missing_ok=True)
 
 
-@pytest.fixture
-def bundle(manifest: dict[str, Any], make_bundle: MakeBundle) -> Bundle:
-    return make_bundle(manifest)
-
-
-@pytest.fixture
-def engine(bundle: Bundle) -> CompiledEngine:
-    return load_engine(bundle.read("engine.c"), bundle.structure, len(bundle.rules))
-
-
 def accounts_of(bundle: Bundle) -> Accounts:
     return Accounts(bundle.rules, len(bundle.channels), len(bundle.counters))
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-CSRC = Path(__file__).resolve().parents[2] / "host" / "csrc"
 pytestmark = pytest.mark.needs("compiler")
 SANITIZERS = ["thread", "memory-and-undefined"]
 SWAPS = 1000
@@ -48,13 +47,11 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_faulty_loop_is_found_out(fault: str, build_driver: Callable[..., Any], ring: str, tmp_path: Path) -> None:
+def test_a_faulty_loop_is_found_out(
+    fault: str, build_driver: Callable[..., Any], ring: str, faulty: Callable[..., Path]
+) -> None:
     """That the runs above can fail: by the sanitizer, or where it comes to that first, by what the driver checks."""
-    good, bad = FAULTS[fault]
-    csrc = shutil.copytree(CSRC, tmp_path / "csrc")
-    text = (csrc / "loop.c").read_text()
-    assert text.count(good) == 1
-    (csrc / "loop.c").write_text(text.replace(good, bad))
+    csrc = faulty("loop.c", *FAULTS[fault])
     compiler = "gcc" if shutil.which("gcc") else "clang"
     done = build_driver("loop_swap.c", compiler, "thread", csrc, parts="*.c")(ring, SWAPS, 256)
     assert done.returncode in (2, 66)
