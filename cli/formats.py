@@ -10,7 +10,8 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -65,8 +66,8 @@ def open_sink(name: str, target: str, meaning: Meaning, records: Records, packet
         return _Capture(target, LINK_ETHERNET if packets else LINK_USER0)
     if name == "arrow":
         return _Arrow(target, meaning, records)
-    make = {"table": _Table, "jsonl": _JsonLines, "csv": _Csv}[name]
-    return make(target, meaning, packets)
+    text: dict[str, Callable[[str, Meaning, bool], Sink]] = {"table": _Table, "jsonl": _JsonLines, "csv": _Csv}
+    return text[name](target, meaning, packets)
 
 
 class _Capture:
@@ -100,7 +101,7 @@ class _Arrow:
             _close(self._file)
 
 
-class _Text:
+class _Text(ABC):
     """One text per record."""
 
     def __init__(self, target: str, meaning: Meaning, packets: bool) -> None:
@@ -113,8 +114,8 @@ class _Text:
     def head(self) -> str:
         return ""
 
-    def line(self, record: dict[str, Any], fields: dict[str, Plain | None], about: str) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def line(self, record: dict[str, Any], fields: dict[str, Plain | None], about: str) -> str: ...
 
     def write(self, records: Records) -> None:
         self._put("".join(self.line(*said) for said in self._said(records)))

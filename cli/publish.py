@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 import click
 
-from sevenm.bundles import open_bundle, plan_of
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
 from sevenm.host.replay import Pace, as_records
@@ -20,7 +18,7 @@ from .errors import Failure
 from .pacing import Done, chosen, hand_out, open_frames, pace_options
 from .rings import Shape, shape_options
 from .signals import Stop, until_stopped
-from .sources import compile_file
+from .sources import plan_of_rules
 
 LOOK = 0.01
 """Seconds between two looks for a subscriber."""
@@ -70,7 +68,7 @@ def publish(
       sevenm publish orders -r orders.bin --rules orders.7m --rate 20k --policy block
     """
     speed = chosen(pace, rate)
-    plan = None if rules is None else _plan(rules)
+    plan = None if rules is None else plan_of_rules(rules)
     done = Done()
     with ExitStack() as stack:
         stop = stack.enter_context(until_stopped(at_once=True))
@@ -89,10 +87,6 @@ def _put(writer: RingWriter, part: EventBatch, stamp: bool) -> None:
     if stamp:
         records["ts_ns"] = time.time_ns()
     writer.write(records)
-
-
-def _plan(rules: str) -> Plan:
-    return plan_of(open_bundle(rules)) if Path(rules).is_dir() else compile_file(rules).plan
 
 
 def _open_ring(name: str, plan: Plan | None, shape: Shape) -> RingWriter:

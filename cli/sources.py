@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sevenm.bundles import open_bundle, plan_of
 from sevenm.compiler import Compiled, CompileError, compile_filter, compile_text
+from sevenm.compiler.plan import Plan
 from sevenm.compiler.syntax.parse import read_source
 
 from . import output
@@ -34,6 +36,11 @@ def compile_file(path: str) -> Compiled:
         raise Failure(_count(error, path), Exit.FINDINGS) from None
     output.findings(compiled.warnings, text, path)
     return compiled
+
+
+def plan_of_rules(path: str) -> Plan:
+    """The Plan of a rule file, or of the bundle in a folder. Raises what ``compile_file`` does, BundleError."""
+    return plan_of(open_bundle(path)) if Path(path).is_dir() else compile_file(path).plan
 
 
 def compile_expression(text: str) -> Compiled:

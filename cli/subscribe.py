@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from pathlib import Path
 
 import click
 import numpy as np
 
-from sevenm.bundles import open_bundle, plan_of
 from sevenm.compiler.columns import FieldError
 from sevenm.compiler.plan import Plan
 from sevenm.host.latency import Histogram
@@ -22,7 +20,7 @@ from .durations import latency_text
 from .errors import Exit, Failure
 from .formats import Sink, format_of, open_sink
 from .signals import Stop, until_stopped
-from .sources import compile_file
+from .sources import plan_of_rules
 
 LOOK = 0.1
 """Seconds that are waited at once, so that signals and the timeout are seen."""
@@ -122,7 +120,7 @@ def subscribe(
     if not subscriber and (policy is not None or deadline is not None):
         raise click.UsageError("--policy and --deadline are about a --subscriber NAME; the producer says the others.")
     name = format_of(name, target)
-    plan = None if rules is None else _plan(rules)
+    plan = None if rules is None else plan_of_rules(rules)
     try:
         meaning = Meaning(plan, fields)
     except FieldError as error:
@@ -152,10 +150,6 @@ def subscribe(
             if ended == DIED:
                 return Exit.INPUT
     return stop.code
-
-
-def _plan(rules: str) -> Plan:
-    return plan_of(open_bundle(rules)) if Path(rules).is_dir() else compile_file(rules).plan
 
 
 def _packets(stats: RingStats, plan: Plan | None, fields: tuple[str, ...]) -> bool:

@@ -189,19 +189,19 @@ class Session:
         pieces = ingress.pieces(max_bytes, source) if isinstance(ingress, PieceIngress) else None
         writes = self._writer is not None and bool(self._wanted)
         if live is not None:
-            progress = self._noting(live, progress)
             live.begin(source)
         until.begin()
         try:
             if not self._native or writes or not isinstance(self._device, HostDevice) or not (live or pieces):
                 batches = ingress.batches(max_events=max_events, max_bytes=max_bytes, source=source)
-                unused = self._run_batches(batches, until, progress, live)
+                noting = progress if live is None else self._noting(live, progress)
+                unused = self._run_batches(batches, until, noting, live)
                 if live is not None:
                     live.left += unused
             else:
                 with self._turns(self._device) as turns:
                     if live is not None:
-                        turns.live(live, until, progress)
+                        turns.live(live, until, self._noting(live, progress))
                     elif pieces is not None:
                         turns.pieces(pieces, until, progress)
         finally:

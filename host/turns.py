@@ -69,16 +69,15 @@ class Turns:
             if progress is not None:
                 progress(self._events)
 
-    def live(self, ingress: LiveIngress, until: Until, progress: Progress | None) -> None:
-        """What comes, until then. Raises IngressFault."""
+    def live(self, ingress: LiveIngress, until: Until, progress: Progress) -> None:
+        """What comes, until then. ``progress`` reads the counters of the ingress, which for a kernel's, of 32 bits, has
+        to be done again and again. Raises IngressFault."""
         try:
             while room := until.room(self._events):
                 why = self._turn(ingress, min(room, SLICE))
-                if progress is not None:
-                    progress(self._events)
+                progress(self._events)
                 if why is Why.END:
                     return
-                ingress.counters()  # the kernel's have 32 bits, and are added up here
                 if why is Why.IDLE:
                     waiting = any(program.waiting for program in self._loop.programs)
                     ingress.wait(min(until.pause(), BACKLOG_S) if waiting else until.pause())

@@ -1,7 +1,8 @@
 #include "histogram.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "clock.h"
 
 void sm_histogram_ages(sm_histogram *h, uint64_t now, const uint8_t *first, uint64_t stride, uint64_t n)
 {
@@ -31,22 +32,15 @@ void sm_histogram_values(sm_histogram *h, const uint64_t *values, uint64_t n)
     sm_histogram_top(h, top);
 }
 
-uint64_t sm_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
 void sm_latency_decided(sm_latency *latency, const uint8_t *first, uint64_t stride, uint64_t n)
 {
-    latency->decided_ns = sm_now();
+    latency->decided_ns = sm_now_ns();
     sm_histogram_ages(&latency->decided, latency->decided_ns, first, stride, n);
 }
 
 void sm_latency_delivered(sm_latency *latency, uint64_t n)
 {
-    const uint64_t now = sm_now();
+    const uint64_t now = sm_now_ns();
     if (now < latency->decided_ns) { /* the clock was set back meanwhile */
         sm_histogram_add(&latency->in_ring.early, n);
         return;

@@ -50,9 +50,6 @@ void sm_histogram_ages(sm_histogram *h, uint64_t now, const uint8_t *first, uint
 /* n values. */
 void sm_histogram_values(sm_histogram *h, const uint64_t *values, uint64_t n);
 
-/* Nanoseconds since 1970, by the clock that arrivals are stamped with; no system call where the kernel has a vDSO. */
-uint64_t sm_now(void);
-
 /* Where a loop is to keep its latencies: set with sm_loop_watch. */
 typedef struct {
     sm_histogram decided; /* every event, from its arrival until its rules are known */

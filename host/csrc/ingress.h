@@ -38,6 +38,13 @@ struct sm_ingress {
     const sm_ingress_ops *ops;
 };
 
+/* The operation `release` of kinds whose bursts lie in memory of their own. */
+static inline void sm_ingress_keep(sm_ingress *ingress, const sm_burst *burst)
+{
+    (void)ingress;
+    (void)burst;
+}
+
 /* A table of events in memory, in bursts of at most `burst`, `passes` times over. */
 typedef struct {
     sm_ingress base;

@@ -20,18 +20,12 @@ static int next(sm_ingress *base, sm_burst *burst)
     return ingress->step.count ? SM_INGRESS_READY : SM_INGRESS_END;
 }
 
-static void release(sm_ingress *base, const sm_burst *burst)
-{
-    (void)base;
-    (void)burst;
-}
-
 static void finish(sm_ingress *base)
 {
     ((sm_capture_ingress *)base)->step.status = SM_STEP_MORE;
 }
 
-static const sm_ingress_ops OPS = {"capture", next, release, finish, 0};
+static const sm_ingress_ops OPS = {"capture", next, sm_ingress_keep, finish, 0};
 
 void sm_capture_ingress_open(sm_capture_ingress *ingress, const uint8_t *buffer, uint64_t start, uint64_t end,
                              sm_event *table, uint32_t burst, uint32_t port)

@@ -17,18 +17,12 @@ static int next(sm_ingress *base, sm_burst *burst)
     return SM_INGRESS_READY;
 }
 
-static void release(sm_ingress *base, const sm_burst *burst)
-{
-    (void)base;
-    (void)burst;
-}
-
 static void finish(sm_ingress *base)
 {
     ((sm_memory_ingress *)base)->passes = 0;
 }
 
-static const sm_ingress_ops OPS = {"memory", next, release, finish, 0};
+static const sm_ingress_ops OPS = {"memory", next, sm_ingress_keep, finish, 0};
 
 void sm_memory_ingress_open(sm_memory_ingress *ingress, const uint8_t *buffer, const sm_event *events, uint64_t n,
                             uint32_t burst, uint64_t passes, uint32_t port)

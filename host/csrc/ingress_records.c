@@ -15,18 +15,12 @@ static int next(sm_ingress *base, sm_burst *burst)
     return n ? SM_INGRESS_READY : SM_INGRESS_END;
 }
 
-static void release(sm_ingress *base, const sm_burst *burst)
-{
-    (void)base;
-    (void)burst;
-}
-
 static void finish(sm_ingress *base)
 {
     ((sm_records_ingress *)base)->at = ((sm_records_ingress *)base)->size;
 }
 
-static const sm_ingress_ops OPS = {"records", next, release, finish, 0};
+static const sm_ingress_ops OPS = {"records", next, sm_ingress_keep, finish, 0};
 
 void sm_records_ingress_open(sm_records_ingress *ingress, const uint8_t *buffer, uint64_t size, uint32_t record,
                              sm_event *table, uint32_t burst, uint32_t port)

@@ -1,7 +1,8 @@
 #include "ingress_ring.h"
 
 #include <errno.h>
-#include <time.h>
+
+#include "clock.h"
 
 /* With record headers: what the producer says of each. Each field once, because the engine believes the table, and the
  * producer may write while this looks. */
@@ -27,9 +28,7 @@ static void describe_bare(sm_ring_ingress *ingress, const uint8_t *first, uint32
 {
     const sm_ring *const ring = ingress->ring;
     const uint64_t start = (uint64_t)(first - ring->lanes->base);
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    const uint64_t ts_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    const uint64_t ts_ns = sm_now_ns();
     for (uint32_t i = 0; i < n; i++)
         ingress->table[i] = (sm_event){start + (uint64_t)i * ring->slot_size, ts_ns, ring->slot_size, ring->slot_size};
 }
@@ -78,4 +77,13 @@ static const sm_ingress_ops OPS = {"ring", next, release, sm_live_close, wait};
 void sm_ring_ingress_open(sm_ring_ingress *ingress, sm_ring *ring, sm_event *table, uint32_t burst, uint32_t port)
 {
     *ingress = (sm_ring_ingress){.live = {.base = {&OPS}, .fd = -1, .port = port}, .ring = ring, .table = table, .burst = burst};
+}
+
+uint64_t sm_ring_ingress_undelivered(const sm_ring_ingress *ingress)
+{
+    const sm_lane_block *const block = ingress->ring->lanes->shared;
+    uint64_t sum = 0;
+    for (int i = 0; i < SM_RING_CAUSES; i++)
+        sum += atomic_load_explicit(&block->undelivered[i], memory_order_relaxed);
+    return sum;
 }

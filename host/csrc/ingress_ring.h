@@ -17,4 +17,7 @@ typedef struct {
 
 void sm_ring_ingress_open(sm_ring_ingress *ingress, sm_ring *ring, sm_event *table, uint32_t burst, uint32_t port);
 
+/* Records that found no room in the lane since the ring was made, whatever the cause. */
+uint64_t sm_ring_ingress_undelivered(const sm_ring_ingress *ingress);
+
 #endif

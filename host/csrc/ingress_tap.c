@@ -3,19 +3,18 @@
 #include "ingress_live.h"
 
 #include <errno.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 static int next(sm_ingress *base, sm_burst *burst)
 {
     sm_tap_ingress *const ingress = (sm_tap_ingress *)base;
-    struct timespec now = {0, 0};
     uint32_t n = 0;
 
     if (ingress->live.ended || ingress->live.fault)
         return sm_live_nothing(&ingress->live);
-    clock_gettime(CLOCK_REALTIME, &now);
-    const uint64_t when = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    const uint64_t when = sm_now_ns();
     for (; n < ingress->slots; n++) {
         const uint64_t start = (uint64_t)n * SM_LIVE_SLOT;
         const ssize_t got = read(ingress->live.fd, ingress->buffer + start, SM_LIVE_SLOT);
@@ -33,13 +32,7 @@ static int next(sm_ingress *base, sm_burst *burst)
     return SM_INGRESS_READY;
 }
 
-static void release(sm_ingress *base, const sm_burst *burst)
-{
-    (void)base;
-    (void)burst;
-}
-
-static const sm_ingress_ops OPS = {"tap", next, release, sm_live_close, sm_live_wait};
+static const sm_ingress_ops OPS = {"tap", next, sm_ingress_keep, sm_live_close, sm_live_wait};
 
 void sm_tap_ingress_open(sm_tap_ingress *ingress, int fd, uint8_t *buffer, sm_event *table, uint32_t slots, uint32_t port)
 {

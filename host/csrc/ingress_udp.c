@@ -72,13 +72,7 @@ static int next(sm_ingress *base, sm_burst *burst)
     }
 }
 
-static void release(sm_ingress *base, const sm_burst *burst)
-{
-    (void)base;
-    (void)burst;
-}
-
-static const sm_ingress_ops OPS = {"udp", next, release, sm_live_close, sm_live_wait};
+static const sm_ingress_ops OPS = {"udp", next, sm_ingress_keep, sm_live_close, sm_live_wait};
 
 void sm_udp_ingress_open(sm_udp_ingress *ingress, int fd, uint8_t *buffer, sm_event *table, void *vector, uint32_t slots,
                          uint32_t record, uint32_t port)

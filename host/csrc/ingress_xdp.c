@@ -9,8 +9,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #ifndef XDP_PKT_CONTD
 #define XDP_PKT_CONTD 1 /* of a descriptor's options: the frame goes on in the next one (Linux 6.6) */
@@ -54,9 +55,7 @@ static uint32_t take(sm_xdp_ingress *ingress, sm_xdp_queue *queue)
     }
     if (there > ingress->burst)
         there = ingress->burst;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    const uint64_t ts_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    const uint64_t ts_ns = sm_now_ns();
     for (uint32_t i = 0; i < there; i++) {
         const struct xdp_desc desc = entries[rx->at++ & rx->mask];
         const uint64_t room = ingress->chunk - (desc.addr & (ingress->chunk - 1));

@@ -131,7 +131,7 @@ int sm_lane_wait_room(sm_ring *r, sm_lane *lane, uint32_t n, uint64_t timeout_us
         sm_relax();
         if (room_now(r, lane) >= n) return SM_WAIT_READY;
     }
-    uint64_t end = sm_now_us() + timeout_us;
+    uint64_t end = sm_elapsed_us() + timeout_us;
     for (long ns = SM_SLEEP_MIN_NS;;) {
         int alive = sm_ring_alive(r, SM_BYTE_LANES + lane->number);
         if (room_now(r, lane) >= n) return SM_WAIT_READY; /* looked at after asking: it may have died just then */
@@ -140,7 +140,7 @@ int sm_lane_wait_room(sm_ring *r, sm_lane *lane, uint32_t n, uint64_t timeout_us
             lane->gone = 1;
             return SM_WAIT_GONE;
         }
-        const uint64_t now = sm_now_us();
+        const uint64_t now = sm_elapsed_us();
         if (now >= end) return SM_WAIT_TIME;
         ns = sleep_for_room(r, lane, n, ns, end - now);
         if (ns == 0) return SM_WAIT_SIGNAL;
@@ -158,7 +158,7 @@ uint32_t sm_lane_refusal(const sm_lane *lane) {
 int sm_lane_await(sm_ring *r, sm_lane *lane, uint32_t n, uint64_t slice_us, uint32_t *cause, int *signal) {
     *cause = SM_CAUSE_NONE;
     if (!lane->since_ns) {
-        lane->since_ns = sm_now_us() * 1000;
+        lane->since_ns = sm_elapsed_us() * 1000;
         lane->seen = lane->theirs;
         lane->late = 0;
     }
@@ -167,7 +167,7 @@ int sm_lane_await(sm_ring *r, sm_lane *lane, uint32_t n, uint64_t slice_us, uint
         *signal |= wait == SM_WAIT_SIGNAL;
         if (lane->theirs != lane->seen)
             lane->since_ns = 0;
-        else if (lane->timeout_ns && sm_now_us() * 1000 - lane->since_ns >= lane->timeout_ns) {
+        else if (lane->timeout_ns && sm_elapsed_us() * 1000 - lane->since_ns >= lane->timeout_ns) {
             lane->late = 1;
             *cause = SM_CAUSE_TIMEOUT;
         }

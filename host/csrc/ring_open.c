@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 static int check_geometry(uint64_t slots, uint32_t slot_size, uint32_t record_header, char *error) {
@@ -200,12 +199,6 @@ static int change_policy(const sm_ring_file *file, uint32_t policy, const char *
     return code;
 }
 
-static uint64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void bump(_Atomic uint64_t *counter) {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_release);
 }
@@ -248,7 +241,7 @@ int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_
     want.record_header = record_header;
     want.slots = slots;
     want.layout_hash = layout_hash;
-    want.created_ns = now_ns();
+    want.created_ns = sm_now_ns();
     if ((code = sm_ring_file_take(name, SM_RING_PRODUCER, "", &file, error))) return code;
     if ((code = read_geometry(&file, name, &head, &fresh, error)) == SM_RING_OK)
         code = fresh ? make_file(file.fd, name, &want, error) : same_geometry(&head, &want, name, error);

@@ -126,7 +126,7 @@ int sm_ring_wait(sm_ring *r, uint64_t timeout_us) {
         if (timeout_us == 0) break;
         sm_relax();
     }
-    uint64_t end = sm_now_us() + timeout_us;
+    uint64_t end = sm_elapsed_us() + timeout_us;
     for (long ns = SM_SLEEP_MIN_NS;;) {
         /* In this order: a producer commits, then says closed, then gives its lock back. */
         int alive = sm_ring_alive(r, SM_BYTE_PRODUCER);
@@ -135,7 +135,7 @@ int sm_ring_wait(sm_ring *r, uint64_t timeout_us) {
         if (lane->fault) return SM_WAIT_FAULT;
         if (!alive && state == SM_RING_STATE_CLOSED) return SM_WAIT_CLOSED;
         if (!alive && !sm_ring_alive(r, SM_BYTE_PRODUCER)) return SM_WAIT_GONE; /* asked again: one may have taken over */
-        const uint64_t now = sm_now_us();
+        const uint64_t now = sm_elapsed_us();
         if (now >= end) return SM_WAIT_TIME;
         ns = sleep_for_record(r, ns, end - now);
         if (sm_ring_look(r)) return SM_WAIT_READY;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "clock.h"
 #include "ring_bell.h"
 
 #define SM_TURN_US 1000 /* a look at one lane, where several are waited for */
@@ -20,12 +21,6 @@ static inline void sm_relax(void) {
 #elif defined(__aarch64__)
     __asm__ __volatile__("yield");
 #endif
-}
-
-static inline uint64_t sm_now_us(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
 /* The next, longer sleep; 0 when a signal handler ran. */

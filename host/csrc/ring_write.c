@@ -83,19 +83,19 @@ static uint64_t offer(sm_ring *r, sm_lane *lane, const uint8_t *from, uint64_t n
 
 /* Waits for the lanes of the set that have got fewer than n records, in turns, as long as timeout_us or until a signal. */
 static void wait_for(sm_ring *r, uint32_t waiting, const uint8_t *from, uint64_t n, uint64_t timeout_us) {
-    const uint64_t end = sm_now_us() + timeout_us;
+    const uint64_t end = sm_elapsed_us() + timeout_us;
     for (int signal = 0; waiting && !signal;) {
         const int alone = !(waiting & (waiting - 1));
         for (uint32_t left = waiting; left; left &= left - 1) {
             sm_lane *const lane = &r->lanes[__builtin_ctz(left)];
-            const uint64_t missing = n - lane->ahead, some = r->slots / 4, now = sm_now_us();
+            const uint64_t missing = n - lane->ahead, some = r->slots / 4, now = sm_elapsed_us();
             const uint64_t slice = now >= end ? 0 : alone ? end - now : SM_TURN_US;
             uint32_t cause;
             if (!sm_lane_await(r, lane, (uint32_t)(missing < some ? missing : some), slice, &cause, &signal)) continue;
             lane->ahead += offer(r, lane, from + lane->ahead * r->slot_size, missing);
             if (lane->ahead == n) waiting &= ~(1u << lane->number);
         }
-        if (sm_now_us() >= end) return;
+        if (sm_elapsed_us() >= end) return;
     }
 }
 
@@ -161,10 +161,10 @@ uint32_t sm_ring_make_room(sm_ring *r, uint32_t n) {
 void sm_ring_spread(sm_ring *r, uint32_t n) {
     uint64_t done = 0;
     while (done < n) {
-        const uint64_t before = sm_now_us();
+        const uint64_t before = sm_elapsed_us();
         sm_ring_write(r, r->stage, n, &done, 1000000);
         /* Back before its time: a signal handler ran. */
-        if (done < n && sm_now_us() - before < 1000000) {
+        if (done < n && sm_elapsed_us() - before < 1000000) {
             sm_ring_give_up(r, SM_CAUSE_STOPPED, n - done);
             return;
         }

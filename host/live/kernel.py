@@ -1,7 +1,7 @@
-"""What sockets of all kinds are asked for: a filter that cuts or rejects.
+"""What sockets of several kinds are asked for: a filter that cuts or rejects, and frames for others too.
 
-One idea: a classic BPF program of one instruction. It gives the number of bytes to keep, and 0 keeps nothing, which is
-how a socket is told to receive no more while what it holds is still read.
+The filter is a classic BPF program of one instruction. It gives the number of bytes to keep, and 0 keeps nothing, which
+is how a socket is told to receive no more while what it holds is still read.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import ctypes
 import socket
 import struct
 
+SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 263, 1, 1
 SO_ATTACH_FILTER = 26
 BPF_RET_K = 0x06
 
@@ -30,3 +31,9 @@ def accept_bytes(receiver: socket.socket, keep: int) -> None:
 def reject_all(receiver: socket.socket) -> None:
     """Nothing that arrives from now on. Raises OSError."""
     accept_bytes(receiver, 0)
+
+
+def make_promiscuous(member: socket.socket, index: int) -> None:
+    """The interface of this index receives frames for others too, as long as the packet socket is open. Raises
+    OSError."""
+    member.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, struct.pack("iHH8x", index, PACKET_MR_PROMISC, 0))

@@ -23,7 +23,7 @@ from sevenm.boundary import CAPTURE_MAX
 from sevenm.host.batch import EVENT
 from sevenm.host.capture.format import LINK_ETHERNET, CaptureError
 from sevenm.host.ingress import IngressKind, LiveOptions, Wanted
-from sevenm.host.live.kernel import accept_bytes, reject_all
+from sevenm.host.live.kernel import SOL_PACKET, accept_bytes, make_promiscuous, reject_all
 from sevenm.host.live.live import LiveIngress
 
 BLOCK_SIZE = 1 << 19
@@ -35,10 +35,10 @@ SETTLE_S = 0.02
 BURST = 1024
 TAG = 4
 
-SOL_PACKET, ETH_P_ALL = 263, 3
-PACKET_ADD_MEMBERSHIP, PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION = 1, 5, 6, 10
+ETH_P_ALL = 3
+PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION = 5, 6, 10
 PACKET_RESERVE, PACKET_TIMESTAMP, PACKET_IGNORE_OUTGOING = 12, 17, 23
-PACKET_MR_PROMISC, TPACKET_V3 = 1, 2
+TPACKET_V3 = 2
 SIOCGIFHWADDR, SIOCSHWTSTAMP = 0x8927, 0x89B0
 ARPHRD_ETHER, ARPHRD_LOOPBACK = 1, 772
 RAW_HARDWARE, FILTER_ALL = 1 << 6, 1
@@ -86,8 +86,7 @@ class PacketIngress(LiveIngress):
             if down:
                 raise OSError(down, os.strerror(down))
             if self._options.promiscuous:
-                member = struct.pack("iHH8x", self._index, PACKET_MR_PROMISC, 0)
-                self._socket.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, member)
+                make_promiscuous(self._socket, self._index)
         except OSError as error:
             raise CaptureError(self._why(error.errno or 0)) from error
         self._begun = True

@@ -7,8 +7,6 @@ records while this side is slow. Bare slots are events as they are, and arrive w
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import numpy as np
 
 from sevenm.host.batch import EVENT
@@ -16,7 +14,7 @@ from sevenm.host.capture.format import LINK_ETHERNET, LINK_USER0, CaptureError
 from sevenm.host.ingress import IngressKind, Wanted
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.native import NativeMissing, native
-from sevenm.host.ring import Ring, RingCorrupt, RingReader
+from sevenm.host.ring import Ring, RingReader
 
 BURST = 1024
 
@@ -32,7 +30,7 @@ class RingIngress(LiveIngress):
         header = Ring.stats(name).header
         reader = RingReader.attach(name, layout_hash=layout_hash, subscriber=subscriber, header=header)
         try:
-            frames = header and not reader.stats().layout_hash
+            frames = header and not reader.handle.layout_hash
             super().__init__("sm_ring_ingress", f"ring {name}", LINK_ETHERNET if frames else LINK_USER0)
             if reader.policy == "drop_oldest":
                 raise CaptureError(
@@ -43,14 +41,14 @@ class RingIngress(LiveIngress):
             reader.close()
             raise
         self._reader = reader
-        self._before = self._told = self._count()
         table = self.array("sm_event", np.zeros(BURST, EVENT))
         self.lib.sm_ring_ingress_open(self.struct, reader.handle, table, BURST, 0)
+        self._before = self._undelivered()
 
     def counters(self) -> dict[str, int]:
         """``dropped``: 0, no kernel is on the way. ``undelivered``: by the producer, into this lane. ``cut``: records
         that said they were longer than their slot."""
-        lost = self._lost() - self._before
+        lost = self._undelivered() - self._before
         return {"received": self.position, "dropped": 0, "undelivered": lost, "cut": int(self.live.damaged)}
 
     def finish(self) -> None:
@@ -71,15 +69,8 @@ class RingIngress(LiveIngress):
             return ["the producer died without closing the ring; everything it committed was read"]
         return []
 
-    def _lost(self) -> int:
-        """Of this lane; of a ring that has become corrupt, what was last known."""
-        with suppress(RingCorrupt):
-            self._told = self._count()
-        return self._told
-
-    def _count(self) -> int:
-        mine = (one for one in self._reader.stats().subscribers if one.name == self._reader.subscriber)
-        return sum(sum(one.undelivered.values()) for one in mine)
+    def _undelivered(self) -> int:
+        return int(self.lib.sm_ring_ingress_undelivered(self.struct))
 
 
 def _open(source: str, wanted: Wanted) -> RingIngress:

@@ -27,8 +27,8 @@ from sevenm.host.batch import EVENT
 from sevenm.host.capture.format import LINK_ETHERNET, CaptureError
 from sevenm.host.engine.ingress import BURST
 from sevenm.host.ingress import IngressKind, Wanted
+from sevenm.host.live.kernel import make_promiscuous
 from sevenm.host.live.live import LiveIngress
-from sevenm.host.live.packet import PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC, SOL_PACKET
 from sevenm.host.live.xdp_bpf import BpfError, Code, Link, Map, Program, checked
 from sevenm.host.live.xdp_program import AF_XDP, COUNTS, COUNTS_BYTES, REDIRECT, SCRATCH_BYTES, SOCKETS
 from sevenm.host.native import available
@@ -273,8 +273,7 @@ class XdpIngress(LiveIngress):
     def _joined(self) -> socket.socket:
         """Makes the interface promiscuous for as long as the socket is open, which receives nothing itself."""
         member = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        index = socket.if_nametoindex(self.interface)
-        member.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, struct.pack("iHH8x", index, PACKET_MR_PROMISC, 0))
+        make_promiscuous(member, socket.if_nametoindex(self.interface))
         return member
 
 

@@ -1,0 +1,24 @@
+/* The two clocks: what time it is, and how long something takes. No system call where the kernel has a vDSO. */
+#ifndef SM_CLOCK_H
+#define SM_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* Nanoseconds since 1970, by the clock that arrivals are stamped with. */
+static inline uint64_t sm_now_ns(void)
+{
+    struct timespec t = {0, 0};
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+/* Microseconds since some moment, never less than before. */
+static inline uint64_t sm_elapsed_us(void)
+{
+    struct timespec t = {0, 0};
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+#endif
