@@ -77,7 +77,7 @@ def publish(
         before = writer.stats()
         with suppress(KeyboardInterrupt):
             _await_subscriber(writer, wait)
-            hand_out(reader, speed, count, lambda part: _put(writer, part, stamp), stop, done)
+            hand_out(reader, speed, count, lambda part: _put(writer, part, stamp), stop, done, writer.beat)
         _tell(before, writer.stats(), done, stop, as_json)
     return stop.code
 
@@ -101,6 +101,7 @@ def _await_subscriber(writer: RingWriter, wait: float) -> None:
     while wait and not any(one.pid for one in writer.stats().subscribers):
         if time.monotonic() >= end:
             raise Failure(f"ring {writer.name}: no subscriber came for {wait:g} s, so nothing was published")
+        writer.beat()
         time.sleep(LOOK)
 
 

@@ -43,7 +43,8 @@ def stat(prefix: str, interval: float, count: int | None, as_json: bool) -> int:
 
     It only looks, read-only, from its own process: neither producer nor reader notices. Every subscriber has a line:
     written is records per second that it was given, read those that it gave back, missed those that it did not get, by
-    cause (lost: written over before they were read); fill is how much of the ring it has not read.
+    cause (lost: written over before they were read); fill is how much of the ring it has not read. A producer says
+    that it goes on, also when it has nothing to write; one that lives and has not said so for a second is silent.
 
     \b
     Examples:
@@ -94,6 +95,7 @@ def as_object(rates: Rates) -> dict[str, Any]:
         "subscriber": subscriber.name,
         "policy": subscriber.policy,
         "state": rates.state,
+        "beat_age": None if ring.beat_age is None else round(ring.beat_age, 6),
         "reader_pid": subscriber.pid,
         "time_ns": time.time_ns(),
         "seconds": round(rates.seconds, 6),

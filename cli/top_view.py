@@ -107,6 +107,8 @@ class Top(App[None]):
             counts = (*subscriber.undelivered.items(), ("lost", subscriber.lost))
             missed = ", ".join(f"{n:,} {cause}" for cause, n in counts if n) or "0"
             producer = one.state if ring.producer_pid is None else f"pid {ring.producer_pid}"
+            if one.state == "silent":
+                producer += f" (silent for {one.silence:,.0f} s)"
             text = (
                 f"{ring.name}: {ring.slots:,} slots of {ring.slot_size} bytes, producer {producer}; policy "
                 f"{subscriber.policy}, {subscriber.delivered:,} written, {subscriber.in_ring:,} unread, missed {missed}"

@@ -240,6 +240,8 @@ class Session:
                 live.rules_change()
             if len(batch):
                 self.feed(batch.slice(0, room) if len(batch) > room else batch)
+            elif self._delivery is not None:
+                self._delivery.beat()
             if progress is not None:
                 progress(self.accounts.total("events"))
             if len(batch) > room:

@@ -80,6 +80,8 @@ typedef struct {
     _Atomic uint32_t producer_barrier; /* 1: the producer takes part in membarrier (ring_bell.h) */
     uint8_t pad2[108];
     _Atomic uint64_t roll; /* changes of the lanes' subscribers so far; all subscribers add to it */
+    uint8_t pad3[120];
+    _Atomic uint64_t beat_ns; /* when the producer last said that it goes on, by CLOCK_MONOTONIC */
 } sm_ring_header;
 
 /* A lane's block: what its subscriber says of itself, its index, and what the producer says. */
@@ -115,6 +117,7 @@ static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics are lock-free");
 static_assert(offsetof(sm_ring_header, digest_version) == 128, "digest_version at 128");
 static_assert(offsetof(sm_ring_header, epoch) == 256, "epoch at 256");
 static_assert(offsetof(sm_ring_header, roll) == 384, "roll at 384");
+static_assert(offsetof(sm_ring_header, beat_ns) == 512, "beat_ns at 512");
 static_assert(sizeof(sm_ring_header) <= SM_LANE_BLOCKS, "the header ends before the lanes' blocks");
 static_assert(offsetof(sm_lane_block, consumed) == 256, "consumed at 256");
 static_assert(offsetof(sm_lane_block, written) == 512, "written at 512");
@@ -160,6 +163,7 @@ typedef struct sm_ring {
     uint32_t staged;    /* producer: what was reserved last lies in `stage` */
     uint32_t writing;   /* producer: a batch of sm_ring_write waits for some lane */
     uint64_t roll;      /* producer: when it last looked at the subscribers */
+    uint64_t beat_ns;   /* producer: as last stored, so that it is stored when it changes */
     uint64_t mapped;    /* bytes of slots */
     uint8_t *stage;     /* producer: room for as many slots as a lane has, of which only those used cost memory */
     int role;           /* SM_RING_PRODUCER, … */
@@ -179,7 +183,7 @@ typedef struct {
 } sm_lane_stats;
 
 typedef struct {
-    uint64_t slots, layout_hash, created_ns, epoch;
+    uint64_t slots, layout_hash, created_ns, epoch, beat_ns;
     uint32_t slot_size, record_header, state, producer_pid, corrupt; /* corrupt: bit i: lane i's indices cannot be */
     int producer_alive;
     char digest[SM_RING_DIGEST + 1]; /* empty: unknown */
@@ -216,6 +220,11 @@ void sm_ring_disown(sm_ring *r); /* after fork, in the child: lets go without to
 void sm_ring_free(sm_ring *r);   /* unmaps; a producer not closed before counts as dead */
 int sm_ring_alive(const sm_ring *r, uint32_t byte); /* whether a living process holds it: SM_BYTE_PRODUCER or a lane's */
 int sm_ring_read_stats(const sm_ring *r, sm_ring_stats *out); /* SM_RING_OK or SM_RING_CORRUPT */
+
+/* Producer: it goes on, though it may have nothing to say. Stores a time, once a tick of the clock at most; costs five
+ * nanoseconds. The calls below that write, wait or look for room do it by themselves; a producer that fills slots in
+ * place, or that has nothing to do, does it itself, once a batch and every 100 ms. */
+void sm_ring_beat(sm_ring *r);
 
 /* Producer: lanes. */
 void sm_ring_follow(sm_ring *r); /* takes notice of subscribers that came and went */

@@ -259,6 +259,7 @@ int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_
     atomic_store_explicit(&h->producer_barrier, sm_bell_join(), memory_order_relaxed);
     sm_ring_set_digest(r, digest);
     bump(&h->epoch);
+    sm_ring_beat(r);
     atomic_store_explicit(&h->state, SM_RING_STATE_OPEN, memory_order_release);
     atomic_store_explicit(&h->magic, SM_RING_MAGIC, memory_order_release);
     *out = r;

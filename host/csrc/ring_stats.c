@@ -15,7 +15,7 @@ const sm_field sm_fields[] = {
     RECORD(wire_len), RECORD(engine), RECORD(flags), RECORD(source), RECORD(reserved),
     RING(magic), RING(abi), RING(header_size), RING(slot_size), RING(record_header), RING(slots), RING(layout_hash),
     RING(created_ns), RING(digest_version), RING(digest), RING(epoch), RING(producer_pid), RING(state),
-    RING(producer_barrier), RING(roll),
+    RING(producer_barrier), RING(roll), RING(beat_ns),
     LANE(name), LANE(policy), LANE(state), LANE(deadline_us), LANE(epoch), LANE(pid), LANE(barrier), LANE(start), LANE(start_lost),
     LANE(start_undelivered), LANE(consumed), LANE(lost), LANE(reader_wants), LANE(written), LANE(floor), LANE(accepted), LANE(in_force),
     LANE(undelivered), LANE(producer_wants),
@@ -82,6 +82,7 @@ int sm_ring_read_stats(const sm_ring *r, sm_ring_stats *out) {
     out->layout_hash = r->layout_hash;
     out->created_ns = h->created_ns;
     out->epoch = atomic_load_explicit(&h->epoch, memory_order_relaxed);
+    out->beat_ns = atomic_load_explicit(&h->beat_ns, memory_order_relaxed);
     out->state = atomic_load_explicit(&h->state, memory_order_relaxed);
     out->producer_pid = atomic_load_explicit(&h->producer_pid, memory_order_relaxed);
     out->producer_alive = sm_ring_alive(r, SM_BYTE_PRODUCER);

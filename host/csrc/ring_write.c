@@ -104,6 +104,7 @@ uint64_t sm_ring_write(sm_ring *r, const void *records, uint64_t n, uint64_t *do
     const uint64_t left = n - *done;
     uint32_t waiting = 0;
     uint64_t behind = left, got = UINT64_MAX;
+    sm_ring_beat(r);
     if (!*done && !r->writing) {
         if (sm_ring_rolled(r)) sm_ring_follow(r);
         for (uint32_t open = r->open; open; open &= open - 1) r->lanes[__builtin_ctz(open)].got = 0;
@@ -149,6 +150,7 @@ static uint64_t room_or_cause(sm_ring *r, sm_lane *lane, uint32_t n, uint32_t *c
 
 uint32_t sm_ring_make_room(sm_ring *r, uint32_t n) {
     uint32_t cause;
+    sm_ring_beat(r);
     if (sm_ring_rolled(r)) sm_ring_follow(r);
     r->staged = !r->direct && r->lanes->fault != SM_RING_DISOWNED;
     if (r->staged) return n;
@@ -174,6 +176,7 @@ void sm_ring_spread(sm_ring *r, uint32_t n) {
 /* Numbers the records first; for a producer that filled the slots through NumPy. */
 void sm_ring_commit_sequenced(sm_ring *r, uint32_t n) {
     if (r->lanes->fault == SM_RING_DISOWNED) return;
+    sm_ring_beat(r);
     for (uint32_t i = 0; i < n && r->record_header && !r->staged; i++) sm_ring_slot(r, i)->seq = sm_ring_seq(r, i);
     sm_ring_commit(r, n);
 }

@@ -5,6 +5,7 @@ One idea: each result of the C runtime has one exception, made in one place, wit
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,11 @@ class RingStats:
     subscribers: tuple[SubscriberStats, ...]
     header: bool = True
     """Whether slots begin with a record header."""
+    beat_ns: int = 0
+    """When the producer last said that it goes on, by CLOCK_MONOTONIC; 0: never."""
+    beat_age: float | None = None
+    """Seconds since then when this was read, or None. In another time namespace the clock is another one, and so the
+    age; whether ``beat_ns`` changes is true everywhere. What lies ahead is 0 seconds ago."""
 
     @property
     def sent(self) -> int:
@@ -180,6 +186,8 @@ def read_stats(ring: Any, name: str) -> RingStats:
         undelivered={cause: sum(lane.undelivered[i] for lane in sound) for i, cause in enumerate(CAUSES)},
         subscribers=tuple(_subscriber(lane, bool(raw.corrupt >> i & 1)) for i, lane in enumerate(lanes) if lane.open),
         header=raw.record_header != 0,
+        beat_ns=raw.beat_ns,
+        beat_age=max(time.monotonic_ns() - raw.beat_ns, 0) / 1e9 if raw.beat_ns else None,
     )
 
 

@@ -193,6 +193,11 @@ class RingWriter(_Side):
         self._check()
         return delivered
 
+    def beat(self) -> None:
+        """Tells that this producer goes on, though it has nothing to write: every 100 ms, while that is so. Who looks
+        from outside can tell it from one that hangs (``RingStats.beat_age``). Whatever writes does it by itself."""
+        self._lib.sm_ring_beat(self.handle)
+
     def _check(self) -> None:
         """A lane that is corrupt is closed and counted; one that was the only one is an error."""
         ring = self.handle

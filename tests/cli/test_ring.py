@@ -65,7 +65,12 @@ def test_list_as_json_is_all_that_is_known(sevenm: Sevenm, prefix: str) -> None:
     Path(f"/dev/shm/sevenm.{prefix}b").touch(0o600)
     done = sevenm("ring", "list", prefix, "--json")
     ring, half = json.loads(done.out)
-    assert (done.code, ring.pop("created_ns") > 0) == (0, True)
+    assert (done.code, ring.pop("created_ns") > 0, ring.pop("beat_ns") > 0, ring.pop("beat_age") > 0) == (
+        0,
+        True,
+        True,
+        True,
+    )
     (subscriber,) = ring.pop("subscribers")
     undelivered = {"full": 44, "reader_gone": 0, "stopped": 0, "corrupt": 0, "timeout": 0}
     assert subscriber == {
