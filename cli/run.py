@@ -80,6 +80,9 @@ def run(
         device = stack.enter_context(open_engine(engine, bundle))
         writer = stack.enter_context(open_writer(target, source.read, reader)) if target is not None else None
         writers = stack.enter_context(rings.open(bundle))
+        if service.latency is not None:
+            for ring in (writers or {}).values():
+                ring.measure()
         session = Session(device, bundle, writers, writer, block_timeout=rings.deadline, latency=service.latency)
         source.begin(reader)
         output.note("started", input=source.name, bundle=bundle.name, digest=bundle.digest, rings=_names(writers))
