@@ -13,8 +13,9 @@ from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.loop import IngressFault
+from sevenm.host.report import Report
 from sevenm.host.ring import RingWriter
-from sevenm.host.session import Report, Session
+from sevenm.host.session import Session
 
 from . import output
 from .captures import Input, input_options, received

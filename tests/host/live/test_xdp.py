@@ -216,10 +216,11 @@ import os, sys
 from sevenm.host.live.xdp import XdpIngress
 from sevenm.host.live.xdp_program import REDIRECT
 ingress = XdpIngress(sys.argv[1])
-ingress.prefilter(REDIRECT)
+ingress.add_prefilter("these", REDIRECT)
+ingress.rules_change("these")
 os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
 ingress.begin()
-ingress.rules_change()
+ingress.rules_change(None)
 print("ready", flush=True)
 sys.stdin.read()
 ingress.finish()

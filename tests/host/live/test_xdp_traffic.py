@@ -32,8 +32,9 @@ from sevenm.host.engine.loop import Loop, Program, Why
 from sevenm.host.live.until import Until
 from sevenm.host.live.xdp import XdpIngress
 from sevenm.host.live.xdp_program import PrefilterError
+from sevenm.host.report import Report
 from sevenm.host.ring import RingReader, RingWriter
-from sevenm.host.session import Report, Session
+from sevenm.host.session import Session
 from sevenm.prefilter import drop_unwanted
 from sevenm.sim.reference_device import ReferenceDevice
 from sevenm.tables import Row
@@ -212,7 +213,7 @@ def test_rules_may_lose_their_prefilter_while_packets_come(hub: tuple[Wire, str,
         before = ingress.counters()
         monitor.send(frames)
         middle = ingress.counters()
-        ingress.prefilter(None)
+        ingress.rules_change(None)
         monitor.send(frames)
         ingress.finish()
         after = ingress.counters()
