@@ -92,11 +92,7 @@ class Editions:
         events than those that are read, and what making a ring raises; then nothing has changed."""
         if self.now.bundle is bundle:
             return self.now
-        if _events(bundle) != _events(self.now.bundle):
-            raise DeviceError(
-                f"the device has rules on other events now: {bundle.name} is on {_told(bundle)}; this session "
-                f"reads {_told(self.now.bundle)}. End it, and make another for them"
-            )
+        self.check(bundle)
         known = (one for one in self._kept[1] if one.fits(bundle))
         edition = next(known, None) or Edition(bundle, self._rings(bundle))
         edition.bundle = bundle
@@ -104,6 +100,14 @@ class Editions:
             ring.set_digest(bundle.digest)
         self._keep(edition)
         return edition
+
+    def check(self, bundle: Bundle) -> None:
+        """Raises DeviceError for rules on other events than those that are read."""
+        if _events(bundle) != _events(self.now.bundle):
+            raise DeviceError(
+                f"the rules of {bundle.name} are on {_told(bundle)}, and this session reads "
+                f"{_told(self.now.bundle)}; end it, and make another for them"
+            )
 
     def tally(self) -> Tally:
         """Sums over all, the present edition first."""

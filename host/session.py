@@ -163,10 +163,12 @@ class Session:
             self._total_ns += time.perf_counter_ns() - start
             if batch is None:
                 break
-            if live is not None and self._device.generation != generation:
+            changed = self._device.generation != generation
+            if changed:
                 generation = self._device.generation
-                live.rules_change(None)
-            if len(batch):
+                if live is not None:
+                    live.rules_change(None)
+            if len(batch) or changed:  # other rules are followed also where nothing comes
                 self.feed(batch.slice(0, room) if len(batch) > room else batch)
             if progress is not None:
                 progress(self._editions.events)
@@ -198,6 +200,15 @@ class Session:
                 "session, and make another for them"
             )
         return now
+
+    @property
+    def bundle(self) -> Bundle:
+        """Whose rules decide now."""
+        return self._editions.now.bundle
+
+    def check(self, bundle: Bundle) -> None:
+        """Raises DeviceError for rules that the session cannot follow, because they are on other events."""
+        self._editions.check(bundle)
 
     def report(self) -> Report:
         """The numbers so far; also from another thread, while the session runs."""

@@ -1,7 +1,7 @@
 """Turns of the loop in C: each runs with the rules and rows that the device has when it begins.
 
 One idea: between two turns Python is there for what is not per event: another generation, signals, the clock, progress.
-A turn ends with a piece of a capture, or where a live ingress has nothing now, or after SLICE events of it.
+A turn ends with a piece of a capture, or where a live ingress has nothing now, or after about TURN_S of events.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from sevenm.host.latency import Latency
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.live.until import Until
 
-SLICE = 1 << 16
-"""Events of a live ingress after which Python looks at everything else."""
+TURN_S = 0.01
+"""Time after which a turn on a live ingress that never rests is to end, so that Python can look at everything else."""
+SLICES = (1 << 10, 1 << 16)
+"""Fewest and most events of such a turn."""
 BACKLOG_S = 0.001
 """Longest sleep while matches wait for room in a ring."""
 Progress = Callable[[int], object]
@@ -65,9 +67,14 @@ class Turns:
     def live(self, ingress: LiveIngress, until: Until, progress: Progress) -> None:
         """What comes, until then. ``progress`` reads the counters of the ingress, which for a kernel's, of 32 bits, has
         to be done again and again. Raises IngressFault."""
+        most = SLICES[0]
         try:
             while room := until.room(self._events):
-                why = self._turn(ingress, min(room, SLICE))
+                began, before = time.perf_counter(), self._loop.events
+                why = self._turn(ingress, min(room, most))
+                if why is Why.LIMIT:
+                    rate = (self._loop.events - before) / max(time.perf_counter() - began, 1e-9)
+                    most = min(max(int(rate * TURN_S), SLICES[0]), SLICES[1])
                 progress(self._events)
                 if why is Why.END:
                     return
