@@ -85,10 +85,10 @@ void latency_start(run *r) {
     r->sent = r->read = 0;
 }
 
-/* Sends what is due, one at a time. Of an event: its number, when it was sent, and the number that rules look at. */
+/* Sends what is due, one at a time, and not so much that whoever also reads would hold up the loop. Of an event: its number, when it was sent, and the number that rules look at. */
 uint64_t latency_send(run *r) {
     sm_ring *const feed = r->feed;
-    while (r->sent < r->n) {
+    for (int most = 256; most && r->sent < r->n; most--) {
         const uint64_t now = ticks_now(), i = r->sent;
         if (now < r->due[i]) break;
         sm_ring_reserve(feed, 1);
