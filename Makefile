@@ -67,7 +67,7 @@ sweep: $(VENV)/.test ## the tests with many more generated rules, packets and ev
 	@mkdir -p $(BUILD)
 	@SEVENM_SOAK=1 $(OWN_CACHE) $(BIN)/pytest -n auto tests
 
-lib: ## libsevenm for subscribers in C and C++, with pkg-config, under PREFIX (build/lib)
+lib: ## libsevenm for subscribers and producers in C and C++, with pkg-config, under PREFIX (build/lib)
 	@PYTHON=$(PYTHON) host/lib/install $(PREFIX)
 
 clean: ## remove .venv, build/ and what the tools left behind

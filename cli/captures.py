@@ -114,9 +114,13 @@ class Input:
             said = self._prefilter(live, plan, drop_unwanted)
             if self.user is not None:
                 become(self.user)
-            for warning in [*live.warnings(), *said]:
+            said = [*live.warnings(), *said]
+            for warning in said:
                 output.say(f"sevenm: {live.name}: {warning}")
             yield live
+            for warning in live.warnings():
+                if warning not in said:
+                    output.say(f"sevenm: {live.name}: {warning}")
 
     def begin(self, reader: Ingress) -> None:
         """A live ingress receives from now on, which is said. Raises CaptureError."""
