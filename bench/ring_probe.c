@@ -1,5 +1,5 @@
 /* Round trip of one cache line between two processors, in nanoseconds: says how near they are to each other just now. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>

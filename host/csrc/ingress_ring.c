@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "clock.h"
+#include "ring_wait.h"
 
 /* With record headers: what the producer says of each. Each field once, because the engine believes the table, and the
  * producer may write while this looks. */
@@ -38,8 +38,13 @@ static int next(sm_ingress *base, sm_burst *burst)
     sm_ring_ingress *const ingress = (sm_ring_ingress *)base;
     sm_ring *const ring = ingress->ring;
     const sm_record *first;
-    const uint32_t n = sm_ring_peek(ring, ingress->burst, &first);
+    uint32_t n = sm_ring_peek(ring, ingress->burst, &first);
 
+    /* Looks on for a while: to come back later takes whoever runs the loop longer than the next record does. */
+    for (int i = 0; !n && !ring->lanes->fault && !ingress->live.ended && i < SM_SPINS; i++) {
+        sm_relax();
+        n = sm_ring_peek(ring, ingress->burst, &first);
+    }
     if (!n) {
         if (ring->lanes->fault)
             ingress->live.fault = EPROTO;

@@ -38,6 +38,7 @@ static inline __attribute__((always_inline)) uint64_t put_sized(uint8_t *base, u
         const uint64_t flags = (event.cap_len > room) * SM_FLAG_CUT + (m.malformed >> i & 1) * SM_FLAG_MALFORMED +
                                (m.truncated >> i & 1) * SM_FLAG_TRUNCATED;
         uint8_t *const slot = base + (seq & mask) * (room + SM_RECORD_HEADER);
+        sm_ring_ahead(slot, room + SM_RECORD_HEADER);
         put64(slot, event.ts_ns);
         put64(slot + 8, seq);
         put64(slot + 16, (m.first ? m.first[i] : m.rule) | generation);

@@ -275,6 +275,8 @@ uint64_t sm_ring_look(sm_ring *r); /* either side: records in the (default) lane
  * many the lane with the fewest has got of them all so far. */
 uint64_t sm_ring_write(sm_ring *r, const void *records, uint64_t n, uint64_t *done, uint64_t timeout_us);
 void sm_ring_give_up(sm_ring *r, uint32_t cause, uint64_t n); /* counts the n records that sm_ring_write left */
+/* All of them, until a signal handler runs: what is left then is counted as stopped. */
+uint64_t sm_ring_put(sm_ring *r, const void *records, uint64_t n);
 
 /* For Python: one call per batch. */
 void sm_ring_commit_sequenced(sm_ring *r, uint32_t n);
@@ -311,10 +313,28 @@ static inline uint32_t sm_ring_reserve(sm_ring *r, uint32_t n) {
     return sm_ring_make_room(r, n);
 }
 
+#define SM_AHEAD 512 /* bytes */
+
+/* Producer: asks for the lines that it will write soon. The reader has them in its cache, and getting one back takes as
+ * long as writing several; by themselves they would come one after the other, each when it is written. By its name,
+ * because compilers make of a prefetch for writing one for reading where they do not know the processor. Where the lane
+ * ends it asks for what is not there, which is no error. */
+static inline void sm_ring_ahead(const uint8_t *slot, uint32_t slot_size) {
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(slot[SM_AHEAD]));
+    if (slot_size > 64) __asm__ volatile("prefetchw %0" : : "m"(slot[SM_AHEAD + 64]));
+#else
+    __builtin_prefetch(slot + SM_AHEAD, 1);
+    if (slot_size > 64) __builtin_prefetch(slot + SM_AHEAD + 64, 1);
+#endif
+}
+
 /* Producer: the i-th reserved slot, i < granted. slot_size bytes; the caller writes all of the header, if there is one, but seq. */
 static inline sm_record *sm_ring_slot(const sm_ring *r, uint32_t i) {
     if (r->staged) return (sm_record *)(r->stage + (uint64_t)i * r->slot_size);
-    return (sm_record *)(r->lanes->base + ((r->lanes->mine + i) & (r->slots - 1)) * r->slot_size);
+    uint8_t *const slot = r->lanes->base + ((r->lanes->mine + i) & (r->slots - 1)) * r->slot_size;
+    sm_ring_ahead(slot, r->slot_size);
+    return (sm_record *)slot;
 }
 
 /* Producer: the sequence number of the i-th reserved slot, if the default lane has room for it. */

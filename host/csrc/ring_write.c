@@ -1,26 +1,62 @@
 /* The producer's flow of records: into every lane that is open, the ones that have to be waited for last. */
 #include "ring_wait.h"
 
-/* n records into the reserved slots. The number is put in on the way, in a register: a store to a line that a long copy
- * has just written waits for it. */
-static inline __attribute__((always_inline)) void copy_sized(uint8_t *base, uint64_t mask, uint64_t start, const uint8_t *from,
-                                                             uint64_t n, uint32_t size) {
-    for (uint64_t seq = start; seq < start + n; seq++, from += size) {
-        uint8_t *to = base + (seq & mask) * size;
-        memcpy(to, from, offsetof(sm_record, seq));
-        memcpy(to + offsetof(sm_record, seq), &seq, sizeof seq);
-        memcpy(to + 16, from + 16, 16);
-        for (uint32_t k = SM_RECORD_HEADER; k < size; k += 32) memcpy(to + k, from + k, 32);
+typedef uint64_t quad __attribute__((vector_size(32)));
+
+/* n records into slots that lie one after the other. The number of a record with a header is put in on the way, in a
+ * register: a store to a line that a long copy has just written waits for it. */
+static inline __attribute__((always_inline)) void copy_run(uint8_t *to, uint64_t seq, const uint8_t *from, uint64_t n,
+                                                           uint32_t size, uint32_t header) {
+    for (const uint64_t end = seq + n; seq < end; seq++, to += size, from += size) {
+        sm_ring_ahead(to, size);
+        if (header) {
+            quad head;
+            memcpy(&head, from, sizeof head);
+            head[offsetof(sm_record, seq) / 8] = seq;
+            memcpy(to, &head, sizeof head);
+        }
+        for (uint32_t k = header; k < size; k += 32) memcpy(to + k, from + k, 32);
     }
 }
 
-/* Slots without a header. */
-static inline __attribute__((always_inline)) void copy_bare(uint8_t *base, uint64_t mask, uint64_t start, const uint8_t *from,
-                                                            uint64_t n, uint32_t size) {
-    for (uint64_t seq = start; seq < start + n; seq++, from += size) {
-        uint8_t *to = base + (seq & mask) * size;
-        for (uint32_t k = 0; k < size; k += 32) memcpy(to + k, from + k, 32);
+/* The usual sizes unrolled. */
+static inline __attribute__((always_inline)) void copy_sized(uint8_t *to, uint64_t seq, const uint8_t *from, uint64_t n,
+                                                             uint32_t size, uint32_t header) {
+    if (header) {
+        switch (size) {
+        case 96: copy_run(to, seq, from, n, 96, SM_RECORD_HEADER); break;
+        case 128: copy_run(to, seq, from, n, 128, SM_RECORD_HEADER); break;
+        default: copy_run(to, seq, from, n, size, SM_RECORD_HEADER);
+        }
+        return;
     }
+    switch (size) {
+    case 32: copy_run(to, seq, from, n, 32, 0); break;
+    case 64: copy_run(to, seq, from, n, 64, 0); break;
+    default: copy_run(to, seq, from, n, size, 0);
+    }
+}
+
+static void copy_plain(uint8_t *to, uint64_t seq, const uint8_t *from, uint64_t n, uint32_t size, uint32_t header) {
+    copy_sized(to, seq, from, n, size, header);
+}
+
+#if defined(__x86_64__)
+/* The same with moves of 32 bytes, where the processor has them. */
+static __attribute__((target("avx2"))) void copy_wide(uint8_t *to, uint64_t seq, const uint8_t *from, uint64_t n,
+                                                      uint32_t size, uint32_t header) {
+    copy_sized(to, seq, from, n, size, header);
+}
+#endif
+
+static void copy(uint8_t *to, uint64_t seq, const uint8_t *from, uint64_t n, uint32_t size, uint32_t header) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        copy_wide(to, seq, from, n, size, header);
+        return;
+    }
+#endif
+    copy_plain(to, seq, from, n, size, header);
 }
 
 /* The same where the reader may be copying what is written over: by words, so that it sees old ones and new ones. */
@@ -43,19 +79,9 @@ void sm_lane_copy(const sm_ring *r, sm_lane *lane, const uint8_t *from, uint64_t
         copy_words(lane->base, mask, lane->mine, from, n, r->slot_size, number);
         return;
     }
-    if (!r->record_header) {
-        switch (r->slot_size) {
-        case 32: copy_bare(lane->base, mask, lane->mine, from, n, 32); break;
-        case 64: copy_bare(lane->base, mask, lane->mine, from, n, 64); break;
-        default: copy_bare(lane->base, mask, lane->mine, from, n, r->slot_size);
-        }
-        return;
-    }
-    switch (r->slot_size) { /* the usual sizes unrolled */
-    case 96: copy_sized(lane->base, mask, lane->mine, from, n, 96); break;
-    case 128: copy_sized(lane->base, mask, lane->mine, from, n, 128); break;
-    default: copy_sized(lane->base, mask, lane->mine, from, n, r->slot_size);
-    }
+    const uint64_t at = lane->mine & mask, end = r->slots - at, first = n < end ? n : end;
+    copy(lane->base + at * r->slot_size, lane->mine, from, first, r->slot_size, r->record_header);
+    copy(lane->base, lane->mine + first, from + first * r->slot_size, n - first, r->slot_size, r->record_header);
 }
 
 /* Puts what has room into the lane. Returns how many of the n records are dealt with, delivered or counted: all, unless
@@ -171,18 +197,21 @@ uint32_t sm_ring_make_room(sm_ring *r, uint32_t n) {
     return (uint32_t)room;
 }
 
-void sm_ring_spread(sm_ring *r, uint32_t n) {
-    uint64_t done = 0;
+uint64_t sm_ring_put(sm_ring *r, const void *records, uint64_t n) {
+    uint64_t done = 0, got = 0;
     while (done < n) {
         const uint64_t before = sm_elapsed_us();
-        sm_ring_write(r, r->stage, n, &done, 1000000);
+        got = sm_ring_write(r, records, n, &done, 1000000);
         /* Back before its time: a signal handler ran. */
         if (done < n && sm_elapsed_us() - before < 1000000) {
             sm_ring_give_up(r, SM_CAUSE_STOPPED, n - done);
-            return;
+            return got;
         }
     }
+    return got;
 }
+
+void sm_ring_spread(sm_ring *r, uint32_t n) { sm_ring_put(r, r->stage, n); }
 
 /* Numbers the records first; for a producer that filled the slots through NumPy. */
 void sm_ring_commit_sequenced(sm_ring *r, uint32_t n) {

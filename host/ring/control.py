@@ -60,7 +60,7 @@ class SubscriberStats:
     """Counters of a subscriber since it came, over all its readers: delivered = read + lost + in ring.
 
     ``name``: "" is the default subscriber. ``pid``: of its living reader. ``lost``: written over before they were read.
-    ``corrupt``: its indices cannot be, and are shown as 0."""
+    ``corrupt``: its indices cannot be, and are shown as 0. ``start``: records that its lane had got when it came."""
 
     name: str
     policy: str
@@ -70,6 +70,7 @@ class SubscriberStats:
     lost: int
     undelivered: dict[str, int]
     corrupt: bool = False
+    start: int = 0
     latency: Summary | None = None
     """From arrival until read, where the present or last reader measures it."""
 
@@ -243,6 +244,7 @@ def _subscriber(lane: Any, corrupt: bool, latency: Summary | None) -> Subscriber
             for i, cause in enumerate(CAUSES)
         },
         corrupt=not known,
+        start=lane.start,
         latency=latency,
     )
 

@@ -12,17 +12,24 @@
 CLASS_OF(u8, u8) CLASS_OF(s8, u8) CLASS_OF(u16, u16) CLASS_OF(s16, u16)
 
 /* ``top`` has the last interval that starts at or before each value of the upper bits; from there a search in steps of
-   ``half``, half of that, … finds the interval, the same steps in every lane. ``start`` is padded past its end. */
+   ``half``, half of that, … finds the interval, the same steps in every lane. ``start`` is padded past its end. Eight
+   lanes at a time, only those with some of the first ``lanes``: a single event shall not cost what 64 do. */
 #define SEARCH_OF(T, U) \
     static inline void search_##T(u16 *restrict out, const T *restrict x, const u16 *restrict top, unsigned shift, \
-                                  const U *restrict start, const u16 *restrict class, unsigned half, U flip) \
-    { u32 at[LANES] ALIGNED; \
-      EACH at[i] = top[(size_t)((U)((U)x[i] ^ flip) >> shift)]; \
-      for (unsigned step = half; step; step >>= 1) \
-          EACH at[i] += start[at[i] + step] <= (U)((U)x[i] ^ flip) ? step : 0; \
-      EACH out[i] = class[at[i]]; }
+                                  const U *restrict start, const u16 *restrict class, unsigned half, U flip, \
+                                  unsigned lanes) \
+    { for (unsigned from = 0; from < lanes; from += 8) { \
+        u32 at[8]; \
+        for (unsigned i = 0; i < 8; i++) at[i] = top[(size_t)((U)((U)x[from + i] ^ flip) >> shift)]; \
+        for (unsigned step = half; step; step >>= 1) \
+            for (unsigned i = 0; i < 8; i++) \
+                at[i] += start[at[i] + step] <= (U)((U)x[from + i] ^ flip) ? step : 0; \
+        for (unsigned i = 0; i < 8; i++) out[from + i] = class[at[i]]; } }
 SEARCH_OF(u32, u32) SEARCH_OF(s32, u32) SEARCH_OF(u64, u64) SEARCH_OF(s64, u64) SEARCH_OF(u128, u128)
 SEARCH_OF(s128, u128)
+
+/* How many lanes there are up to the last live one. */
+static inline __attribute__((unused)) unsigned lanes_of(u64 live) { return LANES - (unsigned)__builtin_clzll(live | 1); }
 
 /* Up to eight words of conditions to one byte a lane, bit k of it from word k. */
 static inline void mask_of(u8 *restrict out, const u64 *restrict when, unsigned count)

@@ -125,7 +125,8 @@ class _Text:
             table = f"{self._n(f'top{at}')}, {1 << min(bits, TOP_BITS)}, {shift}, {self._n(f'start{at}')}, {count}"
             self.fill.append(f"fill_top_{plain.name}({table});")
             arguments = f"{self._n(f'top{at}')}, {shift}, {self._n(f'start{at}')}, {self._n(f'class{at}')}, {half}"
-            lines.append(f"search_{ctype.name}(c{at}, {x}, {arguments}, {plain.literal(flip)});")
+            lanes = "LANES" if self.mode == "first" else "lanes_of(live)"
+            lines.append(f"search_{ctype.name}(c{at}, {x}, {arguments}, {plain.literal(flip)}, {lanes});")
         arrays += self._changes(at, axis.vectors)
         about = f"axis {at}: {x}, {count} intervals in {len(axis.vectors)} classes"
         return {"about": about, "arrays": arrays}
