@@ -13,6 +13,7 @@ from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.loop import IngressFault
+from sevenm.host.ingress import Ingress
 from sevenm.host.ring import RingWriter
 from sevenm.host.session import Report, Session
 
@@ -101,7 +102,7 @@ def run(
         if as_json:
             output.emit_json({"file": file, "input": source.name, **_counts(plan, report, rings.prefix)})
         elif target != "-":
-            _show(plan, report, rings.prefix)
+            _show(plan, report, rings.prefix, reader)
         if fault is not None:
             raise fault
     return Exit.OK
@@ -132,7 +133,7 @@ def _counts(plan: Plan, report: Report, prefix: str | None) -> dict[str, object]
     return out
 
 
-def _show(plan: Plan, report: Report, prefix: str | None) -> None:
+def _show(plan: Plan, report: Report, prefix: str | None, reader: Ingress) -> None:
     rules = output.table("rule", "does", "events", left=2)
     for rule, count in zip(plan.rules, report.rules, strict=True):
         rules.add_row(f"{count.block}.{count.name}", actions(plan, rule), f"{count.events:,}")
@@ -170,7 +171,7 @@ def _show(plan: Plan, report: Report, prefix: str | None) -> None:
     elif prefix is not None:
         click.echo(f"{sum(c.delivered for c in report.channels):,} matches delivered, {undelivered:,} undelivered")
     if report.ingress:
-        click.echo(received(report.ingress, plan.source))
+        click.echo(received(report.ingress, plan.source, reader))
     for stage, times in report.latency.items():
         click.echo(f"{STAGES[stage]}: {latency_text(times)}")
 
