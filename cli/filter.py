@@ -113,7 +113,7 @@ class _Run:
         """Says what a live ingress received. Raises IngressFault if that is why it ended."""
         if isinstance(self._reader, LiveIngress):
             self._reader.finish()
-            output.say(received({**self._reader.counters(), "left": self._reader.left}, "packet"))
+            output.say(received({**self._reader.counters(), "left": self._reader.left}, "packet", self._reader))
         if self._fault is not None:
             raise self._fault
 

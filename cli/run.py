@@ -12,6 +12,7 @@ from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.loop import IngressFault
+from sevenm.host.ingress import Ingress
 from sevenm.host.report import Report
 from sevenm.host.session import Session
 
@@ -114,7 +115,7 @@ def run(
         if as_json:
             output.emit_json({"file": file, "input": source.name, **_counts(plan, report, rings.prefix)})
         elif target != "-":
-            _show(plan, report, rings.prefix)
+            _show(plan, report, rings.prefix, reader)
         if fault is not None:
             raise fault
     return Exit.OK
@@ -148,7 +149,7 @@ def _by_name(plan: Plan) -> dict[tuple[str, str], Rule]:
     return {(block.name, rule.name): rule for block in plan.blocks for rule in plan.rules[block.start : block.stop]}
 
 
-def _show(plan: Plan, report: Report, prefix: str | None) -> None:
+def _show(plan: Plan, report: Report, prefix: str | None, reader: Ingress) -> None:
     rules = output.table("rule", "does", "events", left=2)
     present = _by_name(plan)
     for count in report.rules:
@@ -189,7 +190,7 @@ def _show(plan: Plan, report: Report, prefix: str | None) -> None:
     elif prefix is not None:
         click.echo(f"{sum(c.delivered for c in report.channels):,} matches delivered, {undelivered:,} undelivered")
     if report.ingress:
-        click.echo(received(report.ingress, plan.source))
+        click.echo(received(report.ingress, plan.source, reader))
     for stage, times in report.latency.items():
         click.echo(f"{STAGES[stage]}: {latency_text(times)}")
 
