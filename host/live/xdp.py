@@ -82,12 +82,16 @@ class XdpIngress(LiveIngress):
         self._warnings: list[str] = []
         self._maps: list[Map] = []
         self._plain: Program | None = None
+        self.several = False
+        """Whether frames are received that need several buffers."""
         self._link: Link | None = None
         self.begun = self.filtered = False
         """Whether frames are redirected; whether a prefilter stands before them."""
         self._prefiltered = (0, 0)
         self.queues = self._queues(queue)
-        self._chunk = self._chunk_of(self._asked(self.lib.sm_xdp_mtu))
+        mtu = self._asked(self.lib.sm_xdp_mtu)
+        room = {chunk - self.lib.SM_XDP_HEADROOM: chunk for chunk in CHUNKS}
+        self._chunk = next((chunk for most, chunk in room.items() if mtu + HEADERS <= most), CHUNKS[-1])
         if self._asked(self.lib.sm_xdp_strips_tags):
             self._warnings.append(
                 f"{interface} takes VLAN tags out of frames, and they are lost to AF_XDP; to see them: "
@@ -95,7 +99,12 @@ class XdpIngress(LiveIngress):
             )
         self._member: socket.socket | None = None
         try:
-            self._open()
+            self._open(jumbo=mtu + HEADERS > max(room))
+            if not self.several and mtu + HEADERS > max(room):
+                self._warnings.append(
+                    f"its MTU is {mtu}, and frames of more than {max(room)} bytes are not received; the kernel "
+                    f"counts them as dropped"
+                )
             if promiscuous:
                 self._member = self._joined()
         except BaseException:
@@ -138,9 +147,10 @@ class XdpIngress(LiveIngress):
         self.close()
 
     def counters(self) -> dict[str, int]:
-        """Also ``damaged``: frames whose descriptor cannot be. ``prefiltered`` packets (and their bytes) were dropped
-        in the kernel, because no rule wants them. ``dropped`` is for want of a free frame, or because a frame is larger
-        than its place. The sum of received, dropped, damaged and prefiltered is what came since ``begin``."""
+        """Also ``damaged``: frames with a descriptor that cannot be. ``prefiltered`` packets (and their bytes) were
+        dropped in the kernel, because no rule wants them. ``dropped`` is for want of free chunks, or because a frame
+        needs several where that cannot be had. The sum of received, dropped, damaged and prefiltered is what came since
+        ``begin``."""
         if self._maps:
             self.lib.sm_xdp_count(self.struct)
             values = memoryview(self._maps[COUNTS].get(0)).cast("Q")
@@ -182,7 +192,7 @@ class XdpIngress(LiveIngress):
             # Room of its own: what it finds there was left by itself.
             scratch = Map("BPF_MAP_TYPE_PERCPU_ARRAY", SCRATCH_BYTES)
             try:
-                program = Program(code, [*self._maps, scratch])
+                program = Program(code, [*self._maps, scratch], self.several)
                 try:
                     self._link.replace(program)
                 finally:
@@ -214,19 +224,12 @@ class XdpIngress(LiveIngress):
             raise CaptureError(f"{self.name}: {_why(OSError(-done, os.strerror(-done).lower()))}")
         return done
 
-    def _chunk_of(self, mtu: int) -> int:
-        for chunk in CHUNKS:
-            if mtu + HEADERS <= chunk - self.lib.SM_XDP_HEADROOM:
-                return chunk
-        most = CHUNKS[-1] - self.lib.SM_XDP_HEADROOM
-        self._warnings.append(
-            f"its MTU is {mtu}, and frames of more than {most} bytes are not received; the kernel "
-            f"counts them as dropped"
-        )
-        return CHUNKS[-1]
-
-    def _open(self) -> None:
-        """In the first mode that works. Raises CaptureError with what each one said."""
+    def _open(self, jumbo: bool) -> None:
+        """In the first mode that works, with frames of several buffers where it has them; with ``jumbo`` a mode that
+        has them before a better one that has not. Raises CaptureError with what each one said."""
+        ways = [(*way, several) for way in MODES for several in (True, False)]
+        if jumbo:
+            ways.sort(key=lambda way: not way[-1])
         refused = []
         try:
             index = socket.if_nametoindex(self.interface)
@@ -235,40 +238,50 @@ class XdpIngress(LiveIngress):
                 ("BPF_MAP_TYPE_PERCPU_ARRAY", COUNTS_BYTES, 1),
             ):
                 self._maps.append(Map(kind, size, entries))
-            self._plain = Program(REDIRECT, self._maps)
-            for mode, attach, bind in MODES:
+            for mode, attach, bind, several in ways:
                 try:
-                    self._try(self._plain, index, getattr(self.lib, attach), getattr(self.lib, bind))
+                    self._try(index, getattr(self.lib, attach), getattr(self.lib, bind), several)
                 except BpfError as error:
                     if error.errno in FINAL:
                         raise
-                    refused.append(f"{mode}: {error.strerror}")
+                    if not several:
+                        refused.append(f"{mode}: {error.strerror}")
                 else:
-                    self.mode = mode
+                    self.mode, self.several = mode, several
                     return
         except OSError as error:
             raise CaptureError(f"{self.name}: {_why(error)}") from error
         raise CaptureError(f"{self.name}: AF_XDP cannot be had: {'; '.join(refused)}")
 
-    def _try(self, program: Program, index: int, attach: int, bind: int) -> None:
-        """Sockets, and the program, which redirects nothing yet."""
+    def _try(self, index: int, attach: int, bind: int, several: bool) -> None:
+        """The program, which redirects nothing yet, and sockets. A socket that takes frames of one buffer gets a
+        program for these: what cannot be redirected is counted nowhere."""
+        program = Program(REDIRECT, self._maps, several)
+        try:
+            self._bound(index, bind | (self.lib.XDP_USE_SG if several else 0))
+            try:
+                self._link = Link(program, index, attach)
+            except BpfError:
+                super().close()
+                raise
+        except BpfError:
+            program.close()
+            raise
+        self._plain = program
+
+    def _bound(self, index: int, flags: int) -> None:
         step = self.ffi.new("char **")
         queues = self.ffi.new("uint32_t[]", self.queues)
         end = time.monotonic() + BUSY_S
         while True:
             done = self.lib.sm_xdp_ingress_open(
-                self.struct, index, queues, len(self.queues), bind, self._frames, self._chunk, self._table,
+                self.struct, index, queues, len(self.queues), flags, self._frames, self._chunk, self._table,
                 self._burst, step,
             )  # fmt: skip
             if done != -errno.EBUSY or time.monotonic() > end:
                 break
             time.sleep(BUSY_S / 50)
         checked(done, self.ffi.string(step[0]).decode())
-        try:
-            self._link = Link(program, index, attach)
-        except BpfError:
-            super().close()
-            raise
 
     def _joined(self) -> socket.socket:
         """Makes the interface promiscuous for as long as the socket is open, which receives nothing itself."""

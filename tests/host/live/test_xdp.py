@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from sevenm.host.capture.format import CaptureError
 from sevenm.host.ingress import INGRESS, LiveOptions, Wanted
 from sevenm.host.live import xdp as module
 from sevenm.host.live.xdp import XdpIngress, parse
-from tests.host.conftest import Build
+from sevenm.host.live.xdp_bpf import BpfError
 from tests.host.live.wires import Wire, ip, wire
 
 pytestmark = [pytest.mark.needs("compiler", "xdp"), pytest.mark.usefixtures("need_native")]
@@ -100,9 +101,66 @@ def test_generic_is_taken_where_the_driver_has_nothing(veth: Wire, monkeypatch: 
         assert [events.data(n) for n in range(len(events))] == [frame(n) for n in range(200)]
 
 
-def test_frames_that_are_too_long_are_counted() -> None:
+SIZES = (60, 3839, 3840, 3841, 7680, 7681, 9014, 61, 64014, 65549)
+"""Around what one chunk holds, and two; and the longest that this wire carries."""
+
+
+@pytest.mark.parametrize("mode", ["native copy", "generic"])
+def test_frames_of_several_buffers_are_received_whole(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MODES", [way for way in module.MODES if way[0] == mode])
+    frames = [HEAD + os.urandom(SIZES[n % len(SIZES)] - len(HEAD)) for n in range(200)]
+    with wire(mtu=65535) as veth, opened(veth.near) as ingress:
+        assert ingress.warnings()[0] == f"{mode}, queue 0" and len(ingress.warnings()) == 2
+        ingress.begin()
+        veth.send(frames)
+        events = received(ingress)
+        assert [events.data(n) for n in range(len(events))] == frames
+        assert events.events["wire_len"].tolist() == [len(frame) for frame in frames]
+        veth.send(frames)
+        ingress.finish()
+        assert ingress.left == 200, "their chunks were free again"
+        assert veth.sent() == 400
+        assert ingress.counters()["received"] == 400 and ingress.counters()["dropped"] == 0
+
+
+def test_frames_of_several_buffers_that_find_no_room_are_counted() -> None:
     with wire(mtu=9000) as veth, opened(veth.near) as ingress:
-        assert ingress.warnings()[1:2] == [
+        ingress.begin()
+        veth.send([frame(0, 9014), frame(1, 100)], 3000)
+        events = received(ingress)
+        assert set(events.events["cap_len"].tolist()) == {100, 9014}
+        assert 2000 < len(events) < 6000, "a frame is there whole or not at all"
+        assert len(events) + ingress.counters()["dropped"] == veth.sent() == 6000
+
+
+def test_an_mtu_that_grows_while_it_runs_is_no_loss(veth: Wire) -> None:
+    with opened(veth.near) as ingress:
+        ingress.begin()
+        veth.send([frame(0, 1514)])
+        ip("link", "set", veth.near, "mtu", "9000")
+        ip("-n", veth.space, "link", "set", veth.far, "mtu", "9000")
+        veth.send([frame(n, 9014) for n in range(100)])
+        ip("link", "set", veth.near, "mtu", "600")
+        veth.send([frame(0, 600)])
+        assert received(ingress).events["cap_len"].tolist() == [1514, *[9014] * 100, 600]
+        assert ingress.counters()["dropped"] == 0
+
+
+def test_without_frames_of_several_buffers_those_that_are_too_long_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a kernel that has them not (before 6.6), or a driver."""
+    bound = XdpIngress._bound
+
+    def refuse(self: XdpIngress, index: int, flags: int) -> None:
+        if flags & self.lib.XDP_USE_SG:
+            raise BpfError(errno.EINVAL, "binding it: invalid argument")
+        bound(self, index, flags)
+
+    monkeypatch.setattr(XdpIngress, "_bound", refuse)
+    with wire(mtu=9000) as veth, opened(veth.near) as ingress:
+        assert not ingress.several
+        assert ingress.warnings()[2:] == [
             "its MTU is 9000, and frames of more than 3840 bytes are not received; the kernel counts them as dropped"
         ]
         ingress.begin()
@@ -267,9 +325,3 @@ def test_an_interface_is_promiscuous_as_long_as_asked_for(promiscuous: bool, vet
     assert ("promiscuity 1" in ip("-d", "link", "show", veth.near)) == promiscuous
     ingress.close()
     assert "promiscuity 0" in ip("-d", "link", "show", veth.near)
-
-
-def test_descriptors_that_cannot_be_are_not_followed(build_driver: Build) -> None:
-    """Rings as a hostile kernel would fill them, under the address sanitizer."""
-    done = build_driver("xdp_descriptors.c", "gcc", "memory-and-undefined", parts="ingress_live.c")()
-    assert (done.returncode, done.stdout) == (0, "3 handed out, 5 damaged, 6 given back, fault 71\n"), done.stderr
