@@ -12,6 +12,7 @@ from sevenm.boundary import PORTS
 from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
+from sevenm.host.capture.format import CaptureError
 from sevenm.host.engine.loop import IngressFault
 from sevenm.host.ring import RingWriter
 from sevenm.host.session import Report, Session
@@ -83,7 +84,7 @@ def run(
         session = Session(device, bundle, writers, writer, block_timeout=rings.deadline, latency=service.latency)
         source.begin(reader)
         output.note("started", input=source.name, bundle=bundle.name, digest=bundle.digest, rings=_names(writers))
-        fault: IngressFault | None = None
+        fault: IngressFault | CaptureError | None = None
         with (
             output.progress_bar("matching", reader.size) as bar,
             service.around(session, _names(writers)) as alive,
@@ -95,7 +96,9 @@ def run(
 
             try:
                 report = session.run(reader, progress, until=source.until)
-            except IngressFault as error:
+            except (IngressFault, CaptureError) as error:
+                if not source.live:
+                    raise
                 report, fault = session.report(), error
         output.note("ended", report=_counts(plan, report, rings.prefix))
         if as_json:

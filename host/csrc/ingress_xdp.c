@@ -157,15 +157,6 @@ static void release(sm_ingress *base, const sm_burst *burst)
     tell(queue);
 }
 
-/* Why nothing comes: the errno of an interface that is gone or down, else 0. */
-static int asleep(const sm_xdp_ingress *ingress)
-{
-    struct ifreq request = {.ifr_ifindex = (int)ingress->ifindex};
-    if (ioctl(ingress->live.fd, SIOCGIFNAME, &request) || ioctl(ingress->live.fd, SIOCGIFFLAGS, &request))
-        return errno;
-    return request.ifr_flags & IFF_UP ? 0 : ENETDOWN;
-}
-
 static int wait(sm_ingress *base, uint64_t timeout_us)
 {
     sm_xdp_ingress *const ingress = (sm_xdp_ingress *)base;
@@ -190,7 +181,7 @@ static int wait(sm_ingress *base, uint64_t timeout_us)
                 ingress->live.fault = ENETDOWN;
             return -1;
         }
-    ingress->live.fault = asleep(ingress);
+    ingress->live.fault = sm_live_asleep(ingress->live.fd, ingress->ifindex);
     return ingress->live.fault ? -1 : 0;
 }
 
@@ -320,7 +311,7 @@ int sm_xdp_ingress_open(sm_xdp_ingress *ingress, uint32_t ifindex, const uint32_
     }
     if (!done) {
         *step = "using it";
-        done = -asleep(ingress);
+        done = -sm_live_asleep(ingress->live.fd, ifindex);
     }
     if (done)
         finish(&ingress->live.base);

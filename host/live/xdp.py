@@ -27,7 +27,7 @@ from sevenm.host.batch import EVENT
 from sevenm.host.capture.format import LINK_ETHERNET, CaptureError
 from sevenm.host.engine.ingress import BURST
 from sevenm.host.ingress import IngressKind, Wanted
-from sevenm.host.live.kernel import make_promiscuous
+from sevenm.host.live.kernel import make_promiscuous, name_of
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.live.xdp_bpf import BpfError, Code, Link, Map, Program, checked
 from sevenm.host.live.xdp_program import AF_XDP, COUNTS, COUNTS_BYTES, REDIRECT, SCRATCH_BYTES, SOCKETS
@@ -88,6 +88,7 @@ class XdpIngress(LiveIngress):
         self.begun = self.filtered = False
         """Whether frames are redirected; whether a prefilter stands before them."""
         self._prefiltered = (0, 0)
+        self._all, self._unread_queues = queue is None, 0
         self.queues = self._queues(queue)
         mtu = self._asked(self.lib.sm_xdp_mtu)
         room = {chunk - self.lib.SM_XDP_HEADROOM: chunk for chunk in CHUNKS}
@@ -150,11 +151,14 @@ class XdpIngress(LiveIngress):
         """Also ``damaged``: frames with a descriptor that cannot be. ``prefiltered`` packets (and their bytes) were
         dropped in the kernel, because no rule wants them. ``dropped`` is for want of free chunks, or because a frame
         needs several where that cannot be had. The sum of received, dropped, damaged and prefiltered is what came since
-        ``begin``."""
+        ``begin``. ``unread_queues``: the interface has got so many more, where all that it had are read; what comes by
+        these is the kernel's."""
         if self._maps:
             self.lib.sm_xdp_count(self.struct)
             values = memoryview(self._maps[COUNTS].get(0)).cast("Q")
             self._prefiltered = sum(values[0::2]), sum(values[1::2])
+            if self._all:
+                self._unread_queues = max(self._unread_queues, self._queues_now() - len(self.queues))
         packets, octets = self._prefiltered
         return {
             "received": int(self.live.received),
@@ -162,6 +166,7 @@ class XdpIngress(LiveIngress):
             "damaged": int(self.live.damaged),
             "prefiltered": packets,
             "prefiltered_bytes": octets,
+            "unread_queues": self._unread_queues,
         }
 
     def warnings(self) -> list[str]:
@@ -218,6 +223,11 @@ class XdpIngress(LiveIngress):
             self._warnings.append(f"only queue {queue} is read; the other {there - 1} are left to the kernel")
         return (queue,)
 
+    def _queues_now(self) -> int:
+        """Of an interface that may have another name now; 0 where it is gone."""
+        name = name_of(self._index)
+        return 0 if name is None else max(0, int(self.lib.sm_xdp_queues(name.encode())))
+
     def _asked(self, question: Any) -> int:
         done = int(question(self.interface.encode()))
         if done < 0:
@@ -232,7 +242,7 @@ class XdpIngress(LiveIngress):
             ways.sort(key=lambda way: not way[-1])
         refused = []
         try:
-            index = socket.if_nametoindex(self.interface)
+            index = self._index = socket.if_nametoindex(self.interface)
             for kind, size, entries in (
                 ("BPF_MAP_TYPE_XSKMAP", 4, self.queues[-1] + 1),
                 ("BPF_MAP_TYPE_PERCPU_ARRAY", COUNTS_BYTES, 1),

@@ -128,7 +128,7 @@ static void fuzz_one(fuzz_input in)
     void *const vector = malloc(sm_udp_vector(SLOTS));
     CHECK(buffer && table && vector);
     sm_udp_ingress ingress;
-    sm_udp_ingress_open(&ingress, 7, buffer, table, vector, SLOTS, w.record, 3);
+    sm_udp_ingress_open(&ingress, 7, buffer, table, vector, SLOTS, w.record, 0, 3);
     for (uint32_t step = 0; step < STEPS; step++) {
         sm_burst burst;
         const int found = next(&ingress.live.base, &burst);

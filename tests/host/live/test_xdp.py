@@ -73,7 +73,8 @@ def test_every_frame_is_received_in_order_with_its_time(veth: Wire) -> None:
         assert (events.events["wire_len"] == sizes).all()
         assert (np.diff(events.events["ts_ns"].astype(np.int64)) >= 0).all()
         counts = ingress.counters()
-    assert counts == {"received": 3000, "dropped": 0, "damaged": 0, "prefiltered": 0, "prefiltered_bytes": 0}
+    none = dict.fromkeys(("dropped", "damaged", "prefiltered", "prefiltered_bytes", "unread_queues"), 0)
+    assert counts == {"received": 3000, **none}
     assert ingress.counters() == counts, "they stay when it is closed"
 
 
@@ -196,15 +197,44 @@ def test_all_queues_are_read_or_the_one_that_is_named(queue: int | None) -> None
             assert ingress.warnings()[1:2] == ["only queue 1 is read; the other 3 are left to the kernel"]
 
 
-@pytest.mark.parametrize("end", ["down", "gone"])
+@pytest.mark.needs("ethtool")
+def test_queues_that_come_later_are_said_to_be_the_kernels() -> None:
+    with wire("numrxqueues", "4", "numtxqueues", "4") as veth:
+        subprocess.run(["ethtool", "-L", veth.near, "rx", "2", "tx", "2"], check=True)
+        with opened(veth.near) as ingress:
+            assert ingress.queues == (0, 1)
+            ingress.begin()
+            assert ingress.counters()["unread_queues"] == 0
+            subprocess.run(["ethtool", "-L", veth.near, "rx", "4"], check=True)
+            fewer = subprocess.run(["ethtool", "-L", veth.near, "rx", "1"], capture_output=True, check=False)
+            assert fewer.returncode != 0, "the kernel takes away no queue that is read"
+            assert ingress.counters()["unread_queues"] == 2
+        assert ingress.counters()["unread_queues"] == 2
+
+
+def test_a_new_name_changes_nothing(veth: Wire) -> None:
+    with opened(veth.near) as ingress:
+        ingress.begin()
+        veth.send([frame(0)], 10)
+        ip("link", "set", veth.near, "name", f"{veth.near}x")
+        veth.send([frame(0)], 10)
+        assert len(received(ingress)) == 20
+        assert ingress.counters()["dropped"] == 0
+        ip("link", "set", f"{veth.near}x", "name", veth.near)
+
+
+@pytest.mark.parametrize("end", ["down", "gone", "its peer's namespace is gone"])
 def test_an_interface_that_goes_away_is_a_fault(end: str, veth: Wire) -> None:
     with opened(veth.near) as ingress:
         ingress.begin()
         veth.send([frame(0)], 10)
         if end == "down":
             ip("link", "set", veth.near, "down")
-        else:
+        elif end == "gone":
             ip("link", "del", veth.near)
+        else:
+            ip("netns", "del", veth.space)
+            ip("netns", "add", veth.space)
         seen = 0
         with pytest.raises(RuntimeError) as caught:
             for batch in ingress.batches():
