@@ -19,6 +19,7 @@ from sevenm import boundary
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.compiled import CompiledEngine, load_engine
 from sevenm.host.native import NativeMissing, native
+from tests.conftest import SOAK
 
 ENGINE_C = f"""
 #include <string.h>
@@ -65,6 +66,8 @@ OPTIONS = {
     "UBSAN_OPTIONS": "halt_on_error=1 print_stacktrace=1",
 }
 SEED = 88172645463325252
+RUN_S = 7200 if SOAK else 300
+"""A driver that takes longer hangs."""
 Driver = Callable[..., "subprocess.CompletedProcess[str]"]
 Build = Callable[..., Driver]
 
@@ -223,7 +226,7 @@ def build_driver(tmp_path_factory: pytest.TempPathFactory) -> Build:
             # The thread sanitizer of older compilers cannot place its shadow under this kernel's address randomisation.
             fixed = ["setarch", platform.machine(), "-R"] if shutil.which("setarch") else []
             return subprocess.run(
-                [*fixed, program, *map(str, arguments)], capture_output=True, text=True, timeout=300,
+                [*fixed, program, *map(str, arguments)], capture_output=True, text=True, timeout=RUN_S,
                 env=os.environ | OPTIONS, check=False,
             )  # fmt: skip
 
