@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 
 from sevenm.host.capture.pcap import CaptureError, open_capture
+from sevenm.host.ring import Ring
 
 pytestmark = [pytest.mark.needs("namespaces", "compiler")]
 Ip = Callable[..., str]
@@ -155,6 +156,20 @@ def test_rings_that_get_no_memory_are_said_before_anything_is_received(
     one = started("run", rules, "-i", "live0", "--ring", "full", small=(Path("/dev/shm"), "64k"))
     assert settled(one)[:2] == (3, "")
     assert one.said == ["sevenm: cannot get the memory of ring full.mine: no space left on device\n"]
+
+
+@pytest.mark.parametrize("form", ["pcap", "csv"])
+def test_what_a_subscriber_cannot_write_stays_in_the_ring(form: str, ring: str, office: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run([*COMMAND, "publish", ring, "-r", str(office)], check=True, capture_output=True)
+    command = [*COMMAND, "subscribe", ring, "-w", str(folder / "out"), "--format", form]
+    small = ["unshare", "--mount", "sh", "-c", SMALL.format(folder=folder, size="16k")]
+    done = subprocess.run([*small, *command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert re.fullmatch(rf"sevenm: {folder}/out: .*no space left on device\n", done.stderr)
+    (lane,) = Ring.stats(ring).subscribers
+    assert (lane.delivered, lane.in_ring, lane.lost) == (769, 769, 0)
 
 
 # A clock that goes back
