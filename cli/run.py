@@ -11,6 +11,7 @@ from sevenm.boundary import PORTS
 from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
+from sevenm.host.capture.format import CaptureError
 from sevenm.host.engine.loop import IngressFault
 from sevenm.host.ingress import Ingress
 from sevenm.host.report import Report
@@ -95,7 +96,7 @@ def run(
             stack.enter_context(hangups(reloads))
         source.begin(reader)
         output.note("started", input=source.name, bundle=bundle.name, digest=bundle.digest, rings=outlets.names)
-        fault: IngressFault | None = None
+        fault: IngressFault | CaptureError | None = None
         with (
             output.progress_bar("matching", reader.size) as bar,
             service.around(session, lambda: outlets.names) as alive,
@@ -108,7 +109,9 @@ def run(
 
             try:
                 report = session.run(reader, progress, until=source.until)
-            except IngressFault as error:
+            except (IngressFault, CaptureError) as error:
+                if not source.live:
+                    raise
                 report, fault = session.report(), error
         plan = reloads.plan(report.digest)
         output.note("ended", report=_counts(plan, report, rings.prefix))

@@ -43,6 +43,7 @@ TOOLS = {
     "systemd-analyze": (("systemd-analyze",), "the unit of the service against systemd's own check", "systemd"),
     "spin": (("spin",), "the model check of the ring's protocol", "spin"),
     "make": (("make",), "the C++ of the RTL model", "make"),
+    "ethtool": (("ethtool",), "queues that an interface gets while it is read", "ethtool"),
     "namespaces": (("ip",), "live traffic, over interfaces in network namespaces of our own (as root)", "iproute2"),
     "xdp": (("ip",), "AF_XDP and the prefilter, in this kernel (as root)", "iproute2"),
     "dpdk": (("pkg-config",), "DPDK ingress", "libdpdk-dev pkg-config"),
