@@ -355,7 +355,8 @@ static inline void sm_ring_commit(sm_ring *r, uint32_t n) {
 static inline uint32_t sm_ring_peek(sm_ring *r, uint32_t max, const sm_record **first) {
     const sm_lane *lane = r->lanes;
     uint64_t there = lane->theirs - lane->mine;
-    if (there < max) there = sm_ring_look(r);
+    /* More than there can be: a run was given back after the lane was found to be at fault. */
+    if (there < max || __builtin_expect(there > r->slots, 0)) there = sm_ring_look(r);
     uint64_t at = lane->mine & (r->slots - 1), run = r->slots - at;
     if (lane->policy == SM_RING_DROP_OLDEST) there = 0;
     if (run > there) run = there;
