@@ -146,7 +146,7 @@ def readable() -> Callable[[Path], EventBatch]:
 
 @pytest.fixture(scope="session")
 def soak() -> bool:
-    """Whether this is the long run (`make soak`)."""
+    """Whether this is the long run (`make sweep`)."""
     return SOAK
 
 
