@@ -71,7 +71,7 @@ def test_list_as_json_is_all_that_is_known(sevenm: Sevenm, prefix: str) -> None:
     undelivered = {"full": 44, "reader_gone": 0, "stopped": 0, "corrupt": 0, "timeout": 0}
     assert subscriber == {
         "name": "", "policy": "drop_newest", "pid": None, "delivered": 256, "in_ring": 256, "lost": 0,
-        "undelivered": undelivered, "corrupt": False, "latency": None,
+        "undelivered": undelivered, "corrupt": False, "start": 0, "latency": None,
     }  # fmt: skip
     assert ring == {
         "name": f"{prefix}a", "kind": "ring", "why": None, "slots": 256, "slot_size": 96, "policy": "drop_newest",
