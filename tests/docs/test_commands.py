@@ -4,8 +4,8 @@ A block fenced as ``sh`` is run with bash, one fenced as ``python`` as a program
 one after the other in one folder that has a copy of the examples. A block fenced as ``text`` is the output of the block
 before it. A block after ``<!-- not run: reason -->`` is not run; each of its lines must then be a command that is known
 here, and its files and targets must be there. A document with ``<!-- needs: TOOL -->`` is run where that tool of
-``tests/conftest.py`` is; one with ``<!-- needs: namespaces -->`` has a network namespace of its own. ``--update-golden``
-writes the outputs anew.
+``tests/conftest.py`` is; one with ``<!-- needs: namespaces -->`` has a network namespace of its own.
+``--update-golden`` writes the outputs anew.
 """
 
 from __future__ import annotations
