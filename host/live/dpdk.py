@@ -124,8 +124,8 @@ class DpdkIngress(LiveIngress):
         said = [f"{self.driver}, {self.queues} queue{'s' if self.queues > 1 else ''}"]
         if not self._dpdk.huge:
             said.append(
-                "no huge pages are free, so DPDK does without (--no-huge): it is slower, and most cards cannot be "
-                "used; to have some: sysctl vm.nr_hugepages=256"
+                "less than 128 MiB of huge pages are free, so DPDK does without (--no-huge): it is slower, and most "
+                "cards cannot be used; to have some: sysctl vm.nr_hugepages=256"
             )
         return said
 

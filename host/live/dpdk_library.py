@@ -111,7 +111,10 @@ class Library:
     def hushed(self) -> Iterator[None]:
         """What libraries print meanwhile is not seen; ``said`` gives it. Drivers load libraries of others, which log to
         standard error."""
-        kept = [(number, os.dup(number)) for number in (1, 2)]
+        kept = []
+        for number in (1, 2):
+            with suppress(OSError):  # closed by who started this
+                kept.append((number, os.dup(number)))
         room = os.memfd_create("sevenm-dpdk")
         try:
             for number, _ in kept:

@@ -25,7 +25,7 @@ rules r on packet all {
   rule arp:   arp                      => drop
 }
 """
-NO_HUGE = "no huge pages are free, so DPDK does without"
+NO_HUGE = "less than 128 MiB of huge pages are free, so DPDK does without"
 
 
 @pytest.fixture

@@ -234,7 +234,8 @@ static int wait(sm_ingress *base, uint64_t timeout_us)
 void sm_dpdk_count(sm_dpdk_ingress *ingress)
 {
     struct rte_eth_stats stats;
-    if (!ingress->probed || rte_eth_stats_get(ingress->id, &stats))
+    /* What a device that is gone says is nothing. */
+    if (!ingress->probed || __atomic_load_n(&ingress->gone, __ATOMIC_ACQUIRE) || rte_eth_stats_get(ingress->id, &stats))
         return;
     ingress->dropped = stats.imissed + stats.rx_nombuf - ingress->before[0];
     ingress->errors = stats.ierrors - ingress->before[1];

@@ -46,6 +46,11 @@ def driver(build: Build) -> list[str]:
     return build()
 
 
+@pytest.fixture(scope="module")
+def sanitized(build: Build) -> list[str]:
+    return build(CSRC, "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
 def ran(command: list[str], device: str, fault: str = "none") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*command, device, str(EVENTS), fault], capture_output=True, text=True, timeout=120, env=os.environ | OPTIONS,
@@ -53,7 +58,7 @@ def ran(command: list[str], device: str, fault: str = "none") -> subprocess.Comp
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", DEVICES, ids=("null", "pcap"))
 def test_it_allocates_nothing(driver: list[str], device: str, tmp_path: Path) -> None:
     count = str(tmp_path / "count.so")
     command = ["gcc", "-std=gnu11", "-O2", "-fPIC", "-shared", "-o", count, str(DRIVERS / "count_allocations.c")]
@@ -79,9 +84,9 @@ def test_it_makes_no_system_call(driver: list[str], fault: str, tmp_path: Path) 
     assert (len(calls) == 0) if fault == "none" else (len(calls) >= EVENTS // 256), "a seeded fault is seen"
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_it_stays_in_its_memory(build: Build, device: str) -> None:
-    done = ran(build(CSRC, "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"), device)
+@pytest.mark.parametrize("device", DEVICES, ids=("null", "pcap"))
+def test_it_stays_in_its_memory(sanitized: list[str], device: str) -> None:
+    done = ran(sanitized, device)
     assert (done.returncode, done.stdout[:15]) == (0, "0 allocations, "), done.stderr
 
 

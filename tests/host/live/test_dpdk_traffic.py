@@ -27,6 +27,8 @@ ON_A_WIRE = """
 with DpdkIngress(sys.argv[1], sys.argv[2] == "True") as ingress:
     print(json.dumps(ingress.warnings()[0]), flush=True)
     ingress.begin()
+    if sys.argv[4] == "True":
+        sys.stdin.readline()
     lengths, last = [], time.monotonic()
     try:
         for batch in ingress.batches():
@@ -44,9 +46,10 @@ print(json.dumps([lengths, ingress.left]), flush=True)
 """
 
 
-def on_a_wire(device: str, promiscuous: bool, n: int) -> subprocess.Popen[str]:
-    """A process that has received n frames, or nothing for long, when it has said its driver and its counts."""
-    command = [sys.executable, "-c", FEED + ON_A_WIRE, device, str(promiscuous), str(n)]
+def on_a_wire(device: str, promiscuous: bool, n: int, held: bool = False) -> subprocess.Popen[str]:
+    """A process that has received n frames, or nothing for long, when it has said its driver and its counts; ``held``:
+    it looks for none before it is given a line."""
+    command = [sys.executable, "-c", FEED + ON_A_WIRE, device, str(promiscuous), str(n), str(held)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -64,6 +67,20 @@ def test_af_xdp_of_dpdk_receives_every_frame(promiscuous: bool) -> None:
         assert json.loads(child.stdout.readline()) == [sizes, 0]
         assert {name: n for name, n in counts.items() if n} == {"received": 1000}
     assert child.returncode == 0
+
+
+@pytest.mark.needs("xdp")
+def test_what_the_device_has_no_room_for_is_counted_to_the_packet() -> None:
+    with wire() as veth, on_a_wire(f"net_af_xdp0,iface={veth.near}", False, 1, held=True) as child:
+        assert child.stdin is not None and child.stdout is not None
+        child.stdout.readline()
+        veth.send([bytes(60)], 9000)
+        child.stdin.write("look\n")
+        child.stdin.flush()
+        counts = json.loads(child.stdout.readline())
+        child.stdin.close()
+        assert counts["received"] + counts["dropped"] == veth.sent()
+        assert counts["dropped"] > 0 and sum(counts.values()) == veth.sent()
 
 
 @pytest.mark.needs("xdp")
