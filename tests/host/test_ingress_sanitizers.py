@@ -75,5 +75,5 @@ def test_a_missing_check_is_found_out(
     run = build_driver("ingress_deliver.c", compiler, "memory-and-undefined", csrc, parts="*.c")
     (tmp_path / "a.pcap").write_bytes(pcap(4))
     (tmp_path / "b.pcapng").write_bytes(pcapng(3))
-    done = run(ring, 2000, SEED, tmp_path / "a.pcap", tmp_path / "b.pcapng")
+    done = run(ring, 6000, SEED, tmp_path / "a.pcap", tmp_path / "b.pcapng")
     assert done.returncode in (2, 66) or "runtime error" in done.stderr, done.stdout
