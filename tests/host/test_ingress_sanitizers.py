@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.host.conftest import SEED
 
 
 def pcap(count: int) -> bytes:
@@ -51,3 +54,26 @@ def test_no_sanitizer_objects_to_damaged_captures(
     assert (done.returncode, done.stderr) == (0, "")
     events, errors = (int(word) for word in done.stdout.replace(",", "").split() if word.isdigit())
     assert events > 5_000 and errors > 20, done.stdout
+
+
+FAULTS = {
+    "a pcap header past the end": "end - at < 16",
+    "a packet past the end": "end - at - 16 < cap_len",
+    "a block past the end": "end - at < total",
+    "a packet past its block": "cap_len > total - overhead",
+    "an interface that there is not": "number >= n_interfaces",
+}
+
+
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_missing_check_is_found_out(
+    fault: str, build_driver: Callable[..., Any], faulty: Callable[..., Path], tmp_path: Path, ring: str
+) -> None:
+    csrc = faulty("index.c", f"if ({FAULTS[fault]}) {{", "if (0) {")
+    compiler = "gcc" if shutil.which("gcc") else "clang"
+    run = build_driver("ingress_deliver.c", compiler, "memory-and-undefined", csrc, parts="*.c")
+    (tmp_path / "a.pcap").write_bytes(pcap(4))
+    (tmp_path / "b.pcapng").write_bytes(pcapng(3))
+    done = run(ring, 6000, SEED, tmp_path / "a.pcap", tmp_path / "b.pcapng")
+    assert done.returncode in (2, 66) or "runtime error" in done.stderr, done.stdout
