@@ -14,7 +14,7 @@ PREFIX ?= $(BUILD)/lib
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench soak lib clean
+.PHONY: help demo test lint bench soak sweep lib clean
 # The stamps of one .venv must not be made at the same time.
 .NOTPARALLEL:
 
@@ -60,11 +60,14 @@ lint: $(VENV)/.test ## style, format, types and import directions
 bench: $(VENV)/.test ## the benchmarks, one file per question, each beside its peer
 	@set -e; for file in $(filter-out bench/_%,$(wildcard bench/*.py)); do echo "== $$file"; $(OWN_CACHE) $(BIN)/python $$file; done
 
-soak: $(VENV)/.test ## the same tests with many more generated rules, packets and events (hours)
+soak: $(VENV)/.test ## ten minutes of live traffic at full rate in which everything goes wrong, and nothing uncounted
+	@$(OWN_CACHE) $(BIN)/python -m tests.soak.soak --seconds 600
+
+sweep: $(VENV)/.test ## the tests with many more generated rules, packets and events (hours)
 	@mkdir -p $(BUILD)
 	@SEVENM_SOAK=1 $(OWN_CACHE) $(BIN)/pytest -n auto tests
 
-lib: ## libsevenm for subscribers in C and C++, with pkg-config, under PREFIX (build/lib)
+lib: ## libsevenm for subscribers and producers in C and C++, with pkg-config, under PREFIX (build/lib)
 	@PYTHON=$(PYTHON) host/lib/install $(PREFIX)
 
 clean: ## remove .venv, build/ and what the tools left behind

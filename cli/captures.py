@@ -26,7 +26,7 @@ from sevenm.host.live.privileges import become
 from sevenm.host.live.until import Until
 from sevenm.host.live.xdp import XdpIngress
 from sevenm.host.live.xdp_program import PrefilterError
-from sevenm.prefilter import drop_unwanted
+from sevenm.prefilter import drop_unwanted, prepare
 
 from . import output
 from .engines import registered
@@ -111,12 +111,16 @@ class Input:
             return
         with closing(open_live(self.interface, plan, self.options)) as live, until_stopped() as stop:
             self.until.ask(stop)
-            said = self._prefilter(live, plan)
+            said = self._prefilter(live, plan, drop_unwanted)
             if self.user is not None:
                 become(self.user)
-            for warning in [*live.warnings(), *said]:
+            said = [*live.warnings(), *said]
+            for warning in said:
                 output.say(f"sevenm: {live.name}: {warning}")
             yield live
+            for warning in live.warnings():
+                if warning not in said:
+                    output.say(f"sevenm: {live.name}: {warning}")
 
     def begin(self, reader: Ingress) -> None:
         """A live ingress receives from now on, which is said. Raises CaptureError."""
@@ -124,7 +128,12 @@ class Input:
             reader.begin()
             output.say(f"sevenm: receiving from {reader.name}")
 
-    def _prefilter(self, live: LiveIngress, plan: Plan) -> list[str]:
+    def ready(self, reader: Ingress, plan: Plan) -> list[str]:
+        """What has to be there before other rules can take over: their prefilter. Returns what there is to say of it.
+        Raises Failure if it must be there and cannot."""
+        return self._prefilter(reader, plan, prepare) if isinstance(reader, LiveIngress) else []
+
+    def _prefilter(self, live: LiveIngress, plan: Plan, put: Callable[[XdpIngress, Plan], list[str]]) -> list[str]:
         """Puts it in front of AF_XDP; what there is to say of it. Raises Failure if it must be there and cannot."""
         if not isinstance(live, XdpIngress):
             if self.prefilter:
@@ -133,7 +142,7 @@ class Input:
         if self.prefilter is False:
             return []
         try:
-            return drop_unwanted(live, plan)
+            return put(live, plan)
         except PrefilterError as error:
             if self.prefilter:
                 raise Failure(str(error), Exit.INPUT) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 
 import click
 
@@ -11,6 +12,7 @@ from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
 from sevenm.host.replay import Pace, as_records
 from sevenm.host.ring import RingStats, RingWriter
+from sevenm.host.ring.control import SubscriberStats
 
 from . import output
 from .captures import open_events
@@ -22,6 +24,8 @@ from .sources import plan_of_rules
 
 LOOK = 0.01
 """Seconds between two looks for a subscriber."""
+LANES = 16
+"""Most subscribers of a ring, the default one included."""
 
 
 @click.command(
@@ -42,6 +46,14 @@ LOOK = 0.01
 @click.option(
     "--wait", type=click.FloatRange(0), default=0.0, metavar="S", help="Wait S seconds for a subscriber first."
 )
+@click.option(
+    "--subscribers",
+    type=click.IntRange(1, LANES),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="With --wait: for so many of them.",
+)
 @click.option("--stamp", is_flag=True, help="Events arrive now: their time is that of publishing, not of capturing.")
 @click.option("--json", "as_json", is_flag=True, help="Counts as JSON on standard output.")
 def publish(
@@ -53,6 +65,7 @@ def publish(
     count: int | None,
     shape: Shape,
     wait: float,
+    subscribers: int,
     stamp: bool,
     as_json: bool,
 ) -> int:
@@ -76,7 +89,7 @@ def publish(
         writer = stack.enter_context(_open_ring(ring, plan, shape))
         before = writer.stats()
         with suppress(KeyboardInterrupt):
-            _await_subscriber(writer, wait)
+            _await_subscribers(writer, wait, subscribers)
             hand_out(reader, speed, count, lambda part: _put(writer, part, stamp), stop, done)
         _tell(before, writer.stats(), done, stop, as_json)
     return stop.code
@@ -95,35 +108,81 @@ def _open_ring(name: str, plan: Plan | None, shape: Shape) -> RingWriter:
     return shape.create(name, plan.layouts[0].size, plan.layouts[0].hash)
 
 
-def _await_subscriber(writer: RingWriter, wait: float) -> None:
-    """Comes back once there is a subscriber, or none was wanted. Raises Failure if none came in time."""
+def _await_subscribers(writer: RingWriter, wait: float, wanted: int) -> None:
+    """Comes back once so many subscribers read, or none was wanted. Raises Failure if they did not come in time."""
     end = time.monotonic() + wait
-    while wait and not any(one.pid for one in writer.stats().subscribers):
+    while wait and (there := sum(one.pid is not None for one in writer.stats().subscribers)) < wanted:
         if time.monotonic() >= end:
-            raise Failure(f"ring {writer.name}: no subscriber came for {wait:g} s, so nothing was published")
+            came = f"{there} of {wanted} subscribers" if there else "no subscriber"
+            raise Failure(f"ring {writer.name}: {came} came for {wait:g} s, so nothing was published")
         time.sleep(LOOK)
 
 
+def _since(before: RingStats, after: RingStats) -> list[SubscriberStats]:
+    """What each subscriber that is there now got, and did not get, since ``before`` or since it came."""
+    were = {(one.name, one.start): one for one in before.subscribers}
+    out = []
+    for one in after.subscribers:
+        was = were.get((one.name, one.start))
+        if was is not None:
+            one = replace(
+                one,
+                delivered=one.delivered - was.delivered,
+                lost=one.lost - was.lost,
+                undelivered=_difference(one.undelivered, was.undelivered),
+            )
+        out.append(one)
+    return out
+
+
+def _difference(after: dict[str, int], before: dict[str, int]) -> dict[str, int]:
+    return {cause: n - before[cause] for cause, n in after.items()}
+
+
+def _without_zeros(counts: dict[str, int]) -> dict[str, int]:
+    return {cause: n for cause, n in counts.items() if n}
+
+
 def _tell(before: RingStats, after: RingStats, done: Done, stop: Stop, as_json: bool) -> None:
-    lost = {cause: n - before.undelivered[cause] for cause, n in after.undelivered.items()}
-    lost = {cause: n for cause, n in lost.items() if n}
+    lost = _without_zeros(_difference(after.undelivered, before.undelivered))
     delivered = after.delivered - before.delivered
+    lanes = _since(before, after)
     # The default subscriber is offered every event, also one whose writing a signal interrupted.
-    done.events = after.subscribers[0].sent - before.subscribers[0].sent
+    done.events = lanes[0].sent
     if as_json:
         output.emit_json(
             {
                 "ring": after.name,
                 "events": done.events,
-                "subscribers": len(after.subscribers),
+                "subscribers": len(lanes),
                 "delivered": delivered,
                 "undelivered": lost,
+                "lanes": [_lane(one) for one in lanes],
                 "seconds": round(done.seconds, 6),
                 "behind_seconds": round(done.behind, 6),
                 "stopped": stop(),
             }
         )
         return
-    causes = ", ".join(f"{n:,} {cause}" for cause, n in lost.items())
-    several = f" for {len(after.subscribers)} subscribers" if len(after.subscribers) > 1 else ""
-    click.echo(f"{done.text()}: {delivered:,} delivered into {after.name}{several}, {causes or 0} undelivered")
+    several = f" for {len(lanes)} subscribers" if len(lanes) > 1 else ""
+    click.echo(f"{done.text()}: {delivered:,} delivered into {after.name}{several}, {_causes(lost)} undelivered")
+    for one in lanes if several else ():
+        left = _causes(_without_zeros(one.undelivered))
+        click.echo(f"  {one.name or '(default)'}: {one.delivered:,} delivered, {left} undelivered")
+
+
+def _causes(lost: dict[str, int]) -> str:
+    return ", ".join(f"{n:,} {cause}" for cause, n in lost.items()) or "0"
+
+
+def _lane(one: SubscriberStats) -> dict[str, object]:
+    """A subscriber's part, for machines. ``in_ring`` is all that it has not read yet."""
+    return {
+        "subscriber": one.name,
+        "policy": one.policy,
+        "reader_pid": one.pid,
+        "delivered": one.delivered,
+        "undelivered": _without_zeros(one.undelivered),
+        "lost": one.lost,
+        "in_ring": one.in_ring,
+    }

@@ -83,24 +83,43 @@ class Rings:
     deadline: float
 
     @contextmanager
-    def open(self, bundle: Bundle) -> Iterator[Mapping[str, RingWriter] | None]:
-        """A writer for each channel of the bundle, by name. Raises Failure if there is none, or one cannot be made.
+    def open(self, bundle: Bundle) -> Iterator[Outlets]:
+        """With a ring for each channel of the bundle. Raises Failure if there is none, or one cannot be made.
 
         The rings stay when the run is over, so that a reader can take what it has not read yet."""
-        if self.prefix is None:
-            yield None
-            return
-        if not bundle.channels:
+        if self.prefix is not None and not bundle.channels:
             raise Failure(f"{bundle.name} has no channel, so there is nothing to deliver; say `deliver NAME` in a rule")
-        names = ring_names(self.prefix, bundle.channels)
-        identity = bundle.layouts[0].hash if bundle.source == "record" else 0
-        rings: dict[str, RingWriter] = {}
         with ExitStack() as stack:
-            for channel, name in names.items():
-                ring = self.shape.create(name, bundle.record_size, identity, bundle.digest)
-                rings[channel] = stack.enter_context(ring)
-            output.say(f"sevenm: delivering into {', '.join(ring.name for ring in rings.values())}")
-            yield rings
+            outlets = Outlets(self, stack)
+            outlets(bundle)
+            yield outlets
+
+
+class Outlets:
+    """The rings of a run. A channel has one from the first rules on that name it until the run ends."""
+
+    def __init__(self, rings: Rings, stack: ExitStack) -> None:
+        self._rings, self._stack = rings, stack
+        self._writers: dict[str, RingWriter] = {}
+
+    def __call__(self, bundle: Bundle) -> Mapping[str, RingWriter]:
+        """A writer for each of its channels, by name; none where nothing is delivered. Raises Failure where one cannot
+        be made; those that were stay."""
+        prefix, new = self._rings.prefix, [name for name in bundle.channels if name not in self._writers]
+        if prefix is None:
+            return {}
+        identity = bundle.layouts[0].hash if bundle.source == "record" else 0
+        for channel, name in ring_names(prefix, new).items():
+            ring = self._rings.shape.create(name, bundle.record_size, identity, bundle.digest)
+            self._writers[channel] = self._stack.enter_context(ring)
+        if new:
+            output.say(f"sevenm: delivering into {', '.join(self._writers[channel].name for channel in new)}")
+        return {channel: self._writers[channel] for channel in bundle.channels}
+
+    @property
+    def names(self) -> list[str]:
+        """Of all that there are."""
+        return [ring.name for ring in tuple(self._writers.values())]
 
 
 def shape_options(command: Callable[..., int]) -> Callable[..., int]:

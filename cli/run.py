@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.loop import IngressFault
-from sevenm.host.ring import RingWriter
-from sevenm.host.session import Report, Session
+from sevenm.host.report import Report
+from sevenm.host.session import Session
 
 from . import output
 from .captures import Input, input_options, received
@@ -22,6 +21,7 @@ from .durations import latency_text
 from .engines import engine_option, open_engine, wants_gateware
 from .errors import Exit
 from .export import open_writer
+from .reload import Reloads, hangups
 from .rings import Rings, delivery_options
 from .service import Service, service_options
 from .sources import compile_file
@@ -58,7 +58,8 @@ def run(
     matched is always delivered plus undelivered.
 
     With -i it runs until -c, --seconds, SIGINT or SIGTERM end it, and then says what it counted, with what the kernel
-    had no room for. -c counts events, whatever the rules do with them.
+    had no room for. -c counts events, whatever the rules do with them. SIGHUP reads FILE again: its rules take over
+    between two events, and where anything is wrong with them the old ones go on.
 
     \b
     Examples:
@@ -79,24 +80,36 @@ def run(
         bundle = stack.enter_context(making)
         device = stack.enter_context(open_engine(engine, bundle))
         writer = stack.enter_context(open_writer(target, source.read, reader)) if target is not None else None
-        writers = stack.enter_context(rings.open(bundle))
-        session = Session(device, bundle, writers, writer, block_timeout=rings.deadline, latency=service.latency)
+        outlets = stack.enter_context(rings.open(bundle))
+        session = Session(
+            device, bundle, outlets if rings.prefix else None, writer, None, rings.deadline, service.latency
+        )
+
+        def ready(plan: Plan, bundle: Bundle) -> list[str]:
+            outlets(bundle)
+            return source.ready(reader, plan)
+
+        reloads = Reloads(file, plan, lambda: _rules(file, wants_gateware(engine)), device, session, ready)
+        if source.live:
+            stack.enter_context(hangups(reloads))
         source.begin(reader)
-        output.note("started", input=source.name, bundle=bundle.name, digest=bundle.digest, rings=_names(writers))
+        output.note("started", input=source.name, bundle=bundle.name, digest=bundle.digest, rings=outlets.names)
         fault: IngressFault | None = None
         with (
             output.progress_bar("matching", reader.size) as bar,
-            service.around(session, _names(writers)) as alive,
+            service.around(session, lambda: outlets.names) as alive,
         ):
 
             def progress(events: int) -> None:
                 bar.at(reader.position)
                 alive()
+                reloads.alive()
 
             try:
                 report = session.run(reader, progress, until=source.until)
             except IngressFault as error:
                 report, fault = session.report(), error
+        plan = reloads.plan(report.digest)
         output.note("ended", report=_counts(plan, report, rings.prefix))
         if as_json:
             output.emit_json({"file": file, "input": source.name, **_counts(plan, report, rings.prefix)})
@@ -105,10 +118,6 @@ def run(
         if fault is not None:
             raise fault
     return Exit.OK
-
-
-def _names(rings: Mapping[str, RingWriter] | None) -> list[str]:
-    return [] if rings is None else [ring.name for ring in rings.values()]
 
 
 def _rules(file: str, gateware: bool) -> tuple[Plan, AbstractContextManager[Bundle]]:
@@ -121,21 +130,31 @@ def _rules(file: str, gateware: bool) -> tuple[Plan, AbstractContextManager[Bund
 
 
 def _counts(plan: Plan, report: Report, prefix: str | None) -> dict[str, object]:
-    """The report without what differs from run to run, and with the rules' lines."""
+    """The report without what differs from run to run, and with the rules' lines, null for earlier ones."""
     out = report.to_json()
     for key in ("seconds_device", "seconds_total", "device"):
         del out[key]
-    for entry, rule in zip(out["rules"], plan.rules, strict=True):
-        entry["line"] = rule.line
+    present = _by_name(plan)
+    for entry in out["rules"]:
+        rule = present.get((entry["block"], entry["name"]))
+        entry["line"] = None if rule is None else rule.line
     for channel in out["channels"]:
         channel["ring"] = None if prefix is None else f"{prefix}.{channel['name']}"
     return out
 
 
+def _by_name(plan: Plan) -> dict[tuple[str, str], Rule]:
+    """By block and name."""
+    return {(block.name, rule.name): rule for block in plan.blocks for rule in plan.rules[block.start : block.stop]}
+
+
 def _show(plan: Plan, report: Report, prefix: str | None) -> None:
     rules = output.table("rule", "does", "events", left=2)
-    for rule, count in zip(plan.rules, report.rules, strict=True):
-        rules.add_row(f"{count.block}.{count.name}", actions(plan, rule), f"{count.events:,}")
+    present = _by_name(plan)
+    for count in report.rules:
+        rule = present.get((count.block, count.name))
+        does = "of earlier rules" if rule is None else actions(plan, rule)
+        rules.add_row(f"{count.block}.{count.name}", does, f"{count.events:,}")
     output.show(rules)
     if report.channels:
         click.echo()

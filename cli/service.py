@@ -97,16 +97,16 @@ class Service:
     latency: Latency | None
 
     @contextmanager
-    def around(self, session: Session, rings: Iterable[str]) -> Iterator[Callable[[], None]]:
-        """While the session runs. What is yielded is to be called whenever it has got on.
+    def around(self, session: Session, rings: Callable[[], Iterable[str]]) -> Iterator[Callable[[], None]]:
+        """While the session runs. ``rings``: the names of those that it delivers into. What is yielded is to be called
+        whenever it has got on.
 
         Raises Failure where metrics cannot be given away."""
-        names = tuple(rings)
         stages = {} if self.latency is None else self.latency.stages
 
         def text() -> str:
             found = []
-            for name in names:
+            for name in rings():
                 with suppress(RingError, OSError):
                     found.append(Ring.stats(name))
             return metrics_text(session.report(), found, stages)

@@ -12,6 +12,7 @@ from sevenm.host.ring.rates import Look, Rates, Watch
 
 from . import output
 from .errors import Exit
+from .intervals import interval_option
 from .signals import Stop, until_stopped
 
 HEAD_EVERY = 20
@@ -28,14 +29,7 @@ LOOK = 0.1
     "130 or 143 ended by SIGINT or SIGTERM.",
 )
 @click.argument("prefix", default="")
-@click.option(
-    "--interval",
-    type=click.FloatRange(0.01),
-    default=1.0,
-    show_default=True,
-    metavar="S",
-    help="Seconds between looks.",
-)
+@interval_option
 @click.option("-n", "--count", type=click.IntRange(1), metavar="N", help="End after N intervals.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines: one object for each subscriber and interval.")
 def stat(prefix: str, interval: float, count: int | None, as_json: bool) -> int:

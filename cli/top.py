@@ -9,6 +9,7 @@ import click
 from sevenm.host.ring.rates import Watch
 
 from .errors import Exit, Failure
+from .intervals import interval_option
 
 
 @click.command(
@@ -17,14 +18,7 @@ from .errors import Exit, Failure
     "4 no C runtime, or no textual.",
 )
 @click.argument("prefix", default="")
-@click.option(
-    "--interval",
-    type=click.FloatRange(0.05),
-    default=1.0,
-    show_default=True,
-    metavar="S",
-    help="Seconds between looks.",
-)
+@interval_option
 def top(prefix: str, interval: float) -> int:
     """Watch all rings whose name begins with PREFIX: how fast they are filled, read and overrun.
 

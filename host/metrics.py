@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sevenm.host.latency import Histogram, upper
+from sevenm.host.report import Report
 from sevenm.host.ring import RingStats
-from sevenm.host.session import Report
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS = tuple((1 << power) - 1 for power in range(10, 33, 2))

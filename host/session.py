@@ -2,16 +2,16 @@
 
 One idea: the session owns the order of things and nothing else. Where the device's rules are C code of this machine and
 nothing has to be written, the loop in C does it all, turn by turn (``sevenm.host.turns``). Otherwise it pulls a batch,
-lets the device decide, counts and delivers, and goes on. What it returns is a Report whose numbers add up.
+lets the device decide, counts and delivers, and goes on. Whose rules count is the device's to say, and may change at
+any time (``sevenm.host.editions``). What it returns is a Report whose numbers add up.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
@@ -19,16 +19,16 @@ from sevenm.host.capture.format import LINK_ETHERNET, LINK_USER0, CaptureError, 
 from sevenm.host.capture.writer import CaptureWriter
 from sevenm.host.devices.device import Device, DeviceError
 from sevenm.host.devices.host import HostDevice
-from sevenm.host.engine.accounts import CAUSES, Accounts
-from sevenm.host.engine.actions import Actions
+from sevenm.host.editions import ChannelRing, Edition, Editions, RingsOf
 from sevenm.host.engine.decisions import Decisions
-from sevenm.host.engine.delivery import BLOCK_TIMEOUT, Delivery
+from sevenm.host.engine.delivery import BLOCK_TIMEOUT
 from sevenm.host.engine.ingress import LoopIngress
 from sevenm.host.ingress import Ingress
-from sevenm.host.latency import Latency, Summary
+from sevenm.host.latency import Latency
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.live.until import Until
 from sevenm.host.native import available
+from sevenm.host.report import Report
 from sevenm.host.turns import Turns
 
 
@@ -39,102 +39,29 @@ class PieceIngress(Protocol):
     def pieces(self, max_bytes: int = ..., source: int = ...) -> Iterator[LoopIngress]: ...
 
 
-class ChannelRing(Protocol):
-    """The producer's side of a ring. ``handle`` is its ``sm_ring *``."""
-
-    @property
-    def handle(self) -> Any: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RuleCount:
-    """Events on which the rule fired."""
-
-    name: str
-    block: str
-    events: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelCount:
-    """matched = delivered + the sum of undelivered, which is by cause (``sevenm.host.engine.accounts.CAUSES``)."""
-
-    name: str
-    matched: int
-    delivered: int
-    undelivered: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a run did. ``forwarded`` is events by port. ``written`` is events in the capture, None without one.
-    ``seconds_device`` is spent deciding, ``seconds_total`` from the first batch asked for to the last accounted.
-    ``ingress``: what a live ingress counted, and ``left``, what had arrived when it ended and was not decided; empty
-    for others. ``latency``: by stage (``sevenm.host.latency``), empty where it was not measured."""
-
-    bundle: str
-    digest: str
-    engine: str
-    generation: int
-    events: int
-    bytes: int
-    malformed: int
-    truncated: int
-    punted: int
-    dropped: int
-    passed: int
-    forwarded: dict[int, int]
-    rules: tuple[RuleCount, ...]
-    channels: tuple[ChannelCount, ...]
-    counters: dict[str, int]
-    written: int | None
-    seconds_device: float
-    seconds_total: float
-    device: dict[str, int] = field(default_factory=dict)
-    ingress: dict[str, int] = field(default_factory=dict)
-    latency: dict[str, Summary] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, ports as text."""
-        out = asdict(self)
-        out["forwarded"] = {str(port): count for port, count in self.forwarded.items()}
-        return out
-
-
 class Session:
-    """``device`` has the bundle loaded and is started. ``rings``: by channel name. ``block_timeout``: seconds that a
-    `block` ring is waited for while its reader makes no room, 0: as long as it lives. ``latency``: where to keep how
-    long events take from their arrival on. Raises ValueError for a channel that the bundle does not have, NativeMissing
-    if there are rings but no C runtime."""
+    """``device`` has the bundle loaded and is started. ``rings``: by channel name, or who gives them for the rules of
+    now and for others that may follow. ``block_timeout``: seconds that a `block` ring is waited for while its reader
+    makes no room, 0: as long as it lives. ``latency``: where to keep how long events take from their arrival on. Raises
+    ValueError for a channel that the bundle does not have, NativeMissing if there are rings but no C runtime."""
 
     def __init__(
         self,
         device: Device,
         bundle: Bundle,
-        rings: Mapping[str, ChannelRing] | None = None,
+        rings: Mapping[str, ChannelRing] | RingsOf | None = None,
         writer: CaptureWriter | None = None,
         use_native: bool | None = None,
         block_timeout: float = BLOCK_TIMEOUT,
         latency: Latency | None = None,
     ) -> None:
         self._device = device
-        self._bundle = bundle
         self._writer = writer
-        self._rings = dict(rings or {})
-        for name in self._rings:
-            if name not in bundle.channels:
-                known = ", ".join(bundle.channels) or "none"
-                raise ValueError(f"the bundle has no channel {name}; its channels are: {known}")
-        self.accounts = Accounts(bundle.rules, len(bundle.channels), len(bundle.counters))
+        self._editions = Editions(bundle, rings or {})
         self._timeout = block_timeout
-        self._delivery: Delivery | None = None
-        self._handles: list[Any] = [
-            self._rings[name].handle if name in self._rings else None for name in bundle.channels
-        ]
-        self._native = bool(self._rings) or (available() if use_native is None else use_native)
+        self._native = bool(rings) or (available() if use_native is None else use_native)
         if self._native:
-            self._delivery = Delivery(self.accounts, self._handles, block_timeout)
-        self._wanted = [row for row, rule in enumerate(bundle.rules) if rule.deliver]
+            self._editions.now.delivery(block_timeout)
         self._device_ns = self._total_ns = 0
         self._ingress: dict[str, int] = {}
         self._latency = latency
@@ -148,16 +75,16 @@ class Session:
         self._device_ns += time.perf_counter_ns() - start
         if self._latency is not None:
             self._latency.decide(batch)
-        self._check(decisions.rules)
-        if self._delivery is None:
-            self.accounts.add(batch, decisions)
-        else:
+        edition = self._edition(decisions)
+        if self._native:
             generation = decisions.generation or self._device.generation
-            self._delivery.add(batch, decisions, generation, int(self._device.engine))
+            edition.delivery(self._timeout).add(batch, decisions, generation, int(self._device.engine))
+        else:
+            edition.accounts.add(batch, decisions)
         if self._latency is not None:
             self._latency.deliver(len(batch))
-        if self._writer is not None and self._wanted:
-            self._writer.write(batch, decisions.matched(self._wanted))
+        if self._writer is not None and edition.wanted:
+            self._writer.write(batch, decisions.matched(edition.wanted))
         self._total_ns += time.perf_counter_ns() - start
         return decisions
 
@@ -174,20 +101,21 @@ class Session:
         the number of events so far.
 
         A live ingress begins to receive here and ends with the run; what had arrived by then and was not decided is
-        ``left`` in the report. Rows that the device is given meanwhile, or the same rules built anew, count from the
-        next batch, piece or slice on. Raises DeviceError if it is given other rules, CaptureError if the events are not
-        what the rules are about, or the capture is damaged, IngressFault if a live ingress cannot go on; what was
-        decided before is counted, and in ``report()``."""
-        expected = LINK_ETHERNET if self._bundle.source == "packet" else LINK_USER0
+        ``left`` in the report. Rules and rows that the device is given meanwhile count from the next batch, piece or
+        slice on, and what was decided before is delivered. Raises DeviceError if they are rules on other events,
+        CaptureError if the events are not what the rules are about, or the capture is damaged, IngressFault if a live
+        ingress cannot go on; what was decided before is counted, and in ``report()``."""
+        bundle = self._editions.now.bundle
+        expected = LINK_ETHERNET if bundle.source == "packet" else LINK_USER0
         if ingress.link_type != expected:
             raise CaptureError(
-                f"{ingress.name}: link type {link_name(ingress.link_type)}, but the rules of {self._bundle.name} are "
-                f"about {self._bundle.source}s: {link_name(expected)}"
+                f"{ingress.name}: link type {link_name(ingress.link_type)}, but the rules of {bundle.name} are "
+                f"about {bundle.source}s: {link_name(expected)}"
             )
         until = until or Until()
         live = ingress if isinstance(ingress, LiveIngress) else None
         pieces = ingress.pieces(max_bytes, source) if isinstance(ingress, PieceIngress) else None
-        writes = self._writer is not None and bool(self._wanted)
+        writes = self._writer is not None
         if live is not None:
             live.begin(source)
         until.begin()
@@ -229,19 +157,21 @@ class Session:
     ) -> int:
         """Returns how many events of the last batch were not used."""
         generation = self._device.generation
-        while room := until.room(self.accounts.total("events")):
+        while room := until.room(self._editions.events):
             start = time.perf_counter_ns()
             batch = next(batches, None)
             self._total_ns += time.perf_counter_ns() - start
             if batch is None:
                 break
-            if live is not None and self._device.generation != generation:
+            changed = self._device.generation != generation
+            if changed:
                 generation = self._device.generation
-                live.rules_change()
-            if len(batch):
+                if live is not None:
+                    live.rules_change(None)
+            if len(batch) or changed:  # other rules are followed also where nothing comes
                 self.feed(batch.slice(0, room) if len(batch) > room else batch)
             if progress is not None:
-                progress(self.accounts.total("events"))
+                progress(self._editions.events)
             if len(batch) > room:
                 return len(batch) - room
         return 0
@@ -249,7 +179,7 @@ class Session:
     @contextmanager
     def _turns(self, device: HostDevice) -> Iterator[Turns]:
         start = time.perf_counter_ns()
-        turns = self._now = Turns(device, self.accounts, self._handles, self._timeout, self._check, self._latency)
+        turns = self._now = Turns(device, self._editions, self._timeout, self._latency)
         try:
             with turns:
                 yield turns
@@ -258,41 +188,37 @@ class Session:
             self._device_ns += turns.device_ns
             self._total_ns += time.perf_counter_ns() - start
 
-    def _check(self, rules: Sequence[Actions]) -> None:
-        """Accounts, rings and names are those of one bundle."""
-        if rules is not self._bundle.rules and tuple(rules) != tuple(self._bundle.rules):
+    def _edition(self, decisions: Decisions) -> Edition:
+        """That of the rules that decided. Raises DeviceError where a device does not say whose they are, and they are
+        not those of now."""
+        if decisions.bundle is not None:
+            return self._editions.follow(decisions.bundle)
+        now = self._editions.now
+        if decisions.rules is not now.bundle.rules and tuple(decisions.rules) != tuple(now.bundle.rules):
             raise DeviceError(
-                f"the device has other rules now than those of {self._bundle.name}, which this session counts; "
-                "end it, and make another for them"
+                f"the device has other rules now than those of {now.bundle.name}, and does not say which; end the "
+                "session, and make another for them"
             )
+        return now
+
+    @property
+    def bundle(self) -> Bundle:
+        """Whose rules decide now."""
+        return self._editions.now.bundle
+
+    def check(self, bundle: Bundle) -> None:
+        """Raises DeviceError for rules that the session cannot follow, because they are on other events."""
+        self._editions.check(bundle)
 
     def report(self) -> Report:
         """The numbers so far; also from another thread, while the session runs."""
-        turns = self._now
-        accounts, bundle = self.accounts, self._bundle
-        channels = []
-        for index, name in enumerate(bundle.channels):
-            lost = {CAUSES[slot]: int(n) for slot, n in enumerate(accounts.undelivered[index]) if slot in CAUSES and n}
-            channels.append(ChannelCount(name, int(accounts.matched[index]), int(accounts.delivered[index]), lost))
+        turns, bundle = self._now, self._editions.now.bundle
         return Report(
             bundle=bundle.name,
             digest=bundle.digest,
             engine=self._device.engine.name.lower(),
             generation=self._device.generation,
-            events=accounts.total("events"),
-            bytes=accounts.total("bytes"),
-            malformed=accounts.total("malformed"),
-            truncated=accounts.total("truncated"),
-            punted=accounts.total("punted"),
-            dropped=accounts.total("dropped"),
-            passed=accounts.total("passed"),
-            forwarded={port: int(n) for port, n in enumerate(accounts.forwarded) if n},
-            rules=tuple(
-                RuleCount(rule.name, bundle.blocks[rule.block].name, int(n))
-                for rule, n in zip(bundle.rules, accounts.rules, strict=True)
-            ),
-            channels=tuple(channels),
-            counters={name: int(n) for name, n in zip(bundle.counters, accounts.counters, strict=True)},
+            **self._editions.tally().counts(),
             written=None if self._writer is None else self._writer.events,
             seconds_device=(self._device_ns + (turns.device_ns if turns is not None else 0)) / 1e9,
             seconds_total=self._total_ns / 1e9,

@@ -1,50 +1,45 @@
 """Turns of the loop in C: each runs with the rules and rows that the device has when it begins.
 
 One idea: between two turns Python is there for what is not per event: another generation, signals, the clock, progress.
-A turn ends with a piece of a capture, or where a live ingress has nothing now, or after SLICE events of it.
+A turn ends with a piece of a capture, or where a live ingress has nothing now, or after about TURN_S of events.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sevenm.host.capture.format import CaptureError
 from sevenm.host.devices.device import DeviceError
 from sevenm.host.devices.host import Held, HostDevice
-from sevenm.host.engine.accounts import Accounts
-from sevenm.host.engine.actions import Actions
+from sevenm.host.editions import Editions
+from sevenm.host.engine.delivery import Outlet
 from sevenm.host.engine.ingress import LoopIngress
 from sevenm.host.engine.loop import IngressFault, Loop, Program, Why
 from sevenm.host.latency import Latency
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.live.until import Until
 
-SLICE = 1 << 16
-"""Events of a live ingress after which Python looks at everything else."""
+TURN_S = 0.01
+"""Time after which a turn on a live ingress that never rests is to end, so that Python can look at everything else."""
+SLICES = (1 << 10, 1 << 16)
+"""Fewest and most events of such a turn."""
 BACKLOG_S = 0.001
 """Longest sleep while matches wait for room in a ring."""
 Progress = Callable[[int], object]
 
 
 class Turns:
-    """``handles``: an ``sm_ring *`` for each channel, or None. ``check`` is asked whether rules may count here. A
-    context manager; when it is left, nothing is held any more. ``device_ns``: spent in C."""
+    """``timeout``: of a `block` ring, as for a session. A context manager; when it is left, nothing is held any more.
+    ``device_ns``: spent in C."""
 
-    def __init__(
-        self,
-        device: HostDevice,
-        accounts: Accounts,
-        handles: Sequence[Any],
-        timeout: float,
-        check: Callable[[Sequence[Actions]], None],
-        latency: Latency | None = None,
-    ) -> None:
-        self._device, self._accounts, self._check = device, accounts, check
+    def __init__(self, device: HostDevice, editions: Editions, timeout: float, latency: Latency | None = None) -> None:
+        self._device, self._editions, self._timeout = device, editions, timeout
         self._loop = Loop()
         self._loop.watch(latency)
-        self._outlets = [None if h is None else self._loop.outlet(h, timeout=timeout) for h in handles]
+        self._outlets: dict[Any, Outlet] = {}
+        """By ring."""
         self._held: Held | None = None
         self.device_ns = 0
 
@@ -72,9 +67,14 @@ class Turns:
     def live(self, ingress: LiveIngress, until: Until, progress: Progress) -> None:
         """What comes, until then. ``progress`` reads the counters of the ingress, which for a kernel's, of 32 bits, has
         to be done again and again. Raises IngressFault."""
+        most = SLICES[0]
         try:
             while room := until.room(self._events):
-                why = self._turn(ingress, min(room, SLICE))
+                began, before = time.perf_counter(), self._loop.events
+                why = self._turn(ingress, min(room, most))
+                if why is Why.LIMIT:
+                    rate = (self._loop.events - before) / max(time.perf_counter() - began, 1e-9)
+                    most = min(max(int(rate * TURN_S), SLICES[0]), SLICES[1])
                 progress(self._events)
                 if why is Why.END:
                     return
@@ -86,31 +86,40 @@ class Turns:
 
     @property
     def _events(self) -> int:
-        return self._accounts.total("events")
+        return self._editions.events
 
     def _turn(self, ingress: LoopIngress, events: int) -> Why:
         if self._held is None or self._held.generation != self._device.generation:
-            if self._held is not None and isinstance(ingress, LiveIngress):
-                ingress.rules_change()
-            self._held = self._follow(self._held)
-        before = [self._accounts.total(name) for name in ("events", "punted")]
+            self._held = self._follow(self._held, ingress)
+        accounts = self._editions.now.accounts
+        before = [accounts.total(name) for name in ("events", "punted")]
         began = time.perf_counter_ns()
         try:
             return self._loop.run(ingress, events)
         finally:
             self.device_ns += time.perf_counter_ns() - began
-            done, punted = (self._accounts.total(n) - was for n, was in zip(("events", "punted"), before, strict=True))
+            done, punted = (accounts.total(n) - was for n, was in zip(("events", "punted"), before, strict=True))
             self._device.count(self._held, 1, done, punted)
 
-    def _follow(self, old: Held | None) -> Held:
-        """The device's rules of now, published to the loop in place of ``old``."""
+    def _follow(self, old: Held | None, ingress: LoopIngress) -> Held:
+        """The device's rules of now, published to the loop in place of ``old``. What the ingress keeps from the loop is
+        theirs to say from here on, not that of the old ones."""
         held = self._device.hold()
         try:
-            self._check(held.rules.bundle.rules)
-            self._loop.publish(Program(held.engine, self._accounts, self._outlets, held.generation, held.context))
+            edition = self._editions.follow(held.rules.bundle)
+            outlets = [None if handle is None else self._outlet(handle) for handle in edition.handles]
+            program = Program(held.engine, edition.accounts, outlets, held.generation, held.context)
+            if isinstance(ingress, LiveIngress):
+                ingress.rules_change(held.digest)
+            self._loop.publish(program)
         except BaseException:
             held.engine.release()
             raise
         if old is not None:
             old.engine.release()
         return held
+
+    def _outlet(self, handle: Any) -> Outlet:
+        if handle not in self._outlets:
+            self._outlets[handle] = self._loop.outlet(handle, timeout=self._timeout)
+        return self._outlets[handle]

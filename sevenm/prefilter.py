@@ -15,13 +15,20 @@ from sevenm.host.live.xdp_program import PrefilterError, compile_program
 
 
 def drop_unwanted(ingress: XdpIngress, plan: Plan) -> list[str]:
-    """What no rule of the Plan wants is dropped in the kernel from the next packet on. Returns a line for each rule for
-    which more is received than it wants. Raises PrefilterError if there is none; then everything is received.
+    """What no rule of the Plan wants is dropped in the kernel from the next packet on. Returns and raises what
+    ``prepare`` does; where there is no prefilter, everything is received."""
+    said = prepare(ingress, plan)
+    ingress.rules_change(plan.digest)
+    return said
 
-    It is made for the rows that tables have in the Plan: ``ingress.prefilter(None)`` before they change."""
+
+def prepare(ingress: XdpIngress, plan: Plan) -> list[str]:
+    """Makes the Plan's prefilter and has it ready at the ingress, which uses it when a session follows these rules with
+    the rows that they have in the Plan. Returns a line for each rule for which more is received than it wants. Raises
+    PrefilterError if there can be none. Any thread may do this."""
     try:
         made = emit(plan)
-        ingress.prefilter(compile_program(made.text))
+        ingress.add_prefilter(plan.digest, compile_program(made.text))
     except NoPrefilter as error:
         raise PrefilterError(f"nothing is dropped in the kernel: {error}") from error
     except BpfError as error:

@@ -1,9 +1,12 @@
 #include "bpf.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#define LOAD_TRIES 5
 
 static int call(enum bpf_cmd command, union bpf_attr *attr)
 {
@@ -48,6 +51,19 @@ int sm_bpf_get(int map, const void *key, void *value)
     return call(BPF_MAP_LOOKUP_ELEM, &attr);
 }
 
+/* The verifier gives up where a signal waits to be handled, which says nothing of the program: signals wait meanwhile. */
+static int load(union bpf_attr *attr)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int done = -EAGAIN;
+    for (int tries = 0; done == -EAGAIN && tries < LOAD_TRIES; tries++)
+        done = call(BPF_PROG_LOAD, attr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return done;
+}
+
 int sm_bpf_load(const void *instructions, uint32_t n, char *log, uint32_t log_size)
 {
     static const char LICENSE[] = "Apache-2.0";
@@ -59,7 +75,7 @@ int sm_bpf_load(const void *instructions, uint32_t n, char *log, uint32_t log_si
     attr.insn_cnt = n;
     attr.license = address(LICENSE);
     memcpy(attr.prog_name, "sevenm", sizeof "sevenm");
-    int program = call(BPF_PROG_LOAD, &attr);
+    int program = load(&attr);
     if (program >= 0 || !log_size)
         return program;
     /* Once more for the log alone: a log slows the verifier, and one without room makes it fail. */
@@ -67,7 +83,7 @@ int sm_bpf_load(const void *instructions, uint32_t n, char *log, uint32_t log_si
     attr.log_buf = address(log);
     attr.log_size = log_size;
     attr.log_level = 1;
-    const int again = call(BPF_PROG_LOAD, &attr);
+    const int again = load(&attr);
     if (again >= 0)
         close(again);
     return program;

@@ -242,6 +242,8 @@ uint64_t sm_ring_look(sm_ring *r); /* either side: records in the (default) lane
  * many the lane with the fewest has got of them all so far. */
 uint64_t sm_ring_write(sm_ring *r, const void *records, uint64_t n, uint64_t *done, uint64_t timeout_us);
 void sm_ring_give_up(sm_ring *r, uint32_t cause, uint64_t n); /* counts the n records that sm_ring_write left */
+/* All of them, until a signal handler runs: what is left then is counted as stopped. */
+uint64_t sm_ring_put(sm_ring *r, const void *records, uint64_t n);
 
 /* For Python: one call per batch.
  * sm_ring_write_all begins with a batch, as sm_ring_write does with *done 0. SM_RING_FAULTY: it did nothing, the default

@@ -192,18 +192,21 @@ uint32_t sm_ring_make_room(sm_ring *r, uint32_t n) {
     return (uint32_t)room;
 }
 
-void sm_ring_spread(sm_ring *r, uint32_t n) {
-    uint64_t done = 0;
+uint64_t sm_ring_put(sm_ring *r, const void *records, uint64_t n) {
+    uint64_t done = 0, got = 0;
     while (done < n) {
         const uint64_t before = sm_elapsed_us();
-        sm_ring_write(r, r->stage, n, &done, 1000000);
+        got = sm_ring_write(r, records, n, &done, 1000000);
         /* Back before its time: a signal handler ran. */
         if (done < n && sm_elapsed_us() - before < 1000000) {
             sm_ring_give_up(r, SM_CAUSE_STOPPED, n - done);
-            return;
+            return got;
         }
     }
+    return got;
 }
+
+void sm_ring_spread(sm_ring *r, uint32_t n) { sm_ring_put(r, r->stage, n); }
 
 uint64_t sm_ring_reserve_now(sm_ring *r, uint64_t n) {
     sm_lane *const lane = r->lanes;

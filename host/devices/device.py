@@ -89,9 +89,9 @@ class Device(Protocol):
     first. ``activate`` takes what this device's ``prepare`` returned, once. ``update`` changes the rows of all tables
     named in the edit at once. If one of the three raises, what ran before goes on as it was.
 
-    **Deciding.** ``process`` decides a batch, in order, on a device that does not own its ingress. ``poll`` gives the
-    next events with their decisions on every device: those that a card received, or the next batch of the iterator that
-    was given to ``attach``; None if there are none now (a card) or no more (``attach``).
+    **Deciding.** ``process`` decides a batch, in order, on a device that does not own its ingress; a batch may be
+    empty. ``poll`` gives the next events with their decisions on every device: those that a card received, or the next
+    batch of the iterator that was given to ``attach``; None if there are none now (a card) or no more (``attach``).
 
     **Counters** have one epoch on every device: they count from the last ``activate``. An ``update`` does not reset
     them. Every device has ``batches``, ``events`` and ``punted`` (events left to the host), which are 0 before the

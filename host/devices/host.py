@@ -29,6 +29,8 @@ class HostRules:
         self.bundle = bundle
         self.engine = engine
         self.contents = contents
+        self.edited = False
+        """Whether rows are others than those of the bundle."""
 
     @property
     def context(self) -> Context:
@@ -49,6 +51,7 @@ class HostRules:
         """Makes a context beside the one in use; whoever holds that one goes on with it. The state stays."""
         try:
             self.contents = self.contents.with_rows(rows)
+            self.edited = True
         except TableError as error:
             raise DeviceError(str(error)) from error
 
@@ -70,6 +73,8 @@ class Held(NamedTuple):
     rules: HostRules
     generation: int
     context: Context
+    digest: str | None
+    """Of the rules with these rows; None where nobody computed it, because rows were edited."""
 
     @property
     def engine(self) -> CompiledEngine:
@@ -96,7 +101,8 @@ class HostDevice(SoftwareDevice[HostRules]):
         with self._lock:
             rules = self._active()
             rules.engine.hold()
-            return Held(rules, self.generation, rules.context)
+            digest = None if rules.edited else rules.bundle.digest
+            return Held(rules, self.generation, rules.context, digest)
 
     def count(self, held: Held, batches: int, events: int, punted: int = 0) -> None:
         """Adds to the counters what was decided elsewhere with these rules, unless their epoch is over."""

@@ -121,8 +121,9 @@ class SoftwareDevice(ABC, Generic[R]):
 
     def _decide(self, batch: EventBatch) -> tuple[Decisions, int]:
         with self._lock:
-            decisions = self._active().run(batch)
-            decisions.generation = self.generation
+            runner = self._active()
+            decisions = runner.run(batch)
+            decisions.generation, decisions.bundle = self.generation, runner.bundle
             self._batches += 1
             self._events += len(batch)
             self._punted += int(np.count_nonzero(decisions.punt))

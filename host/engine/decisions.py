@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from sevenm import boundary
 from sevenm.boundary import CHUNK
 from sevenm.host.engine.actions import Actions, ActionTable, Sparse, Words, pack, union, unite, unpack, words
+
+if TYPE_CHECKING:
+    from sevenm.host.bundle import Bundle
 
 CHUNK_DTYPE = boundary.dtype("sm_chunk")
 FIRED_DTYPE = boundary.dtype("sm_fired")
@@ -59,6 +63,8 @@ class Decisions:
         self.ports = ports
         self.generation = 0
         """Of the rules that decided; 0 where the device does not say."""
+        self.bundle: Bundle | None = None
+        """That of the rules that decided; None where the device does not say."""
 
     @classmethod
     def from_entries(

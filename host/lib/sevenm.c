@@ -1,47 +1,40 @@
 /* The reader of sevenm.h on the ring's own calls. */
-#include "sevenm.h"
+#include "sevenm_lib.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "ring.h"
-
-static_assert(sizeof(sevenm_record) == sizeof(sm_record) && offsetof(sevenm_record, seq) == offsetof(sm_record, seq) &&
-                  offsetof(sevenm_record, rule) == offsetof(sm_record, rule) &&
-                  offsetof(sevenm_record, cap_len) == offsetof(sm_record, cap_len) &&
-                  offsetof(sevenm_record, engine) == offsetof(sm_record, engine) &&
-                  offsetof(sevenm_record, source) == offsetof(sm_record, source),
-              "records are those of the boundary");
 static_assert((int)SEVENM_READY == SM_WAIT_READY && (int)SEVENM_TIME == SM_WAIT_TIME && (int)SEVENM_SIGNAL == SM_WAIT_SIGNAL &&
                   (int)SEVENM_GONE == SM_WAIT_GONE && (int)SEVENM_CLOSED == SM_WAIT_CLOSED && (int)SEVENM_FAULT == SM_WAIT_FAULT,
               "ends of a wait are the ring's");
-static_assert(SEVENM_ERROR == SM_RING_ERROR, "error texts are the ring's");
 
 #define COPY_MAX 1024 /* records of a lane that is written over, at once */
 
-struct sevenm_reader {
+typedef struct {
+    sevenm_reader shown; /* first: what the caller has */
     sm_ring *ring;
-    uint8_t *copy; /* of a lane of policy drop_oldest */
-    uint32_t held; /* records in place to be given back */
-};
+    uint8_t *copy;       /* of a lane of policy drop_oldest */
+    uint32_t held;       /* records in place to be given back */
+    uint32_t misread;    /* the other kind of slots was asked for */
+} whole;
 
-static int policy_number(const char *policy, uint32_t *number) {
-    static const char *const names[SM_RING_POLICIES] = {"drop_newest", "block", "drop_oldest"};
-    *number = SM_RING_SAME_POLICY;
-    if (!policy) return 1;
-    for (uint32_t i = 0; i < SM_RING_POLICIES; i++)
-        if (strcmp(policy, names[i]) == 0) *number = i;
-    return *number != SM_RING_SAME_POLICY;
+static void let_go(whole *reader) {
+    if (reader->ring) sm_ring_free(reader->ring);
+    free(reader->copy);
+    free(reader);
 }
 
 int sevenm_open(const char *ring, const char *subscriber, const char *policy, sevenm_reader **out, char error[SEVENM_ERROR]) {
+    return sevenm_open_as(ring, subscriber, policy, 0, 0, out, error);
+}
+
+int sevenm_open_as(const char *ring, const char *subscriber, const char *policy, int bare, uint64_t layout_hash,
+                   sevenm_reader **out, char error[SEVENM_ERROR]) {
     uint32_t number;
-    if (!policy_number(policy, &number)) {
-        snprintf(error, SEVENM_ERROR, "policy must be one of drop_newest, block, drop_oldest, not %.100s", policy);
-        return SM_RING_BAD;
-    }
-    sevenm_reader *reader = calloc(1, sizeof *reader);
-    int code = reader ? sm_ring_attach(ring, subscriber, number, SM_RING_SAME_DEADLINE, SM_RECORD_HEADER, 0, &reader->ring, error)
+    *out = 0;
+    if (!sevenm_policy(policy, &number, error)) return SM_RING_BAD;
+    whole *const reader = calloc(1, sizeof *reader);
+    const uint32_t header = bare ? 0 : SM_RECORD_HEADER;
+    int code = reader ? sm_ring_attach(ring, subscriber, number, SM_RING_SAME_DEADLINE, header, layout_hash, &reader->ring, error)
                       : SM_RING_OS;
     if (!code && reader->ring->lanes->policy == SM_RING_DROP_OLDEST) {
         reader->copy = malloc((size_t)COPY_MAX * reader->ring->slot_size);
@@ -49,44 +42,62 @@ int sevenm_open(const char *ring, const char *subscriber, const char *policy, se
     }
     if (code) {
         if (!reader || reader->ring) snprintf(error, SEVENM_ERROR, "there is no memory for a reader of ring %.100s", ring);
-        sevenm_close(reader);
+        if (reader) sevenm_close(&reader->shown);
         return code;
     }
-    *out = reader;
+    reader->shown.slot_size = reader->ring->slot_size;
+    *out = &reader->shown;
     return 0;
 }
 
-static void give_back(sevenm_reader *reader) {
+static void give_back(whole *reader) {
     if (reader->held) sm_ring_give_back(reader->ring, reader->held);
     reader->held = 0;
 }
 
-uint32_t sevenm_read(sevenm_reader *reader, const sevenm_record **first) {
+/* The next slots, if they are of the kind that is expected. */
+static uint32_t next_slots(whole *reader, uint32_t header, const void **first) {
+    *first = 0;
+    if (reader->ring->record_header != header) {
+        reader->misread = 1;
+        return 0;
+    }
     if (reader->copy) {
         uint32_t at = 0, n = sm_ring_take(reader->ring, reader->copy, COPY_MAX, &at);
-        *first = (const sevenm_record *)(const void *)(reader->copy + (size_t)at * reader->ring->slot_size);
+        *first = reader->copy + (size_t)at * reader->ring->slot_size;
         return n;
     }
     const sm_record *slot;
     give_back(reader);
     reader->held = sm_ring_peek(reader->ring, UINT32_MAX, &slot);
-    *first = (const sevenm_record *)(const void *)slot;
+    *first = slot;
     return reader->held;
 }
 
-enum sevenm_why sevenm_wait(sevenm_reader *reader, uint64_t timeout_us) {
+uint32_t sevenm_read(sevenm_reader *reader, const sevenm_record **first) {
+    const void *slot;
+    const uint32_t n = next_slots((whole *)reader, SM_RECORD_HEADER, &slot);
+    *first = slot;
+    return n;
+}
+
+uint32_t sevenm_read_bare(sevenm_reader *reader, const void **first) { return next_slots((whole *)reader, 0, first); }
+
+enum sevenm_why sevenm_wait(sevenm_reader *shown, uint64_t timeout_us) {
+    whole *const reader = (whole *)shown;
+    if (reader->misread) return SEVENM_FAULT;
     give_back(reader);
     return (enum sevenm_why)sm_ring_wait(reader->ring, timeout_us);
 }
 
-uint32_t sevenm_slot_size(const sevenm_reader *reader) { return reader->ring->slot_size; }
-
 void sevenm_close(sevenm_reader *reader) {
     if (!reader) return;
-    if (reader->ring) {
-        sm_ring_close(reader->ring);
-        sm_ring_free(reader->ring);
-    }
-    free(reader->copy);
-    free(reader);
+    if (((whole *)reader)->ring) sm_ring_close(((whole *)reader)->ring);
+    let_go((whole *)reader);
+}
+
+void sevenm_disown(sevenm_reader *reader) {
+    if (!reader) return;
+    sm_ring_disown(((whole *)reader)->ring);
+    let_go((whole *)reader);
 }

@@ -65,8 +65,9 @@ class LiveIngress(CStruct):
             self.left += int(burst.n)
             self.pointer.ops.release(self.pointer, burst)
 
-    def rules_change(self) -> None:
-        """Other rules, or rows, count from the next event on: what a kind knows of the old ones it forgets."""
+    def rules_change(self, digest: str | None) -> None:
+        """The rules that count from the next event on are those of this digest, None: of none that is known. What a
+        kind does for rules before they see an event, it does for these from here on, or for none."""
 
     def close(self) -> None:
         """Lets go of everything; no operation may be called after it."""

@@ -17,6 +17,7 @@ import errno
 import os
 import socket
 import struct
+import threading
 import time
 from typing import Any
 
@@ -33,6 +34,8 @@ from sevenm.host.live.xdp_bpf import BpfError, Code, Link, Map, Program, checked
 from sevenm.host.live.xdp_program import AF_XDP, COUNTS, COUNTS_BYTES, REDIRECT, SCRATCH_BYTES, SOCKETS
 from sevenm.host.native import available
 
+PREFILTERS_MAX = 8
+"""Prefilters that are kept ready."""
 FRAMES = 8192
 """Frames of each queue that can wait to be matched."""
 MODES = (
@@ -82,9 +85,14 @@ class XdpIngress(LiveIngress):
         self._warnings: list[str] = []
         self._maps: list[Map] = []
         self._plain: Program | None = None
+        self._prefilters: dict[str, Program] = {}
+        """Ready to be used, by the digest of their rules; the one used last is the last one."""
         self._link: Link | None = None
-        self.begun = self.filtered = False
-        """Whether frames are redirected; whether a prefilter stands before them."""
+        self.begun = False
+        """Whether frames are redirected."""
+        self.filtered: str | None = None
+        """The digest of the rules whose prefilter stands before them, None: there is none."""
+        self._exchanging = threading.Lock()
         self._prefiltered = (0, 0)
         self.queues = self._queues(queue)
         self._chunk = self._chunk_of(self._asked(self.lib.sm_xdp_mtu))
@@ -126,10 +134,11 @@ class XdpIngress(LiveIngress):
             self.finish()
             self.counters()
             super().close()
-        for one in (*self._maps, self._plain, self._member):
+        for one in (*self._maps, *self._prefilters.values(), self._plain, self._member):
             if one is not None:
                 one.close()
         self._maps, self._plain, self._member = [], None, None
+        self._prefilters.clear()
 
     def __enter__(self) -> XdpIngress:
         return self
@@ -167,29 +176,37 @@ class XdpIngress(LiveIngress):
             return f"{self.interface}: a ring that is shared with the kernel holds what cannot be"
         return super().fault()
 
-    def rules_change(self) -> None:
-        """Everything is received from here on."""
-        if self.filtered:
-            self.prefilter(None)
-
-    def prefilter(self, code: Code | None) -> None:
-        """From the next packet on, what this program drops is dropped in the kernel and counted; None: nothing is, for
-        which no privilege is needed. Raises BpfError if the kernel refuses it; then everything stays as it was."""
+    def rules_change(self, digest: str | None) -> None:
+        """From the next packet on, what the prefilter of these rules drops is dropped in the kernel and counted. Where
+        there is none, everything is received. No privilege is needed. Raises BpfError."""
         assert self._link is not None and self._plain is not None, "the ingress is finished"
-        if code is None:
-            self._link.replace(self._plain)
-        else:
-            # Room of its own: what it finds there was left by itself.
-            scratch = Map("BPF_MAP_TYPE_PERCPU_ARRAY", SCRATCH_BYTES)
-            try:
-                program = Program(code, [*self._maps, scratch])
-                try:
-                    self._link.replace(program)
-                finally:
-                    program.close()
-            finally:
-                scratch.close()
-        self.filtered = code is not None
+        with self._exchanging:
+            found = None if digest is None else self._prefilters.get(digest)
+            if found is None:
+                digest = None
+            if digest != self.filtered:
+                self._link.replace(found or self._plain)
+            self.filtered = digest
+            if digest is not None:
+                self._prefilters[digest] = self._prefilters.pop(digest)
+
+    def add_prefilter(self, digest: str, code: Code) -> None:
+        """Makes a prefilter ready for the rules of this digest; ``rules_change`` uses it. At most PREFILTERS_MAX are
+        kept, and the longest unused goes. Another thread may do this while frames come. Raises BpfError if the kernel
+        refuses it."""
+        # Room of its own: what it finds there was left by itself.
+        scratch = Map("BPF_MAP_TYPE_PERCPU_ARRAY", SCRATCH_BYTES)
+        try:
+            program = Program(code, [*self._maps, scratch])
+        finally:
+            scratch.close()
+        with self._exchanging:
+            if digest in self._prefilters:
+                self._prefilters.pop(digest).close()  # the kernel keeps the one that it runs
+            for unused in [one for one in self._prefilters if one != self.filtered]:
+                if len(self._prefilters) >= PREFILTERS_MAX:
+                    self._prefilters.pop(unused).close()
+            self._prefilters[digest] = program
 
     # Opening
 

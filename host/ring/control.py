@@ -58,7 +58,7 @@ class SubscriberStats:
     """Counters of a subscriber since it came, over all its readers: delivered = read + lost + in ring.
 
     ``name``: "" is the default subscriber. ``pid``: of its living reader. ``lost``: written over before they were read.
-    ``corrupt``: its indices cannot be, and are shown as 0."""
+    ``corrupt``: its indices cannot be, and are shown as 0. ``start``: records that its lane had got when it came."""
 
     name: str
     policy: str
@@ -68,6 +68,7 @@ class SubscriberStats:
     lost: int
     undelivered: dict[str, int]
     corrupt: bool = False
+    start: int = 0
 
     @property
     def sent(self) -> int:
@@ -203,6 +204,7 @@ def _subscriber(lane: Any, corrupt: bool) -> SubscriberStats:
             for i, cause in enumerate(CAUSES)
         },
         corrupt=not known,
+        start=lane.start,
     )
 
 

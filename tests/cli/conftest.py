@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tests.cli.running import ARP, OTHER, TAGGED, Running, Send
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 300
@@ -65,3 +68,28 @@ def rules(tmp_path: Path) -> Path:
         "}\n"
     )
     return path
+
+
+@pytest.fixture
+def send(veth: tuple[str, str]) -> Iterator[Send]:
+    """Sends so many times three frames, of which one is tagged and one is ARP."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+        sender.bind((veth[1], 0))
+
+        def out(times: int) -> None:
+            for _ in range(times):
+                for frame in (ARP, TAGGED, OTHER):
+                    sender.send(frame)
+
+        yield out
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """What a failed test leaves running ends with it."""
+    yield
+    while Running.all:
+        process = Running.all.pop()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()

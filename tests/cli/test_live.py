@@ -7,24 +7,19 @@ import os
 import re
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from sevenm.host.capture.pcap import open_capture
+from tests.cli.running import ARP, TAGGED, Running, Send
 
 pytestmark = [pytest.mark.needs("namespaces", "compiler")]
 Sevenm = Any
-Send = Callable[[int], None]
-HEAD = bytes.fromhex("ffffffffffff 020000000001")
-ARP, TAGGED, OTHER = HEAD + b"\x08\x06" + bytes(46), HEAD + b"\x81\x00\x00\x07\x88\xb5" + bytes(46), HEAD + bytes(48)
 
 
 @pytest.fixture
@@ -37,61 +32,6 @@ def rules(tmp_path: Path) -> Path:
         "}\n"
     )
     return path
-
-
-@pytest.fixture
-def send(veth: tuple[str, str]) -> Iterator[Send]:
-    """Sends so many times three frames, of which one is tagged and one is ARP."""
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
-        sender.bind((veth[1], 0))
-
-        def out(times: int) -> None:
-            for _ in range(times):
-                for frame in (ARP, TAGGED, OTHER):
-                    sender.send(frame)
-
-        yield out
-
-
-@pytest.fixture(autouse=True)
-def ended() -> Iterator[None]:
-    """What a failed test leaves running ends with it."""
-    yield
-    while Running.all:
-        process = Running.all.pop()
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-
-
-class Running:
-    """A command that runs; it is there once it receives."""
-
-    all: ClassVar[list[subprocess.Popen[bytes]]] = []
-
-    def __init__(
-        self,
-        *args: str | Path,
-        python: str = sys.executable,
-        env: dict[str, str] | None = None,
-        before: Sequence[str] = (),
-    ) -> None:
-        command = [*before, python, "-m", "sevenm.cli.main", *map(str, args)]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "NO_COLOR": "1", **(env or {})}
-        )
-        self.all.append(self.process)
-        assert self.process.stderr is not None
-        self.said = next((line for line in self.process.stderr if b"receiving" in line), b"").decode()
-
-    def end(self, number: int | None = None) -> tuple[int, str, str]:
-        """Exit code and what it said on either stream, after this signal."""
-        if number is not None:
-            self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=60)
-        assert b"Traceback" not in err
-        assert self.said == "sevenm: receiving from live0\n"
-        return self.process.returncode, out.decode(), err.decode()
 
 
 def test_run_says_what_it_received_and_ends_after_so_many(rules: Path, send: Send) -> None:

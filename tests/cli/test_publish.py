@@ -98,6 +98,45 @@ def test_it_waits_for_a_subscriber(sevenm: Sevenm, ring: str, office: Path) -> N
     assert (done.code, reader.returncode, len(out.splitlines())) == (0, 0, 770)
 
 
+@pytest.mark.needs("compiler")
+def test_what_each_subscriber_got_is_told(sevenm: Sevenm, ring: str, office: Path) -> None:
+    done = sevenm("publish", ring, "-r", office, "--wait", "0.1", "--subscribers", "2", "--slots", "1024")
+    assert done.err == f"sevenm: ring {ring}: no subscriber came for 0.1 s, so nothing was published\n"
+    with RingReader.attach(ring, subscriber="audit"):
+        done = sevenm("publish", ring, "-r", office, "--wait", "0.1", "--subscribers", "2", "--slots", "1024")
+        assert done.err == f"sevenm: ring {ring}: 1 of 2 subscribers came for 0.1 s, so nothing was published\n"
+    with (
+        RingReader.attach(ring, subscriber="audit"),
+        RingReader.attach(ring, subscriber="last", policy="drop_oldest"),
+    ):
+        done = sevenm("publish", ring, "-r", office, "--slots", "1024", "--wait", "60", "--subscribers", "2", "--json")
+        told = json.loads(done.out)
+        assert (told["events"], told["subscribers"], told["delivered"], told["undelivered"]) == (769, 3, 2307, {})
+        again = sevenm("publish", ring, "-r", office, "--slots", "1024", "--json", "-c", "600")
+        told = json.loads(again.out)
+        text = sevenm("publish", ring, "-r", office, "--slots", "1024", "-c", "10")
+    for lane in told["lanes"]:
+        lane["reader_pid"] = lane["reader_pid"] is not None
+    full = {"policy": "drop_newest", "delivered": 255, "undelivered": {"full": 345}, "lost": 0, "in_ring": 1024}
+    assert told["lanes"] == [
+        {"subscriber": "", "reader_pid": False, **full},
+        {"subscriber": "audit", "reader_pid": True, **full},
+        {
+            "subscriber": "last", "policy": "drop_oldest", "reader_pid": True, "delivered": 600, "undelivered": {},
+            "lost": 345, "in_ring": 1024,
+        },
+    ]  # fmt: skip
+    assert (told["events"], told["delivered"], told["undelivered"]) == (600, 1110, {"full": 690})
+    assert text.out.splitlines()[1:] == [
+        "  (default): 0 delivered, 10 full undelivered",
+        "  audit: 0 delivered, 10 full undelivered",
+        "  last: 10 delivered, 0 undelivered",
+    ]
+    with RingReader.attach(ring, subscriber="audit"):
+        told = json.loads(sevenm("publish", ring, "-r", office, "--slots", "1024", "--json", "-c", "7").out)
+    assert [(lane["subscriber"], lane["delivered"]) for lane in told["lanes"]] == [("", 0), ("audit", 7)], "it is new"
+
+
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [

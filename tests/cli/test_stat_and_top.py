@@ -80,6 +80,8 @@ def test_it_waits_for_rings_and_ends_at_a_signal(prefix: str) -> None:
     ("args", "code", "message"),
     [
         (["stat", "--interval", "0"], 2, "Invalid value for '--interval'"),
+        (["top", "--interval", "0.009"], 2, "'--interval': 0.009 is not in the range x>=0.01."),
+        (["stat", "--interval", "0.009"], 2, "'--interval': 0.009 is not in the range x>=0.01."),
         (["stat", "-n", "0"], 2, "Invalid value for '-n' / '--count'"),
         (["top"], 2, "sevenm: sevenm top needs a terminal; sevenm stat writes to files and pipes\n"),
     ],

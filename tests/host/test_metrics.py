@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from sevenm.host.export import MetricsFile, MetricsServer
 from sevenm.host.latency import Histogram
 from sevenm.host.metrics import BOUNDS, CONTENT_TYPE, Metric, metrics_text, render
+from sevenm.host.report import ChannelCount, Report, RuleCount
 from sevenm.host.ring import CAUSES, RingStats
-from sevenm.host.session import ChannelCount, Report, RuleCount
 from sevenm.host.systemd import Watchdog, notify
 
 REPORT = Report(

@@ -24,8 +24,9 @@ from sevenm.host.engine.loop import IngressFault
 from sevenm.host.ingress import LiveOptions
 from sevenm.host.live.packet import PacketIngress
 from sevenm.host.live.until import Until
+from sevenm.host.report import Report
 from sevenm.host.ring import Ring, RingReader, RingWriter
-from sevenm.host.session import Report, Session
+from sevenm.host.session import Session
 
 pytestmark = [pytest.mark.needs("namespaces"), pytest.mark.usefixtures("need_native")]
 Send = Callable[[list[bytes]], None]

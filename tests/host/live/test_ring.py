@@ -25,8 +25,9 @@ from sevenm.host.live.ring import BURST, RingIngress
 from sevenm.host.live.until import Until
 from sevenm.host.native import native
 from sevenm.host.replay import as_records
+from sevenm.host.report import Report
 from sevenm.host.ring import RingAbsent, RingMismatch, RingReader, RingWriter
-from sevenm.host.session import Report, Session
+from sevenm.host.session import Session
 
 ROOT = Path(__file__).resolve().parents[3]
 OFFICE = ROOT / "examples" / "capture" / "office.pcap"

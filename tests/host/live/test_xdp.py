@@ -216,10 +216,11 @@ import os, sys
 from sevenm.host.live.xdp import XdpIngress
 from sevenm.host.live.xdp_program import REDIRECT
 ingress = XdpIngress(sys.argv[1])
-ingress.prefilter(REDIRECT)
+ingress.add_prefilter("these", REDIRECT)
+ingress.rules_change("these")
 os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
 ingress.begin()
-ingress.rules_change()
+ingress.rules_change(None)
 print("ready", flush=True)
 sys.stdin.read()
 ingress.finish()
@@ -237,6 +238,31 @@ def test_once_it_is_open_it_needs_no_privileges(veth: Wire) -> None:
         veth.send([frame(0)], 70)
         child.stdin.close()
         assert child.stdout.read() == "70 70\n"
+
+
+SIGNALS = """
+import signal
+from sevenm.host.live.xdp_bpf import Map, Program
+from sevenm.host.live.xdp_program import COUNTS_BYTES, SCRATCH_BYTES, compile_program
+from sevenm.compiler import compile_filter
+from sevenm.compiler.backends.xdp.emit import emit
+code = compile_program(emit(compile_filter("udp.dstport in {5000..5004}").plan).text)
+maps = [Map("BPF_MAP_TYPE_XSKMAP", 4), *[Map("BPF_MAP_TYPE_PERCPU_ARRAY", n) for n in (COUNTS_BYTES, SCRATCH_BYTES)]]
+heard = []
+signal.signal(signal.SIGALRM, lambda *_: heard.append(1))
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+for _ in range(50):
+    Program(code, maps).close()
+signal.setitimer(signal.ITIMER_REAL, 0)
+print("loaded", len(heard) >= 10)
+"""
+
+
+@pytest.mark.needs("clang")
+def test_signals_do_not_keep_a_program_from_being_loaded(veth: Wire) -> None:
+    """The kernel's verifier gives up where a signal waits to be handled."""
+    done = subprocess.run([sys.executable, "-c", SIGNALS], capture_output=True, text=True, check=False)
+    assert done.stdout == "loaded True\n", done.stderr
 
 
 @pytest.mark.parametrize("text", ["", ":1", "eth0:", "eth0:x", "eth0:-1", "eth0:1:2"])

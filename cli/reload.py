@@ -1,0 +1,131 @@
+"""Other rules for `sevenm run -i` while it runs: SIGHUP reads the rule file again.
+
+One idea: all that takes time, or can be wrong, is done by a thread beside what runs. What runs takes the new rules over
+between two events once everything of them is there; where anything is wrong it goes on with the old ones.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from types import FrameType
+
+from sevenm.compiler.plan import Plan
+from sevenm.host.bundle import Bundle
+from sevenm.host.devices.device import Device
+from sevenm.host.session import Session
+from sevenm.host.systemd import notify
+
+from . import output
+from .errors import explain
+
+PLANS = 4
+"""Plans that are remembered: those of the rules that run, or are about to."""
+Rules = Callable[[], tuple[Plan, AbstractContextManager[Bundle]]]
+"""Reads the rule file: its Plan, and what opens the bundle of it."""
+
+
+class Reloads:
+    """``file``: as the user named it. ``read`` reads it. ``ready`` is called with what was read before it runs, and
+    raises where it cannot; its lines are said. ``plan``: of the rules that run, by their digest."""
+
+    def __init__(
+        self,
+        file: str,
+        plan: Plan,
+        read: Rules,
+        device: Device,
+        session: Session,
+        ready: Callable[[Plan, Bundle], list[str]],
+    ) -> None:
+        self._file, self._read, self._device, self._session, self._ready = file, read, device, session, ready
+        self._plans = {plan.digest: plan}
+        self._asked = False
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+
+    def plan(self, digest: str) -> Plan:
+        """That of the rules with this digest."""
+        return self._plans[digest]
+
+    def ask(self) -> None:
+        """The file is to be read again; of several times that it is asked while it is being read, one counts."""
+        self._asked = True
+
+    def alive(self) -> None:
+        """To be called now and then: begins what was asked for."""
+        if self._asked and (self._thread is None or not self._thread.is_alive()):
+            self._asked = False
+            self._thread = threading.Thread(target=self._reload, name="sevenm reload", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Waits for the thread; the session has ended."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _reload(self) -> None:
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            self._take(*self._read())
+        except Exception as error:
+            known = explain(error)
+            why = known[0] if known is not None else f"{type(error).__name__}: {error}, which is a fault of sevenm"
+            output.complain(f"{self._file}: not taken, generation {self._device.generation} goes on: {why}")
+        finally:
+            notify("READY=1")
+
+    def _take(self, plan: Plan, making: AbstractContextManager[Bundle]) -> None:
+        with ExitStack() as stack:
+            bundle = stack.enter_context(making)
+            self._session.check(bundle)
+            prepared = self._device.prepare(bundle)
+            unused = stack.enter_context(ExitStack())
+            unused.callback(prepared.close)
+            lines = self._ready(plan, bundle)
+            self._plans = {**dict(list(self._plans.items())[1 - PLANS :]), plan.digest: plan}
+            generation = self._device.generation + 1
+            self._device.activate(prepared, generation)
+            unused.pop_all()
+        while self._session.bundle is not bundle:  # it does so between two slices of events
+            if self._ended.wait(0.001):
+                return
+        for line in lines:
+            output.say(f"sevenm: {line}")
+        output.say(f"sevenm: generation {generation}: {output.plural(len(plan.rules), 'rule')} of {self._file}")
+        output.note("rules", bundle=bundle.name, digest=bundle.digest, generation=generation)
+
+
+@contextmanager
+def hangups(reloads: Reloads) -> Iterator[None]:
+    """Within the block SIGHUP asks for the rules anew; but where it came because the terminal is gone, it ends the run
+    as SIGTERM does. Who started it with SIGHUP ignored (nohup) keeps that."""
+    terminal = _has_terminal()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if terminal and not _has_terminal():
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            reloads.ask()
+
+    before = signal.getsignal(signal.SIGHUP)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        reloads.close()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True

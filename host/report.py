@@ -1,0 +1,123 @@
+"""What a run did, in numbers that add up.
+
+One idea: sums by name. Rules, channels and counters keep their numbers when other rules take over that name them too,
+and those that are named no more stay in the report, after the present ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sevenm.host.bundle import Bundle
+from sevenm.host.engine.accounts import CAUSES, TOTALS, Accounts
+from sevenm.host.latency import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCount:
+    """Events on which the rule fired."""
+
+    name: str
+    block: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCount:
+    """matched = delivered + the sum of undelivered, which is by cause (``sevenm.host.engine.accounts.CAUSES``)."""
+
+    name: str
+    matched: int
+    delivered: int
+    undelivered: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did. ``bundle``, ``digest`` and ``generation``: of the rules that decide now. ``forwarded`` is events
+    by port. ``written`` is events in the capture, None without one.
+    ``seconds_device`` is spent deciding, ``seconds_total`` from the first batch asked for to the last accounted.
+    ``ingress``: what a live ingress counted, and ``left``, what had arrived when it ended and was not decided; empty
+    for others. ``latency``: by stage (``sevenm.host.latency``), empty where it was not measured."""
+
+    bundle: str
+    digest: str
+    engine: str
+    generation: int
+    events: int
+    bytes: int
+    malformed: int
+    truncated: int
+    punted: int
+    dropped: int
+    passed: int
+    forwarded: dict[int, int]
+    rules: tuple[RuleCount, ...]
+    channels: tuple[ChannelCount, ...]
+    counters: dict[str, int]
+    written: int | None
+    seconds_device: float
+    seconds_total: float
+    device: dict[str, int] = field(default_factory=dict)
+    ingress: dict[str, int] = field(default_factory=dict)
+    latency: dict[str, Summary] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ports as text."""
+        out = asdict(self)
+        out["forwarded"] = {str(port): count for port, count in self.forwarded.items()}
+        return out
+
+
+class Tally:
+    """Sums over the accounts of several rules. What is added first is listed first."""
+
+    def __init__(self) -> None:
+        self.totals: Counter[str] = Counter(dict.fromkeys(TOTALS, 0))
+        self._forwarded: Counter[int] = Counter()
+        self._rules: Counter[tuple[str, str]] = Counter()
+        self._counters: Counter[str] = Counter()
+        self._matched: Counter[str] = Counter()
+        self._delivered: Counter[str] = Counter()
+        self._undelivered: Counter[tuple[str, str]] = Counter()
+
+    def add(self, bundle: Bundle, accounts: Accounts) -> None:
+        """``accounts`` are those of the bundle's rules."""
+        self.totals.update({name: accounts.total(name) for name in TOTALS})
+        self._forwarded.update(dict(enumerate(map(int, accounts.forwarded))))
+        rules = ((bundle.blocks[rule.block].name, rule.name) for rule in bundle.rules)
+        _sum(self._rules, rules, accounts.rules)
+        _sum(self._counters, bundle.counters, accounts.counters)
+        _sum(self._matched, bundle.channels, accounts.matched)
+        _sum(self._delivered, bundle.channels, accounts.delivered)
+        for name, row in zip(bundle.channels, accounts.undelivered, strict=True):
+            self._undelivered.update({(name, cause): int(row[slot]) for slot, cause in CAUSES.items()})
+
+    def merge(self, other: Tally) -> None:
+        """Adds what another one has."""
+        for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True):
+            mine.update(theirs)
+
+    def counts(self) -> dict[str, Any]:
+        """Those fields of a Report that are sums."""
+        return {
+            **self.totals,
+            "forwarded": {port: n for port, n in self._forwarded.items() if n},
+            "rules": tuple(RuleCount(name, block, n) for (block, name), n in self._rules.items()),
+            "channels": tuple(
+                ChannelCount(name, matched, self._delivered[name], self._lost(name))
+                for name, matched in self._matched.items()
+            ),
+            "counters": dict(self._counters),
+        }
+
+    def _lost(self, channel: str) -> dict[str, int]:
+        return {cause: n for (name, cause), n in self._undelivered.items() if name == channel and n}
+
+
+def _sum(to: Counter[Any], names: Iterable[Any], numbers: Iterable[Any]) -> None:
+    for name, number in zip(names, numbers, strict=True):
+        to[name] += int(number)
