@@ -212,8 +212,9 @@ def batches(reader: Ingress) -> Iterator[EventBatch]:
             bar.at(reader.position)
 
 
-def received(counts: dict[str, int], unit: str) -> str:
+def received(counts: dict[str, int], unit: str, reader: Ingress) -> str:
     """What a live ingress counted, in one line."""
-    line = f"{output.plural(counts['received'], unit)} received, {counts['dropped']:,} dropped by the kernel"
+    by = reader.drops_by if isinstance(reader, LiveIngress) else "kernel"
+    line = f"{output.plural(counts['received'], unit)} received, {counts['dropped']:,} dropped by the {by}"
     others = {name: n for name, n in counts.items() if n and name not in ("received", "dropped")}
     return ", ".join([line, *(f"{n:,} {name.replace('_', ' ')}" for name, n in others.items())])

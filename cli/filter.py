@@ -9,6 +9,7 @@ import numpy as np
 
 from sevenm.bundles import bundle_for
 from sevenm.host.batch import EventBatch
+from sevenm.host.capture.format import CaptureError
 from sevenm.host.capture.writer import CaptureWriter
 from sevenm.host.devices.device import Device
 from sevenm.host.engine.loop import IngressFault
@@ -77,7 +78,7 @@ class _Run:
 
     def __init__(self, device: Device, reader: Ingress, source: Input) -> None:
         self.total = self.matched = 0
-        self._fault: IngressFault | None = None
+        self._fault: IngressFault | CaptureError | None = None
         self._device, self._reader, self._source, self._until = device, reader, source, source.until
 
     def all(self, writer: CaptureWriter | None, show: bool) -> None:
@@ -90,7 +91,9 @@ class _Run:
                     self._one(batch, writer, show)
                 if not self._until.room(self.matched):
                     return
-        except IngressFault as error:
+        except (IngressFault, CaptureError) as error:
+            if not self._source.live:
+                raise
             self._fault = error
 
     def _one(self, batch: EventBatch, writer: CaptureWriter | None, show: bool) -> None:
@@ -110,10 +113,11 @@ class _Run:
         self.matched += len(hits)
 
     def finish(self) -> None:
-        """Says what a live ingress received. Raises IngressFault if that is why it ended."""
+        """Says what a live ingress received. Raises what ended it, if that was a fault, or nothing could be written any
+        more."""
         if isinstance(self._reader, LiveIngress):
             self._reader.finish()
-            output.say(received({**self._reader.counters(), "left": self._reader.left}, "packet"))
+            output.say(received({**self._reader.counters(), "left": self._reader.left}, "packet", self._reader))
         if self._fault is not None:
             raise self._fault
 

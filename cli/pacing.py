@@ -111,15 +111,23 @@ class Done:
 
 
 def hand_out(
-    reader: Ingress, pace: Pace | None, count: int | None, take: Callable[[EventBatch], object], stop: Stop, done: Done
+    reader: Ingress,
+    pace: Pace | None,
+    count: int | None,
+    take: Callable[[EventBatch], object],
+    stop: Stop,
+    done: Done,
+    idle: Callable[[], object] = lambda: None,
 ) -> None:
-    """Gives ``take`` the events when they are due, ``count`` at most, until a signal comes; ``done`` says how far."""
+    """Gives ``take`` the events when they are due, ``count`` at most, until a signal comes; ``done`` says how far.
+    ``idle`` is called after each sleep, of 100 ms at most."""
     pacer, start = Pacer(pace), time.monotonic()
     parts = (part for batch in batches(reader) for part in pacer.parts(batch))
     for part in parts:
         if stop():
             return
         if part is None:
+            idle()
             continue
         if count is not None and done.events + len(part) > count:
             part = part.slice(0, count - done.events)

@@ -90,7 +90,7 @@ def publish(
         before = writer.stats()
         with suppress(KeyboardInterrupt):
             _await_subscribers(writer, wait, subscribers)
-            hand_out(reader, speed, count, lambda part: _put(writer, part, stamp), stop, done)
+            hand_out(reader, speed, count, lambda part: _put(writer, part, stamp), stop, done, writer.beat)
         _tell(before, writer.stats(), done, stop, as_json)
     return stop.code
 
@@ -115,6 +115,7 @@ def _await_subscribers(writer: RingWriter, wait: float, wanted: int) -> None:
         if time.monotonic() >= end:
             came = f"{there} of {wanted} subscribers" if there else "no subscriber"
             raise Failure(f"ring {writer.name}: {came} came for {wait:g} s, so nothing was published")
+        writer.beat()
         time.sleep(LOOK)
 
 

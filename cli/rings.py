@@ -83,14 +83,16 @@ class Rings:
     deadline: float
 
     @contextmanager
-    def open(self, bundle: Bundle) -> Iterator[Outlets]:
-        """With a ring for each channel of the bundle. Raises Failure if there is none, or one cannot be made.
+    def open(self, bundle: Bundle, measured: bool = False) -> Iterator[Outlets]:
+        """With a ring for each channel of the bundle, which keeps latencies if ``measured``.
+
+        Raises Failure if there is none, or one cannot be made.
 
         The rings stay when the run is over, so that a reader can take what it has not read yet."""
         if self.prefix is not None and not bundle.channels:
             raise Failure(f"{bundle.name} has no channel, so there is nothing to deliver; say `deliver NAME` in a rule")
         with ExitStack() as stack:
-            outlets = Outlets(self, stack)
+            outlets = Outlets(self, stack, measured)
             outlets(bundle)
             yield outlets
 
@@ -98,8 +100,8 @@ class Rings:
 class Outlets:
     """The rings of a run. A channel has one from the first rules on that name it until the run ends."""
 
-    def __init__(self, rings: Rings, stack: ExitStack) -> None:
-        self._rings, self._stack = rings, stack
+    def __init__(self, rings: Rings, stack: ExitStack, measured: bool) -> None:
+        self._rings, self._stack, self._measured = rings, stack, measured
         self._writers: dict[str, RingWriter] = {}
 
     def __call__(self, bundle: Bundle) -> Mapping[str, RingWriter]:
@@ -112,6 +114,8 @@ class Outlets:
         for channel, name in ring_names(prefix, new).items():
             ring = self._rings.shape.create(name, bundle.record_size, identity, bundle.digest)
             self._writers[channel] = self._stack.enter_context(ring)
+            if self._measured:
+                ring.measure()
         if new:
             output.say(f"sevenm: delivering into {', '.join(self._writers[channel].name for channel in new)}")
         return {channel: self._writers[channel] for channel in bundle.channels}

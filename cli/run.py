@@ -11,7 +11,9 @@ from sevenm.boundary import PORTS
 from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
+from sevenm.host.capture.format import CaptureError
 from sevenm.host.engine.loop import IngressFault
+from sevenm.host.ingress import Ingress
 from sevenm.host.report import Report
 from sevenm.host.session import Session
 
@@ -80,7 +82,7 @@ def run(
         bundle = stack.enter_context(making)
         device = stack.enter_context(open_engine(engine, bundle))
         writer = stack.enter_context(open_writer(target, source.read, reader)) if target is not None else None
-        outlets = stack.enter_context(rings.open(bundle))
+        outlets = stack.enter_context(rings.open(bundle, service.latency is not None))
         session = Session(
             device, bundle, outlets if rings.prefix else None, writer, None, rings.deadline, service.latency
         )
@@ -94,7 +96,7 @@ def run(
             stack.enter_context(hangups(reloads))
         source.begin(reader)
         output.note("started", input=source.name, bundle=bundle.name, digest=bundle.digest, rings=outlets.names)
-        fault: IngressFault | None = None
+        fault: IngressFault | CaptureError | None = None
         with (
             output.progress_bar("matching", reader.size) as bar,
             service.around(session, lambda: outlets.names) as alive,
@@ -107,14 +109,16 @@ def run(
 
             try:
                 report = session.run(reader, progress, until=source.until)
-            except IngressFault as error:
+            except (IngressFault, CaptureError) as error:
+                if not source.live:
+                    raise
                 report, fault = session.report(), error
         plan = reloads.plan(report.digest)
         output.note("ended", report=_counts(plan, report, rings.prefix))
         if as_json:
             output.emit_json({"file": file, "input": source.name, **_counts(plan, report, rings.prefix)})
         elif target != "-":
-            _show(plan, report, rings.prefix)
+            _show(plan, report, rings.prefix, reader)
         if fault is not None:
             raise fault
     return Exit.OK
@@ -148,7 +152,7 @@ def _by_name(plan: Plan) -> dict[tuple[str, str], Rule]:
     return {(block.name, rule.name): rule for block in plan.blocks for rule in plan.rules[block.start : block.stop]}
 
 
-def _show(plan: Plan, report: Report, prefix: str | None) -> None:
+def _show(plan: Plan, report: Report, prefix: str | None, reader: Ingress) -> None:
     rules = output.table("rule", "does", "events", left=2)
     present = _by_name(plan)
     for count in report.rules:
@@ -189,7 +193,7 @@ def _show(plan: Plan, report: Report, prefix: str | None) -> None:
     elif prefix is not None:
         click.echo(f"{sum(c.delivered for c in report.channels):,} matches delivered, {undelivered:,} undelivered")
     if report.ingress:
-        click.echo(received(report.ingress, plan.source))
+        click.echo(received(report.ingress, plan.source, reader))
     for stage, times in report.latency.items():
         click.echo(f"{STAGES[stage]}: {latency_text(times)}")
 

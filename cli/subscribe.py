@@ -12,7 +12,7 @@ from sevenm.compiler.columns import FieldError
 from sevenm.compiler.plan import Plan
 from sevenm.host.latency import Histogram
 from sevenm.host.ring import POLICIES, ProducerGone, RingMismatch, RingReader, RingStats
-from sevenm.host.ring.sides import DEADLINE_MAX
+from sevenm.host.ring.arguments import DEADLINE_MAX
 from sevenm.records import Meaning
 
 from . import output
@@ -85,7 +85,9 @@ BATCH_MAX = 4096
     help="With --policy block: the producer waits S seconds at most, 0: as long as the subscriber lives. Default: 5.",
 )
 @click.option(
-    "--latency", is_flag=True, help="Tell at the end how long records took from their arrival until they were read."
+    "--latency",
+    is_flag=True,
+    help="Tell at the end how long records took from their arrival until they were read; sevenm stat tells meanwhile.",
 )
 def subscribe(
     ring: str,
@@ -141,7 +143,7 @@ def subscribe(
             stats = reader.stats()
             packets = _packets(stats, plan, fields)
             sink = open_sink(name, target, meaning, np.zeros(0, reader.dtype), packets)
-            times = Histogram() if latency else None
+            times = reader.measure() if latency else None
             with closing(sink):
                 total, ended = _follow(reader, sink, count, timeout, stop, times)
             _tell(reader.stats(), subscriber, total, ended)

@@ -16,7 +16,8 @@ from textual.widgets import DataTable, Footer, Static
 from sevenm.host.ring.rates import Look, Rates, Watch
 
 from . import output
-from .stat import DEFAULT, missed_text
+from .durations import latency_text
+from .stat import DEFAULT, STAGES, missed_text
 
 COLUMNS = ("ring", "subscriber", "state", "reader", "written/s", "read/s", "missed/s", "fill")
 BAR = 10
@@ -107,10 +108,14 @@ class Top(App[None]):
             counts = (*subscriber.undelivered.items(), ("lost", subscriber.lost))
             missed = ", ".join(f"{n:,} {cause}" for cause, n in counts if n) or "0"
             producer = one.state if ring.producer_pid is None else f"pid {ring.producer_pid}"
+            if one.state == "silent":
+                producer += f" (silent for {one.silence:,.0f} s)"
             text = (
                 f"{ring.name}: {ring.slots:,} slots of {ring.slot_size} bytes, producer {producer}; policy "
                 f"{subscriber.policy}, {subscriber.delivered:,} written, {subscriber.in_ring:,} unread, missed {missed}"
             )
+            stages = [(name, times) for name, of in STAGES.items() if (times := of(one)) is not None]
+            text += "".join(f"\nfrom arrival until {name}: {latency_text(times)}" for name, times in stages)
         others = "".join(f"\n{output.clean(entry.name)} is no usable ring: {entry.kind}" for entry in self._seen.others)
         state = f"sorted by {self._order}" + (", held" if self._held else "")
         self.query_one("#more", Static).update(Text(f"{text}\n{state}{others}"))

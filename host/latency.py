@@ -31,6 +31,8 @@ HIGHEST = 3_600_000_000_000
 SUB_BUCKETS_LOG2 = 8
 HALF_LOG2 = SUB_BUCKETS_LOG2 - 1
 COOKIE, COOKIE_COMPRESSED = 0x1C849303 | 0x10, 0x1C849304 | 0x10
+COUNT_MAX = 1 << 51
+"""More than anybody counts, and few enough that 64 bits hold the sum of all."""
 _HEAD = 4
 """Words before the counts: max, over, early, unknown."""
 
@@ -56,7 +58,8 @@ class Histogram:
     """Nanoseconds. One thread records; others may look at any time."""
 
     def __init__(self, pointer: Any = None) -> None:
-        """``pointer``: an ``sm_histogram *`` to look into, which lives as long as this; by default one of its own."""
+        """``pointer``: an ``sm_histogram *`` to look into, which lives as long as this; by default one of its own.
+        ``RingReader.measure`` and ``RingWriter.measure`` give those that lie in a ring."""
         self._ffi, self._lib = native()
         self.pointer = self._ffi.new("sm_histogram *") if pointer is None else pointer
         size = 8 * (_HEAD + self._lib.SM_HISTOGRAM_COUNTS)
@@ -87,6 +90,11 @@ class Histogram:
         high, over, early, unknown = (int(word) for word in self._words[:_HEAD])
         p50, p90, p99, p999 = (min(percentile(counts, part), high) for part in (50, 90, 99, 99.9))
         return Summary(int(counts.sum()), p50, p90, p99, p999, high, over, early, unknown)
+
+    @property
+    def sound(self) -> bool:
+        """Whether the counts can be. Another process may have written nonsense there, whose sums have no meaning."""
+        return bool(self._words[_HEAD:].max() < COUNT_MAX)
 
     def encoded(self) -> str:
         """The counts in HdrHistogram's encoding V2, compressed, in base64: what its libraries and plotters read."""

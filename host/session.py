@@ -170,6 +170,8 @@ class Session:
                     live.rules_change(None)
             if len(batch) or changed:  # other rules are followed also where nothing comes
                 self.feed(batch.slice(0, room) if len(batch) > room else batch)
+            elif self._native:
+                self._editions.now.delivery(self._timeout).beat()
             if progress is not None:
                 progress(self._editions.events)
             if len(batch) > room:

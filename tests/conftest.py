@@ -43,8 +43,10 @@ TOOLS = {
     "systemd-analyze": (("systemd-analyze",), "the unit of the service against systemd's own check", "systemd"),
     "spin": (("spin",), "the model check of the ring's protocol", "spin"),
     "make": (("make",), "the C++ of the RTL model", "make"),
+    "ethtool": (("ethtool",), "queues that an interface gets while it is read", "ethtool"),
     "namespaces": (("ip",), "live traffic, over interfaces in network namespaces of our own (as root)", "iproute2"),
     "xdp": (("ip",), "AF_XDP and the prefilter, in this kernel (as root)", "iproute2"),
+    "dpdk": (("pkg-config",), "DPDK ingress", "libdpdk-dev pkg-config"),
 }
 """Outside tools: name -> (programs, one of which is enough; what is left out without it; Debian's package)."""
 
@@ -67,7 +69,7 @@ def present(tool: str) -> bool:
     """Whether one of the tool's programs is on the path, and this user may use it."""
     if not any(shutil.which(program) for program in TOOLS[tool][0]):
         return False
-    allowed = {"namespaces": may_make_interfaces, "xdp": may_use_xdp}.get(tool)
+    allowed = {"namespaces": may_make_interfaces, "xdp": may_use_xdp, "dpdk": has_dpdk}.get(tool)
     return allowed is None or allowed()
 
 
@@ -90,6 +92,12 @@ def may_use_xdp() -> bool:
     except (OSError, NativeMissing):
         return False
     return may_make_interfaces()
+
+
+@cache
+def has_dpdk() -> bool:
+    """Whether its headers are installed, old enough or not."""
+    return subprocess.run(["pkg-config", "--exists", "libdpdk"], check=False).returncode == 0
 
 
 def data_folder() -> Path | None:
@@ -138,7 +146,7 @@ def readable() -> Callable[[Path], EventBatch]:
 
 @pytest.fixture(scope="session")
 def soak() -> bool:
-    """Whether this is the long run (`make soak`)."""
+    """Whether this is the long run (`make sweep`)."""
     return SOAK
 
 

@@ -6,6 +6,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef BPF_F_XDP_HAS_FRAGS
+#define BPF_F_XDP_HAS_FRAGS (1U << 5) /* Linux 5.18 */
+#endif
 #define LOAD_TRIES 5
 
 static int call(enum bpf_cmd command, union bpf_attr *attr)
@@ -64,7 +67,7 @@ static int load(union bpf_attr *attr)
     return done;
 }
 
-int sm_bpf_load(const void *instructions, uint32_t n, char *log, uint32_t log_size)
+int sm_bpf_load(const void *instructions, uint32_t n, int several, char *log, uint32_t log_size)
 {
     static const char LICENSE[] = "Apache-2.0";
     union bpf_attr attr;
@@ -74,6 +77,7 @@ int sm_bpf_load(const void *instructions, uint32_t n, char *log, uint32_t log_si
     attr.insns = address(instructions);
     attr.insn_cnt = n;
     attr.license = address(LICENSE);
+    attr.prog_flags = several ? BPF_F_XDP_HAS_FRAGS : 0;
     memcpy(attr.prog_name, "sevenm", sizeof "sevenm");
     int program = load(&attr);
     if (program >= 0 || !log_size)

@@ -13,8 +13,9 @@ int sm_bpf_put(int map, const void *key, const void *value);
 /* The value of a per-CPU map is one for each possible CPU, each rounded up to 8 bytes. */
 int sm_bpf_get(int map, const void *key, void *value);
 
-/* n instructions of 8 bytes, as an XDP program. What the verifier says goes into log, NUL at its end, if it refuses. */
-int sm_bpf_load(const void *instructions, uint32_t n, char *log, uint32_t log_size);
+/* n instructions of 8 bytes, as an XDP program. several: which is also run on frames of several buffers; its context
+ * has the first one. What the verifier says goes into log, NUL at its end, if it refuses. */
+int sm_bpf_load(const void *instructions, uint32_t n, int several, char *log, uint32_t log_size);
 
 /* flags: XDP_FLAGS_DRV_MODE or XDP_FLAGS_SKB_MODE. */
 int sm_bpf_attach(int program, uint32_t ifindex, uint32_t flags);

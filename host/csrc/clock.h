@@ -1,4 +1,4 @@
-/* The two clocks: what time it is, and how long something takes. No system call where the kernel has a vDSO. */
+/* The clocks: what time it is, and how long something takes. No system call where the kernel has a vDSO. */
 #ifndef SM_CLOCK_H
 #define SM_CLOCK_H
 
@@ -19,6 +19,14 @@ static inline uint64_t sm_elapsed_us(void)
     struct timespec t = {0, 0};
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+/* Nanoseconds of CLOCK_MONOTONIC as they were at the last tick, up to 10 ms ago: five nanoseconds, not twenty. */
+static inline uint64_t sm_tick_ns(void)
+{
+    struct timespec t = {0, 0};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
 #endif

@@ -43,6 +43,19 @@ static inline void sm_histogram_record(sm_histogram *h, uint64_t value, uint64_t
     sm_histogram_add(&h->counts[(bucket << 7) + (value >> bucket)], n);
 }
 
+/* How long before now an event arrived (nanoseconds since 1970, 0 for unknown). */
+static inline void sm_histogram_age(sm_histogram *h, uint64_t now, uint64_t at)
+{
+    if (at == 0)
+        sm_histogram_add(&h->unknown, 1);
+    else if (at > now)
+        sm_histogram_add(&h->early, 1);
+    else {
+        sm_histogram_top(h, now - at);
+        sm_histogram_record(h, now - at, 1);
+    }
+}
+
 /* How long before now the n times are, that lie `stride` bytes apart from `first` on (eight bytes each, nanoseconds since
  * 1970, 0 for unknown). */
 void sm_histogram_ages(sm_histogram *h, uint64_t now, const uint8_t *first, uint64_t stride, uint64_t n);

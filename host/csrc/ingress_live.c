@@ -2,7 +2,9 @@
 #include "ingress_live.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -39,6 +41,14 @@ int sm_live_wait(sm_ingress *base, uint64_t timeout_us)
         }
     }
     return 1;
+}
+
+int sm_live_asleep(int fd, uint32_t ifindex)
+{
+    struct ifreq request = {.ifr_ifindex = (int)ifindex};
+    if (ioctl(fd, SIOCGIFNAME, &request) || ioctl(fd, SIOCGIFFLAGS, &request))
+        return errno;
+    return request.ifr_flags & IFF_UP ? 0 : ENETDOWN;
 }
 
 void sm_live_close(sm_ingress *base)

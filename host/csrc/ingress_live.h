@@ -24,6 +24,9 @@ int sm_live_nothing(const sm_live *live);
 /* The operation `wait` of all of them: poll. An error of the socket becomes `fault`. */
 int sm_live_wait(sm_ingress *ingress, uint64_t timeout_us);
 
+/* Why nothing comes from an interface: the errno of one that is gone or down, else 0. Any socket's descriptor will do. */
+int sm_live_asleep(int fd, uint32_t ifindex);
+
 /* The operation `close`: next ends. The descriptor and all memory are of who opened it. */
 void sm_live_close(sm_ingress *ingress);
 
@@ -54,12 +57,14 @@ typedef struct {
     uint32_t slots, record;
     uint64_t datagrams;
     uint64_t wrong_size; /* datagrams that are no whole number of records */
+    uint32_t ifindex;    /* of the interface that they come in by; 0: any */
+    uint32_t reserved;
 } sm_udp_ingress;
 
 /* Bytes that `vector` needs. */
 uint64_t sm_udp_vector(uint32_t slots);
 void sm_udp_ingress_open(sm_udp_ingress *ingress, int fd, uint8_t *buffer, sm_event *table, void *vector, uint32_t slots,
-                         uint32_t record, uint32_t port);
+                         uint32_t record, uint32_t ifindex, uint32_t port);
 
 /* Frames that are sent out through a TAP device, whose descriptor does not block. */
 typedef struct {

@@ -72,17 +72,29 @@ static int next(sm_ingress *base, sm_burst *burst)
     }
 }
 
-static const sm_ingress_ops OPS = {"udp", next, sm_ingress_keep, sm_live_close, sm_live_wait};
+/* A socket is not told that its interface, or its group's, has gone. */
+static int wait(sm_ingress *base, uint64_t timeout_us)
+{
+    sm_udp_ingress *const ingress = (sm_udp_ingress *)base;
+    const int found = sm_live_wait(base, timeout_us);
+    if (found || !ingress->ifindex)
+        return found;
+    ingress->live.fault = sm_live_asleep(ingress->live.fd, ingress->ifindex);
+    return ingress->live.fault ? -1 : 0;
+}
+
+static const sm_ingress_ops OPS = {"udp", next, sm_ingress_keep, sm_live_close, wait};
 
 void sm_udp_ingress_open(sm_udp_ingress *ingress, int fd, uint8_t *buffer, sm_event *table, void *vector, uint32_t slots,
-                         uint32_t record, uint32_t port)
+                         uint32_t record, uint32_t ifindex, uint32_t port)
 {
     struct mmsghdr *const messages = vector;
     struct iovec *const parts = (struct iovec *)(messages + slots);
     beside *const control = (beside *)(parts + slots);
 
     *ingress = (sm_udp_ingress){.live = {.base = {&OPS}, .fd = fd, .port = port}, .buffer = buffer, .table = table,
-                                .vector = vector, .slots = slots, .record = record};
+                                .vector = vector, .slots = slots, .record = record,
+                                .ifindex = ifindex};
     memset(vector, 0, sm_udp_vector(slots));
     for (uint32_t i = 0; i < slots; i++) {
         parts[i] = (struct iovec){buffer + (uint64_t)i * SM_LIVE_SLOT, SM_LIVE_SLOT};

@@ -13,10 +13,6 @@
 
 #include "clock.h"
 
-#ifndef XDP_PKT_CONTD
-#define XDP_PKT_CONTD 1 /* of a descriptor's options: the frame goes on in the next one (Linux 6.6) */
-#endif
-
 static uint32_t load(const uint32_t *index)
 {
     return __atomic_load_n(index, __ATOMIC_ACQUIRE);
@@ -27,17 +23,63 @@ static void store(uint32_t *index, uint32_t value)
     __atomic_store_n(index, value, __ATOMIC_RELEASE);
 }
 
-/* The frames of these addresses are the kernel's again. There is room: no ring is smaller than the number of frames. */
-static void give_back(sm_xdp_queue *queue, const sm_event *events, uint64_t n)
+/* The chunk of this address is the kernel's again, once that is told. There is room: no ring is smaller than the number
+ * of chunks. */
+static void give_back(sm_xdp_queue *queue, uint64_t address)
+{
+    ((uint64_t *)queue->fill.entries)[queue->fill.at++ & queue->fill.mask] = address;
+}
+
+static void tell(sm_xdp_queue *queue)
 {
     sm_xdp_ring *const fill = &queue->fill;
-    uint64_t *const entries = fill->entries;
-    for (uint64_t i = 0; i < n; i++)
-        entries[fill->at++ & fill->mask] = events[i].offset;
     store(fill->producer, fill->at);
     /* A driver that stopped for want of frames asks to be told; the call does nothing else. */
     if (load(fill->flags) & XDP_RING_NEED_WAKEUP)
         (void)!recvfrom(queue->fd, 0, 0, MSG_DONTWAIT, 0, 0);
+}
+
+static uint64_t umem_size(const sm_xdp_ingress *ingress)
+{
+    return (uint64_t)ingress->frames * ingress->chunk;
+}
+
+/* The room is free again, but for a frame that goes on. */
+static void clear_room(const sm_xdp_ingress *ingress, sm_xdp_queue *queue)
+{
+    sm_xdp_part *const part = &queue->part;
+    uint8_t *const room = queue->umem + umem_size(ingress);
+    queue->used = 0;
+    if (part->open) {
+        memmove(room, room + part->at, part->held);
+        part->at = 0;
+        queue->used = part->held;
+    }
+}
+
+/* One more chunk of a frame of several. 1: it was the last one, and event is the frame. */
+static int gather(sm_xdp_ingress *ingress, sm_xdp_queue *queue, const struct xdp_desc *desc, int fits, sm_event *event)
+{
+    sm_xdp_part *const part = &queue->part;
+    const uint64_t room = umem_size(ingress);
+    if (!part->open)
+        *part = (sm_xdp_part){.at = queue->used, .open = 1};
+    if ((!fits || !queue->room) && !part->damaged) {
+        part->damaged = 1;
+        ingress->live.damaged++;
+    }
+    if (!part->damaged) {
+        const uint32_t left = SM_CAPTURE_MAX - part->held, more = desc->len < left ? desc->len : left;
+        memcpy(queue->umem + room + part->at + part->held, queue->umem + desc->addr, more);
+        part->held += more;
+        part->wire = desc->len < UINT32_MAX - part->wire ? part->wire + desc->len : UINT32_MAX;
+        queue->used = part->at + part->held;
+    }
+    part->open = desc->options & XDP_PKT_CONTD;
+    if (part->open || part->damaged)
+        return 0;
+    *event = (sm_event){room + part->at, event->ts_ns, part->held, part->wire};
+    return 1;
 }
 
 /* Fills the table from the queue's rx ring; how many. */
@@ -45,7 +87,8 @@ static uint32_t take(sm_xdp_ingress *ingress, sm_xdp_queue *queue)
 {
     sm_xdp_ring *const rx = &queue->rx;
     const struct xdp_desc *const entries = rx->entries;
-    const uint64_t size = (uint64_t)ingress->frames * ingress->chunk;
+    const uint64_t size = umem_size(ingress);
+    const uint32_t filled = queue->fill.at;
     uint32_t there = load(rx->producer) - rx->at, n = 0;
     if (!there)
         return 0;
@@ -56,19 +99,31 @@ static uint32_t take(sm_xdp_ingress *ingress, sm_xdp_queue *queue)
     if (there > ingress->burst)
         there = ingress->burst;
     const uint64_t ts_ns = sm_now_ns();
+    clear_room(ingress, queue);
     for (uint32_t i = 0; i < there; i++) {
-        const struct xdp_desc desc = entries[rx->at++ & rx->mask];
-        const uint64_t room = ingress->chunk - (desc.addr & (ingress->chunk - 1));
-        if (desc.addr < size && desc.len <= room && !(desc.options & XDP_PKT_CONTD)) {
-            ingress->table[n++] = (sm_event){desc.addr, ts_ns, desc.len, desc.len};
+        const struct xdp_desc desc = entries[rx->at & rx->mask];
+        const uint32_t goes_on = desc.options & XDP_PKT_CONTD, several = goes_on | queue->part.open;
+        const uint64_t left = ingress->chunk - (desc.addr & (ingress->chunk - 1));
+        const int fits = desc.addr < size && desc.len <= left;
+        sm_event *const event = &ingress->table[n];
+        /* The longest frame has to have room before it begins; the next burst has all of it. */
+        if (goes_on && !queue->part.open && queue->room && queue->room - queue->used < SM_CAPTURE_MAX)
+            break;
+        rx->at++;
+        *event = (sm_event){desc.addr, ts_ns, desc.len, desc.len};
+        if (several)
+            n += (uint32_t)gather(ingress, queue, &desc, fits, event);
+        else if (fits) {
+            n++;
             continue;
-        }
-        ingress->live.damaged++;
-        const sm_event frame = {desc.addr, 0, 0, 0};
+        } else
+            ingress->live.damaged++;
         if (desc.addr < size)
-            give_back(queue, &frame, 1);
+            give_back(queue, desc.addr);
     }
     store(rx->consumer, rx->at);
+    if (queue->fill.at != filled)
+        tell(queue);
     return n;
 }
 
@@ -93,16 +148,13 @@ static int next(sm_ingress *base, sm_burst *burst)
 static void release(sm_ingress *base, const sm_burst *burst)
 {
     sm_xdp_ingress *const ingress = (sm_xdp_ingress *)base;
-    give_back(&ingress->queues[ingress->taken], burst->events, burst->n);
-}
-
-/* Why nothing comes: the errno of an interface that is gone or down, else 0. */
-static int asleep(const sm_xdp_ingress *ingress)
-{
-    struct ifreq request = {.ifr_ifindex = (int)ingress->ifindex};
-    if (ioctl(ingress->live.fd, SIOCGIFNAME, &request) || ioctl(ingress->live.fd, SIOCGIFFLAGS, &request))
-        return errno;
-    return request.ifr_flags & IFF_UP ? 0 : ENETDOWN;
+    sm_xdp_queue *const queue = &ingress->queues[ingress->taken];
+    const uint64_t size = umem_size(ingress);
+    /* What lies behind the UMEM gave its chunks back when it was gathered. */
+    for (uint64_t i = 0; i < burst->n; i++)
+        if (burst->events[i].offset < size)
+            give_back(queue, burst->events[i].offset);
+    tell(queue);
 }
 
 static int wait(sm_ingress *base, uint64_t timeout_us)
@@ -129,7 +181,7 @@ static int wait(sm_ingress *base, uint64_t timeout_us)
                 ingress->live.fault = ENETDOWN;
             return -1;
         }
-    ingress->live.fault = asleep(ingress);
+    ingress->live.fault = sm_live_asleep(ingress->live.fd, ingress->ifindex);
     return ingress->live.fault ? -1 : 0;
 }
 
@@ -159,7 +211,7 @@ static void finish(sm_ingress *base)
         if (queue->rx.map)
             munmap(queue->rx.map, queue->rx.map_bytes);
         if (queue->umem)
-            munmap(queue->umem, (uint64_t)ingress->frames * ingress->chunk);
+            munmap(queue->umem, umem_size(ingress) + queue->room);
     }
     if (ingress->live.fd >= 0)
         close(ingress->live.fd);
@@ -189,13 +241,14 @@ static int option(int fd, int name, const void *value, socklen_t size)
 /* The queue's descriptor is open; what else is open then, `finish` closes. */
 static int open_queue(const sm_xdp_ingress *ingress, sm_xdp_queue *queue, uint32_t flags, const char **step)
 {
-    const uint64_t size = (uint64_t)ingress->frames * ingress->chunk;
+    const uint64_t size = umem_size(ingress), room = flags & XDP_USE_SG ? SM_XDP_ROOM : 0;
     int done;
     *step = "memory for its frames";
-    uint8_t *const umem = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    uint8_t *const umem = mmap(0, size + room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (umem == MAP_FAILED)
         return -errno;
     queue->umem = umem;
+    queue->room = room;
     const struct xdp_umem_reg reg = {.addr = (uint64_t)(uintptr_t)umem, .len = size, .chunk_size = ingress->chunk};
     *step = "registering its frames";
     if ((done = option(queue->fd, XDP_UMEM_REG, &reg, sizeof reg)))
@@ -258,7 +311,7 @@ int sm_xdp_ingress_open(sm_xdp_ingress *ingress, uint32_t ifindex, const uint32_
     }
     if (!done) {
         *step = "using it";
-        done = -asleep(ingress);
+        done = -sm_live_asleep(ingress->live.fd, ifindex);
     }
     if (done)
         finish(&ingress->live.base);

@@ -56,6 +56,14 @@ static int leave(sm_loop *loop, int why)
     return why;
 }
 
+/* The producers of the rings go on. Not for each batch: a turn of few events comes soon enough, a long one does it here. */
+static void beat(sm_loop *loop)
+{
+    const uint32_t n = atomic_load_explicit(&loop->n_outlets, memory_order_acquire);
+    for (uint32_t i = 0; i < n; i++)
+        sm_ring_beat(loop->outlets[i]->ring);
+}
+
 static void drain(sm_loop *loop)
 {
     const uint32_t n = atomic_load_explicit(&loop->n_outlets, memory_order_acquire);
@@ -95,7 +103,12 @@ static uint64_t match(sm_loop *loop, const sm_program *program, uint64_t most)
 
 int sm_loop_run(sm_loop *loop, sm_ingress *ingress, uint64_t events, uint64_t slice_us)
 {
+    uint64_t next_beat = events;
     for (;;) {
+        if (events <= next_beat) {
+            beat(loop);
+            next_beat = events > SM_BEAT_EVENTS ? events - SM_BEAT_EVENTS : 0;
+        }
         const uint32_t stop = atomic_load_explicit(&loop->stop, memory_order_acquire);
         if (loop->has_batch) {
             const sm_program *program = loop->program;
@@ -149,6 +162,7 @@ int sm_loop_flush(sm_loop *loop, uint64_t slice_us)
     const uint32_t n = atomic_load_explicit(&loop->n_outlets, memory_order_acquire);
     const uint32_t stop = atomic_load_explicit(&loop->stop, memory_order_acquire);
     int empty = 1;
+    beat(loop);
     for (uint32_t i = 0; i < n; i++)
         empty &= sm_outlet_flush(loop->outlets[i], stop == SM_STOP_WAITING ? SM_CAUSE_STOPPED : SM_CAUSE_NONE, slice_us);
     return empty;

@@ -14,6 +14,7 @@
 #include "ingress.h"
 
 #define SM_SPAN 1024       /* most events that are matched, then accounted, then delivered */
+#define SM_BEAT_EVENTS (1u << 16) /* most events before the rings hear that the loop goes on */
 #define SM_OUTLETS_MAX 256 /* of one loop, over all its programs */
 
 /* Rules of one generation: code, tables, what they do, and where it is counted. */

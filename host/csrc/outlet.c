@@ -62,9 +62,8 @@ static inline __attribute__((always_inline)) uint64_t put_by_size(uint8_t *base,
 
 #ifdef SM_WIDE
 /* With moves of 32 bytes, and the instructions for single bits. */
-static SM_WIDE uint64_t put_wide(uint8_t *base, uint64_t slots, uint32_t slot_size,
-                                                             uint64_t seq, uint64_t n, const sm_matches *matches,
-                                                             uint64_t left)
+static SM_WIDE uint64_t put_wide(uint8_t *base, uint64_t slots, uint32_t slot_size, uint64_t seq, uint64_t n,
+                                 const sm_matches *matches, uint64_t left)
 {
     return put_by_size(base, slots, slot_size, seq, n, matches, left);
 }
@@ -80,6 +79,17 @@ static uint64_t put(uint8_t *base, uint64_t slots, uint32_t slot_size, uint64_t 
     return put_by_size(base, slots, slot_size, seq, n, matches, left);
 }
 
+/* The first n matches lie in the ring now: how long after they arrived, where that is measured. */
+static void arrived(const sm_outlet *outlet, const sm_matches *matches, uint64_t n)
+{
+    sm_histogram *const latency = outlet->ring->latency;
+    if (!latency || !n)
+        return;
+    const uint64_t now = sm_now_ns();
+    for (uint64_t left = matches->words; n--; left &= left - 1)
+        sm_histogram_age(latency, now, matches->events[__builtin_ctzll(left)].ts_ns);
+}
+
 /* Everything that waits is counted as undelivered. */
 static void give_up(sm_outlet *outlet, uint32_t cause)
 {
@@ -90,6 +100,14 @@ static void give_up(sm_outlet *outlet, uint32_t cause)
         sm_add(&owner.accounts->undelivered[(uint64_t)owner.channel * SM_CAUSES + cause], 1);
         __atomic_store_n(waiting, *waiting - 1, __ATOMIC_RELEASE);
     }
+}
+
+/* When a record of the backlog arrived. */
+static uint64_t waits_since(const sm_outlet *outlet, uint64_t number)
+{
+    uint64_t ts_ns;
+    memcpy(&ts_ns, outlet->backlog + (number & (outlet->slots - 1)) * outlet->ring->slot_size, sizeof ts_ns);
+    return ts_ns;
 }
 
 void sm_outlet_drain(sm_outlet *outlet)
@@ -116,7 +134,10 @@ void sm_outlet_drain(sm_outlet *outlet)
     }
     if (n)
         sm_lane_commit(lane, n);
+    const uint64_t now = n && ring->latency ? sm_now_ns() : 0;
     for (uint64_t i = 0; i < n; i++, outlet->taken++) {
+        if (ring->latency)
+            sm_histogram_age(ring->latency, now, waits_since(outlet, outlet->taken));
         const sm_owner owner = outlet->owners[outlet->taken & (outlet->slots - 1)];
         uint64_t *const waiting = &owner.accounts->waiting[owner.channel];
         sm_add(&owner.accounts->delivered[owner.channel], 1);
@@ -192,7 +213,7 @@ static int send_to_lanes(sm_outlet *outlet, sm_accounts *accounts, uint32_t chan
     if (!offer(outlet, matches, cause))
         return 0;
     const int unread = (outlet->lanes & ~1u) && !outlet->ring->lanes->epoch;
-    uint64_t reached = matches->n;
+    uint64_t reached = matches->n, most = 0;
     for (uint32_t lanes = unread ? outlet->lanes & ~1u : outlet->lanes; lanes; lanes &= lanes - 1) {
         const unsigned i = (unsigned)__builtin_ctz(lanes);
         const uint64_t got = matches->n - sm_bits(outlet->left[i]);
@@ -201,6 +222,11 @@ static int send_to_lanes(sm_outlet *outlet, sm_accounts *accounts, uint32_t chan
             reached = got;
         }
     }
+    for (uint32_t lanes = outlet->lanes; lanes; lanes &= lanes - 1) {
+        const uint64_t got = matches->n - sm_bits(outlet->left[__builtin_ctz(lanes)]);
+        most = got > most ? got : most;
+    }
+    arrived(outlet, matches, most);
     sm_add(&accounts->delivered[channel], reached);
     outlet->lanes = 0;
     return 1;
@@ -239,6 +265,7 @@ int sm_outlet_send(sm_outlet *outlet, sm_accounts *accounts, uint32_t channel, c
     if (here) {
         left = put(lane->base, ring->slots, ring->slot_size, lane->mine, here, matches, left);
         sm_lane_commit(lane, here);
+        arrived(outlet, matches, here);
         sm_add(&accounts->delivered[channel], here);
     }
     if (later)

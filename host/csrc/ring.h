@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "histogram.h"
 #include "sm_boundary.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -22,8 +23,9 @@
 
 #define SM_RING_MAGIC UINT64_C(0x31474e524d374553) /* "SE7MRNG1" in memory */
 #define SM_RING_ABI 2
-#define SM_RING_HEADER 65536   /* bytes before the slots of lane 0; what is mapped begins at multiples of this, so that
-                                  kernels with pages of 16 or 64 KiB can map it too */
+#define SM_RING_HEADER 65536   /* bytes of it; what is mapped begins at multiples of this, so that kernels with pages of
+                                  16 or 64 KiB can map it too */
+#define SM_RING_HUGE (2u << 20) /* a huge page: lanes of at least this size begin at its multiples */
 #define SM_RING_LANES 16
 #define SM_LANE_BLOCKS 4096    /* where the first lane's block lies in the header */
 #define SM_RING_SLOTS_MIN 256  /* so that a batch of events always fits */
@@ -71,15 +73,19 @@ typedef struct {
     uint64_t slots; /* of each lane */
     uint64_t layout_hash; /* of the data's layout; 0 for packets */
     uint64_t created_ns;
-    uint8_t pad0[80];
+    uint32_t unit; /* the lanes begin at its multiples: SM_RING_HEADER or SM_RING_HUGE */
+    uint8_t pad0[76];
     _Atomic uint64_t digest_version; /* odd while the digest is being written */
     _Atomic uint64_t digest[SM_RING_DIGEST / 8];
     uint8_t pad1[56];
     _Atomic uint64_t epoch; /* producers so far */
     _Atomic uint32_t producer_pid, state;
     _Atomic uint32_t producer_barrier; /* 1: the producer takes part in membarrier (ring_bell.h) */
-    uint8_t pad2[108];
+    _Atomic uint32_t measured;         /* 1: the producer keeps latencies, in the first histogram */
+    uint8_t pad2[104];
     _Atomic uint64_t roll; /* changes of the lanes' subscribers so far; all subscribers add to it */
+    uint8_t pad3[120];
+    _Atomic uint64_t beat_ns; /* when the producer last said that it goes on, by CLOCK_MONOTONIC */
 } sm_ring_header;
 
 /* A lane's block: what its subscriber says of itself, its index, and what the producer says. */
@@ -94,7 +100,8 @@ typedef struct {
     _Atomic uint64_t start;                  /* `written`, `lost` and `undelivered` when the subscriber came */
     _Atomic uint64_t start_lost;
     _Atomic uint64_t start_undelivered[SM_RING_CAUSES];
-    uint8_t pad1[112];
+    _Atomic uint32_t measured;               /* 1: this reader keeps latencies, in the lane's histogram */
+    uint8_t pad1[108];
     _Atomic uint64_t consumed; /* records read, or given up as lost, since the ring was made */
     _Atomic uint64_t lost;     /* of these: written over, or left behind by a subscriber, before they were read */
     uint8_t pad2[112];
@@ -115,6 +122,7 @@ static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics are lock-free");
 static_assert(offsetof(sm_ring_header, digest_version) == 128, "digest_version at 128");
 static_assert(offsetof(sm_ring_header, epoch) == 256, "epoch at 256");
 static_assert(offsetof(sm_ring_header, roll) == 384, "roll at 384");
+static_assert(offsetof(sm_ring_header, beat_ns) == 512, "beat_ns at 512");
 static_assert(sizeof(sm_ring_header) <= SM_LANE_BLOCKS, "the header ends before the lanes' blocks");
 static_assert(offsetof(sm_lane_block, consumed) == 256, "consumed at 256");
 static_assert(offsetof(sm_lane_block, written) == 512, "written at 512");
@@ -122,6 +130,7 @@ static_assert(offsetof(sm_lane_block, reader_wants) == 384, "reader_wants at 384
 static_assert(offsetof(sm_lane_block, undelivered) == 640, "undelivered at 640");
 static_assert(offsetof(sm_lane_block, producer_wants) == 768, "producer_wants at 768");
 static_assert(sizeof(sm_lane_block) == 1024, "a block is 1024 bytes");
+static_assert(sizeof(sm_histogram) <= SM_RING_HEADER, "each histogram has room of its own");
 static_assert(SM_LANE_BLOCKS + SM_RING_LANES * sizeof(sm_lane_block) <= SM_RING_HEADER, "the blocks fit the header");
 
 /* One side's view of a lane, private to its process. The cached copy of the other's index lives here and not in shared
@@ -160,10 +169,15 @@ typedef struct sm_ring {
     uint32_t staged;    /* producer: what was reserved last lies in `stage` */
     uint32_t writing;   /* producer: a batch of sm_ring_write waits for some lane */
     uint64_t roll;      /* producer: when it last looked at the subscribers */
-    uint64_t mapped;    /* bytes of slots */
+    uint64_t beat_ns;   /* producer: as last stored, so that it is stored when it changes */
+    uint64_t front;     /* bytes mapped before the lanes: the header, and room for histograms, without memory at first */
+    uint64_t mapped;    /* bytes of lanes */
+    sm_histogram *latency; /* what this side measures: a producer until the record is in the ring, a reader until it is
+                              read; null: nothing */
     uint8_t *stage;     /* producer: room for as many slots as a lane has, of which only those used cost memory */
     int role;           /* SM_RING_PRODUCER, … */
     int fd;             /* holds the lock; -1 once closed */
+    int shown;          /* of a ring without a name: the descriptor to hand on, until the handle is freed; else -1 */
     uint64_t layout_hash;
     char name[128];
 } sm_ring;
@@ -179,8 +193,9 @@ typedef struct {
 } sm_lane_stats;
 
 typedef struct {
-    uint64_t slots, layout_hash, created_ns, epoch;
+    uint64_t slots, layout_hash, created_ns, epoch, beat_ns;
     uint32_t slot_size, record_header, state, producer_pid, corrupt; /* corrupt: bit i: lane i's indices cannot be */
+    uint32_t measured; /* bit 0: the producer keeps latencies; bit 1 + i: the reader of lane i does */
     int producer_alive;
     char digest[SM_RING_DIGEST + 1]; /* empty: unknown */
     sm_lane_stats lanes[SM_RING_LANES];
@@ -205,6 +220,13 @@ int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_
 int sm_ring_attach(const char *name, const char *subscriber, uint32_t policy, uint64_t deadline_us, uint32_t record_header,
                    uint64_t layout_hash, sm_ring **out, char *error);
 int sm_ring_observe(const char *name, sm_ring **out, char *error);
+/* Rings without a name, in sealed memory: label is for people; huge: of huge pages of 2 MiB that were set aside. Who is
+ * handed r->shown attaches to it; the descriptor stays the caller's. */
+int sm_ring_create_anonymous(const char *label, int huge, uint64_t slots, uint32_t slot_size, uint32_t policy,
+                             uint32_t record_header, uint64_t layout_hash, const char *digest, sm_ring **out, char *error);
+int sm_ring_attach_descriptor(int descriptor, const char *subscriber, uint32_t policy, uint64_t deadline_us,
+                              uint32_t record_header, uint64_t layout_hash, sm_ring **out, char *error);
+int sm_ring_observe_descriptor(int descriptor, sm_ring **out, char *error);
 /* force: also while living processes use it, and whoever owns the file. */
 int sm_ring_unlink(const char *name, int force, char *error);
 
@@ -216,6 +238,17 @@ void sm_ring_disown(sm_ring *r); /* after fork, in the child: lets go without to
 void sm_ring_free(sm_ring *r);   /* unmaps; a producer not closed before counts as dead */
 int sm_ring_alive(const sm_ring *r, uint32_t byte); /* whether a living process holds it: SM_BYTE_PRODUCER or a lane's */
 int sm_ring_read_stats(const sm_ring *r, sm_ring_stats *out); /* SM_RING_OK or SM_RING_CORRUPT */
+
+/* This side keeps latencies from now on, beginning with none, in memory of the ring that others can look at. A producer's
+ * are recorded by the calls below that copy records; a reader records them itself, into r->latency. */
+int sm_ring_measure(sm_ring *r, char *error);
+/* What bit `which` of `measured` stands for, copied. 0: nobody measures it. What is there can be anything. */
+int sm_ring_read_latency(const sm_ring *r, uint32_t which, sm_histogram *out);
+
+/* Producer: it goes on, though it may have nothing to say. Stores a time, once a tick of the clock at most; costs five
+ * nanoseconds. The calls below that write, wait or look for room do it by themselves; a producer that fills slots in
+ * place, or that has nothing to do, does it itself, once a batch and every 100 ms. */
+void sm_ring_beat(sm_ring *r);
 
 /* Producer: lanes. */
 void sm_ring_follow(sm_ring *r); /* takes notice of subscribers that came and went */
@@ -330,7 +363,8 @@ static inline void sm_ring_commit(sm_ring *r, uint32_t n) {
 static inline uint32_t sm_ring_peek(sm_ring *r, uint32_t max, const sm_record **first) {
     const sm_lane *lane = r->lanes;
     uint64_t there = lane->theirs - lane->mine;
-    if (there < max) there = sm_ring_look(r);
+    /* More than there can be: a run was given back after the lane was found to be at fault. */
+    if (there < max || __builtin_expect(there > r->slots, 0)) there = sm_ring_look(r);
     uint64_t at = lane->mine & (r->slots - 1), run = r->slots - at;
     if (lane->policy == SM_RING_DROP_OLDEST) there = 0;
     if (run > there) run = there;

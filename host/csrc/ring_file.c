@@ -72,6 +72,7 @@ static int same(const struct stat *one, const struct stat *other) {
 /* Whether the name refers to the open file. */
 static int bound(const sm_ring_file *file) {
     struct stat is, named;
+    if (!*file->path) return 1; /* it has no name that could be another's (ring_memfd.h) */
     int number = errno, yes = fstat(file->fd, &is) == 0 && lstat(file->path, &named) == 0 && same(&is, &named);
     errno = number;
     return yes;
@@ -225,24 +226,38 @@ static int take_lane(const char *name, const char *subscriber, sm_ring_file *fil
 
 void sm_ring_file_chosen(int fd) { sm_ring_file_unlock(fd, SM_BYTE_CHOICE); }
 
+static int take_side(const char *name, int role, const char *subscriber, sm_ring_file *file, char *error) {
+    uint64_t magic = 1;
+    int code = role == SM_RING_READER ? sm_ring_file_magic(file->fd, name, &magic, error) : SM_RING_OK;
+    /* A waiting reader looks every few milliseconds: it must not seem to be alive to the producer that makes the ring. */
+    if (!code && !magic) code = sm_ring_file_unmade(file, name, error);
+    if (code) return code;
+    if (role == SM_RING_OBSERVER) return bound(file) ? SM_RING_OK : AGAIN;
+    if (role == SM_RING_READER && *subscriber) return take_lane(name, subscriber, file, error);
+    return take_byte(name, role == SM_RING_READER ? SM_BYTE_LANES : SM_BYTE_PRODUCER, file, error);
+}
+
 static int take_once(const char *name, int role, const char *subscriber, sm_ring_file *file, char *error) {
     static const int flags[] = {
         [SM_RING_PRODUCER] = O_RDWR | O_CREAT, [SM_RING_READER] = O_RDWR, [SM_RING_OBSERVER] = O_RDONLY};
-    uint64_t magic = 1;
     int code = open_once(name, flags[role], 0, file, error);
     if (code) return code;
-    if (!(code = open_again(name, flags[role], file, error)) && role == SM_RING_READER)
-        code = sm_ring_file_magic(file->fd, name, &magic, error);
-    /* A waiting reader looks every few milliseconds: it must not seem to be alive to the producer that makes the ring. */
-    if (!code && !magic) code = sm_ring_file_unmade(file, name, error);
-    if (!code && role == SM_RING_OBSERVER)
-        code = bound(file) ? SM_RING_OK : AGAIN;
-    else if (!code && role == SM_RING_READER && *subscriber)
-        code = take_lane(name, subscriber, file, error);
-    else if (!code)
-        code = take_byte(name, role == SM_RING_READER ? SM_BYTE_LANES : SM_BYTE_PRODUCER, file, error);
+    if (!(code = open_again(name, flags[role], file, error))) code = take_side(name, role, subscriber, file, error);
     if (code) sm_ring_file_close(file);
     return code;
+}
+
+static int busy(const char *name, char *error) {
+    return sm_fail(SM_RING_NOT_READY, "others keep making and removing ring %s, or choosing their lanes; try again", name);
+}
+
+int sm_ring_file_take_opened(const char *name, int role, const char *subscriber, sm_ring_file *file, char *error) {
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        if (attempt) nap();
+        const int code = take_side(name, role, subscriber, file, error);
+        if (code != AGAIN) return code;
+    }
+    return busy(name, error);
 }
 
 int sm_ring_file_take(const char *name, int role, const char *subscriber, sm_ring_file *file, char *error) {
@@ -252,7 +267,7 @@ int sm_ring_file_take(const char *name, int role, const char *subscriber, sm_rin
         if (attempt) nap();
         if ((code = take_once(name, role, subscriber, file, error)) != AGAIN) return code;
     }
-    return sm_fail(SM_RING_NOT_READY, "others keep making and removing ring %s, or choosing their lanes; try again", name);
+    return busy(name, error);
 }
 
 int sm_ring_file_hold_reader(const sm_ring_file *file) {

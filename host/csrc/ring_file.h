@@ -36,6 +36,9 @@ int sm_fail_os(char *error, const char *what, const char *name);
 int sm_ring_file_take(const char *name, int role, const char *subscriber, sm_ring_file *file, char *error);
 void sm_ring_file_chosen(int fd);
 
+/* The same of a file that is open, twice, and has no name. On another result it stays open. */
+int sm_ring_file_take_opened(const char *name, int role, const char *subscriber, sm_ring_file *file, char *error);
+
 /* What the lanes' blocks say. SM_RING_OK or SM_RING_OS. */
 int sm_ring_file_blocks(int fd, sm_lane_block *blocks);
 

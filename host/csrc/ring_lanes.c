@@ -1,6 +1,13 @@
 /* The producer's side of lanes: who subscribes, how much room each lane has by its policy, and waiting for room. */
 #include "ring_wait.h"
 
+void sm_ring_beat(sm_ring *r) {
+    const uint64_t now = sm_tick_ns();
+    if (now == r->beat_ns || r->role != SM_RING_PRODUCER || r->lanes->fault == SM_RING_DISOWNED) return;
+    r->beat_ns = now;
+    atomic_store_explicit(&r->shared->beat_ns, now, memory_order_relaxed);
+}
+
 /* What the subscriber asks for, into the producer's view; SM_RING_CORRUPT if it cannot be. */
 static int read_wishes(const sm_lane_block *block, uint32_t *policy, uint64_t *deadline_us) {
     *policy = atomic_load_explicit(&block->policy, memory_order_relaxed);
@@ -133,6 +140,7 @@ int sm_lane_wait_room(sm_ring *r, sm_lane *lane, uint32_t n, uint64_t timeout_us
     }
     uint64_t end = sm_elapsed_us() + timeout_us;
     for (long ns = SM_SLEEP_MIN_NS;;) {
+        sm_ring_beat(r);
         int alive = sm_ring_alive(r, SM_BYTE_LANES + lane->number);
         if (room_now(r, lane) >= n) return SM_WAIT_READY; /* looked at after asking: it may have died just then */
         if (lane->fault) return SM_WAIT_FAULT;

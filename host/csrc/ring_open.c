@@ -1,12 +1,12 @@
 /* Life of a ring: making, attaching, taking over, closing; who holds it is the kernel's knowledge (ring_file.h). */
 #include "ring_file.h"
+#include "ring_map.h"
+#include "ring_memfd.h"
 #include "ring_wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,12 +21,6 @@ static int check_geometry(uint64_t slots, uint32_t slot_size, uint32_t record_he
         return sm_fail(SM_RING_BAD, "slot_size must be a multiple of 32 from %d to %d bytes, not %u", least, SM_RING_SLOT_MAX,
                        slot_size);
     return SM_RING_OK;
-}
-
-/* Where a lane's slots begin in the file; that of the lane after the last one is the file's size. */
-static uint64_t lane_at(const sm_ring_header *head, uint32_t lane) {
-    const uint64_t bytes = head->slots * head->slot_size;
-    return SM_RING_HEADER + lane * ((bytes + SM_RING_HEADER - 1) / SM_RING_HEADER * SM_RING_HEADER);
 }
 
 static int check_digest(const char *digest, char *error) {
@@ -55,8 +49,11 @@ static int read_geometry(const sm_ring_file *file, const char *name, sm_ring_hea
         snprintf(why, sizeof why, "its protocol version is %u, this sevenm speaks %d", head->abi, SM_RING_ABI);
     else if (head->header_size != SM_RING_HEADER)
         snprintf(why, sizeof why, "its header is %u bytes, not %d", head->header_size, SM_RING_HEADER);
+    else if (head->unit != SM_RING_HEADER && head->unit != SM_RING_HUGE)
+        snprintf(why, sizeof why, "its lanes begin at multiples of %u bytes, not of %d or %u", head->unit, SM_RING_HEADER,
+                 SM_RING_HUGE);
     else if (check_geometry(head->slots, head->slot_size, head->record_header, why) == SM_RING_OK) {
-        uint64_t wanted = lane_at(head, SM_RING_LANES), size = (uint64_t)is.st_size;
+        uint64_t wanted = sm_ring_lane_at(head, SM_RING_LANES), size = (uint64_t)is.st_size;
         if (size == wanted) return SM_RING_OK;
         snprintf(why, sizeof why, "its file is %" PRIu64 " bytes, %d lanes of %" PRIu64 " slots of %u bytes need %" PRIu64,
                  size, SM_RING_LANES, head->slots, head->slot_size, wanted);
@@ -64,75 +61,17 @@ static int read_geometry(const sm_ring_file *file, const char *name, sm_ring_hea
     return sm_fail(SM_RING_CORRUPT, "ring %s is unusable: %.200s; remove it: sevenm ring rm %s", name, why, name);
 }
 
-/* The slots that this side uses, which are all for a producer: memory is there for lanes that are open only. */
-static void *map_slots(const sm_ring *r, const sm_ring_file *file, const sm_ring_header *head) {
-    if (r->role == SM_RING_READER)
-        return mmap(0, r->mapped, PROT_READ, MAP_SHARED | MAP_POPULATE, file->mapped, (off_t)lane_at(head, file->lane));
-    void *base = mmap(0, r->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, file->mapped, SM_RING_HEADER);
-#ifdef MADV_POPULATE_WRITE
-    if (base != MAP_FAILED) madvise(base, r->slots * r->slot_size, MADV_POPULATE_WRITE); /* or page by page, later */
-#endif
-    return base;
-}
-
-/* The file is the handle's from here on; if there is none it stays the caller's. errno tells why. */
-static sm_ring *map(sm_ring_file *file, int role, const char *name, const sm_ring_header *head) {
-    sm_ring *r = aligned_alloc(64, (sizeof *r + 63) / 64 * 64);
-    if (!r) return 0;
-    memset(r, 0, sizeof *r);
-    r->role = role;
-    r->slots = head->slots;
-    r->slot_size = head->slot_size;
-    r->record_header = head->record_header;
-    r->layout_hash = head->layout_hash;
-    r->mapped = role == SM_RING_READER ? r->slots * r->slot_size : lane_at(head, SM_RING_LANES) - SM_RING_HEADER;
-    snprintf(r->name, sizeof r->name, "%s", name);
-    const int may = role == SM_RING_OBSERVER ? PROT_READ : PROT_READ | PROT_WRITE;
-    void *page = mmap(0, SM_RING_HEADER, may, MAP_SHARED | MAP_POPULATE, file->mapped, 0), *base = 0, *stage = 0;
-    if (page != MAP_FAILED && role != SM_RING_OBSERVER) base = map_slots(r, file, head);
-    if (page != MAP_FAILED && base != MAP_FAILED && role == SM_RING_PRODUCER)
-        stage = mmap(0, r->slots * r->slot_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (page == MAP_FAILED || base == MAP_FAILED || stage == MAP_FAILED) {
-        int number = errno;
-        if (page != MAP_FAILED) munmap(page, SM_RING_HEADER);
-        if (base && base != MAP_FAILED) munmap(base, r->mapped);
-        free(r);
-        errno = number;
-        return 0;
-    }
-    r->fd = file->fd;
-    file->fd = -1;
-    sm_ring_file_close(file);
-    r->shared = page;
-    r->stage = stage;
-    for (uint32_t i = 0; i < SM_RING_LANES; i++) {
-        sm_lane *const lane = &r->lanes[i];
-        lane->number = role == SM_RING_READER ? file->lane : i;
-        lane->shared = (sm_lane_block *)((uint8_t *)page + SM_LANE_BLOCKS) + lane->number;
-        if (base) lane->base = (uint8_t *)base + (role == SM_RING_PRODUCER ? lane_at(head, i) - SM_RING_HEADER : 0);
-    }
-    return r;
-}
-
-/* Not ftruncate: memory that is not there must be an error here, not a SIGBUS later. */
-static int get_memory(int fd, const char *name, uint64_t from, uint64_t to, char *error) {
-    int number = posix_fallocate(fd, (off_t)from, (off_t)(to - from));
-    if (number == 0) return SM_RING_OK;
-    errno = number;
-    return sm_fail_os(error, "cannot get the memory of", name);
-}
-
 /* Gives a new file its size and constant fields. The magic number comes last, in sm_ring_create. */
 static int make_file(int fd, const char *name, const sm_ring_header *want, char *error) {
     struct stat is;
-    const off_t wanted = (off_t)lane_at(want, SM_RING_LANES);
+    const off_t wanted = (off_t)sm_ring_lane_at(want, SM_RING_LANES);
     if (sm_ring_file_locker(fd, SM_BYTE_LANES, SM_RING_LANES) >= 0) /* shrinking it under a reader would kill the reader */
         return sm_fail(SM_RING_CORRUPT, "ring %s lost its magic number while a reader (living) uses it; end the reader first", name);
     if (fstat(fd, &is) != 0 || (is.st_size > wanted && ftruncate(fd, wanted) != 0))
         return sm_fail_os(error, "cannot size", name);
-    int code = get_memory(fd, name, 0, lane_at(want, 1), error);
+    int code = sm_ring_get_memory(fd, name, 0, SM_RING_HEADER, error);
     if (code) return code;
-    if (ftruncate(fd, wanted) != 0) return sm_fail_os(error, "cannot size", name); /* the other lanes have no memory yet */
+    if (ftruncate(fd, wanted) != 0) return sm_fail_os(error, "cannot size", name); /* the lanes have no memory yet */
     static char zeros[SM_RING_HEADER];
     if (pwrite(fd, zeros, sizeof zeros, 0) != (ssize_t)sizeof zeros ||
         pwrite(fd, (const void *)want, offsetof(sm_ring_header, digest_version), 0) !=
@@ -151,6 +90,8 @@ static int same_geometry(const sm_ring_header *is, const sm_ring_header *want, c
     if (is->record_header != want->record_header)
         n += (size_t)snprintf(differs + n, sizeof differs - n, ", a record header of %u bytes (asked for %u)", is->record_header,
                               want->record_header);
+    if (is->unit != want->unit)
+        n += (size_t)snprintf(differs + n, sizeof differs - n, ", lanes at multiples of %u bytes (asked for %u)", is->unit, want->unit);
     if (is->layout_hash != want->layout_hash)
         n += (size_t)snprintf(differs + n, sizeof differs - n, ", layout 0x%016" PRIx64 " (asked for 0x%016" PRIx64 ")",
                               is->layout_hash, want->layout_hash);
@@ -224,16 +165,17 @@ static void discard(sm_ring *r, sm_ring_file *file) {
     errno = number;
 }
 
-int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_t policy, uint32_t record_header,
-                   uint64_t layout_hash, const char *digest, sm_ring **out, char *error) {
-    sm_ring_file file;
-    int code, fresh = 0;
-    if ((code = sm_ring_check_name(name, error)) || (code = check_geometry(slots, slot_size, record_header, error)) ||
-        (code = check_digest(digest, error)))
-        return code;
+static int check_shape(const sm_ring_header *want, uint32_t policy, const char *digest, char *error) {
+    int code = check_geometry(want->slots, want->slot_size, want->record_header, error);
+    if (code || (code = check_digest(digest, error))) return code;
     if (policy >= SM_RING_POLICIES)
         return sm_fail(SM_RING_BAD, "policy must be 0 (drop_newest), 1 (block) or 2 (drop_oldest), not %u", policy);
-    sm_ring_header head, want;
+    return SM_RING_OK;
+}
+
+/* What is constant in the header of a ring of this shape, but for its magic number. */
+static sm_ring_header shape(uint64_t slots, uint32_t slot_size, uint32_t record_header, uint64_t layout_hash, int huge) {
+    sm_ring_header want;
     memset((void *)&want, 0, sizeof want);
     want.abi = SM_RING_ABI;
     want.header_size = SM_RING_HEADER;
@@ -241,26 +183,75 @@ int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_
     want.record_header = record_header;
     want.slots = slots;
     want.layout_hash = layout_hash;
+    want.unit = huge || slots * slot_size >= SM_RING_HUGE ? SM_RING_HUGE : SM_RING_HEADER;
     want.created_ns = sm_now_ns();
+    return want;
+}
+
+/* The producer says that it is there; the magic number last of all. */
+static void begin(sm_ring *r, const char *digest) {
+    sm_ring_header *const h = r->shared;
+    atomic_store_explicit(&h->producer_pid, (uint32_t)getpid(), memory_order_relaxed);
+    atomic_store_explicit(&h->producer_barrier, sm_bell_join(), memory_order_relaxed);
+    atomic_store_explicit(&h->measured, 0, memory_order_relaxed);
+    sm_ring_set_digest(r, digest);
+    bump(&h->epoch);
+    sm_ring_beat(r);
+    atomic_store_explicit(&h->state, SM_RING_STATE_OPEN, memory_order_release);
+    atomic_store_explicit(&h->magic, SM_RING_MAGIC, memory_order_release);
+}
+
+int sm_ring_create(const char *name, uint64_t slots, uint32_t slot_size, uint32_t policy, uint32_t record_header,
+                   uint64_t layout_hash, const char *digest, sm_ring **out, char *error) {
+    sm_ring_file file;
+    int code, fresh = 0;
+    sm_ring_header head, want = shape(slots, slot_size, record_header, layout_hash, 0);
+    if ((code = sm_ring_check_name(name, error)) || (code = check_shape(&want, policy, digest, error))) return code;
     if ((code = sm_ring_file_take(name, SM_RING_PRODUCER, "", &file, error))) return code;
     if ((code = read_geometry(&file, name, &head, &fresh, error)) == SM_RING_OK)
         code = fresh ? make_file(file.fd, name, &want, error) : same_geometry(&head, &want, name, error);
     if (code == SM_RING_OK && !fresh) code = change_policy(&file, policy, name, error);
     sm_ring *r = 0;
-    if (code == SM_RING_OK && !(r = map(&file, SM_RING_PRODUCER, name, &want))) code = sm_fail_os(error, "cannot map", name);
+    file.anew = fresh;
+    if (code == SM_RING_OK && !(r = sm_ring_map(&file, SM_RING_PRODUCER, name, &want)))
+        code = sm_fail_os(error, "cannot map", name);
+    if (code == SM_RING_OK && fresh) code = sm_ring_back_lane(r, &want, 0, error);
     if (code == SM_RING_OK) code = take_lanes_over(r, policy, name, error);
     if (code) {
+        if (r) file.fd = r->fd; /* which goes with the handle */
         if (fresh && code == SM_RING_OS) sm_ring_file_withdraw(&file);
         discard(r, &file);
         return code;
     }
-    sm_ring_header *h = r->shared;
-    atomic_store_explicit(&h->producer_pid, (uint32_t)getpid(), memory_order_relaxed);
-    atomic_store_explicit(&h->producer_barrier, sm_bell_join(), memory_order_relaxed);
-    sm_ring_set_digest(r, digest);
-    bump(&h->epoch);
-    atomic_store_explicit(&h->state, SM_RING_STATE_OPEN, memory_order_release);
-    atomic_store_explicit(&h->magic, SM_RING_MAGIC, memory_order_release);
+    begin(r, digest);
+    *out = r;
+    return SM_RING_OK;
+}
+
+int sm_ring_create_anonymous(const char *label, int huge, uint64_t slots, uint32_t slot_size, uint32_t policy,
+                             uint32_t record_header, uint64_t layout_hash, const char *digest, sm_ring **out, char *error) {
+    sm_ring_file file;
+    int code, shown;
+    const sm_ring_header want = shape(slots, slot_size, record_header, layout_hash, huge);
+    if ((code = sm_ring_check_name(label, error)) || (code = check_shape(&want, policy, digest, error)) ||
+        (code = sm_ring_memfd_make(label, sm_ring_lane_at(&want, SM_RING_LANES), huge, &file, &shown, error)))
+        return code;
+    sm_ring *r = 0;
+    file.anew = 1;
+    code = sm_ring_get_memory(file.fd, label, 0, SM_RING_HEADER, error);
+    if (!code && !(r = sm_ring_map(&file, SM_RING_PRODUCER, label, &want))) code = sm_fail_os(error, "cannot map", label);
+    if (!r) {
+        close(shown);
+        discard(r, &file);
+        return code;
+    }
+    r->shown = shown;
+    memcpy((void *)r->shared, (const void *)&want, offsetof(sm_ring_header, digest_version));
+    if ((code = sm_ring_back_lane(r, &want, 0, error)) || (code = take_lanes_over(r, policy, label, error))) {
+        discard(r, &file);
+        return code;
+    }
+    begin(r, digest);
     *out = r;
     return SM_RING_OK;
 }
@@ -321,6 +312,7 @@ static int join(sm_ring *r, const sm_ring_file *file, const char *subscriber, ui
     if (lane->fault) return wrong_indices(r, lane, name, error);
     atomic_store_explicit(&block->pid, (uint32_t)getpid(), memory_order_relaxed);
     atomic_store_explicit(&block->barrier, sm_bell_join(), memory_order_relaxed);
+    atomic_store_explicit(&block->measured, 0, memory_order_relaxed);
     bump(&block->epoch);
     lane->epoch = atomic_load_explicit(&block->epoch, memory_order_relaxed);
     atomic_store_explicit(&block->state, SM_LANE_OPEN, memory_order_release);
@@ -329,13 +321,12 @@ static int join(sm_ring *r, const sm_ring_file *file, const char *subscriber, ui
     return SM_RING_OK;
 }
 
-static int attach(const char *name, int role, const char *subscriber, uint32_t policy, uint64_t deadline_us,
+/* The file has a lane, or an observer's role, taken. */
+static int attach(sm_ring_file file, const char *name, int role, const char *subscriber, uint32_t policy, uint64_t deadline_us,
                   const uint32_t *record_header, uint64_t layout_hash, sm_ring **out, char *error) {
-    sm_ring_file file;
-    int code, fresh = 0;
+    int fresh = 0;
     sm_ring_header head;
-    if ((code = sm_ring_file_take(name, role, subscriber, &file, error))) return code;
-    code = read_geometry(&file, name, &head, &fresh, error);
+    int code = read_geometry(&file, name, &head, &fresh, error);
     if (code == SM_RING_OK && fresh) code = sm_ring_file_unmade(&file, name, error);
     if (code == SM_RING_OK && layout_hash && head.layout_hash != layout_hash)
         code = sm_fail(SM_RING_MISMATCH, "ring %s carries layout 0x%016" PRIx64 ", this reader expects 0x%016" PRIx64
@@ -344,11 +335,10 @@ static int attach(const char *name, int role, const char *subscriber, uint32_t p
         code = sm_fail(SM_RING_MISMATCH, "ring %s has %s, this reader expects %s", name,
                        head.record_header ? "records with headers" : "bare slots",
                        *record_header ? "records with headers" : "bare slots");
-    /* A lane's memory is its subscriber's to get: where there is none it is no SIGBUS of the producer. */
-    if (code == SM_RING_OK && file.anew)
-        code = get_memory(file.fd, name, lane_at(&head, file.lane), lane_at(&head, file.lane + 1), error);
     sm_ring *r = 0;
-    if (code == SM_RING_OK && !(r = map(&file, role, name, &head))) code = sm_fail_os(error, "cannot map", name);
+    if (code == SM_RING_OK && !(r = sm_ring_map(&file, role, name, &head))) code = sm_fail_os(error, "cannot map", name);
+    /* A lane's memory is its subscriber's to get: where there is none it is no SIGBUS of the producer. */
+    if (code == SM_RING_OK && file.anew) code = sm_ring_back_lane(r, &head, file.lane, error);
     if (code == SM_RING_OK && role == SM_RING_READER)
         code = join(r, &file, subscriber, policy, deadline_us, name, error);
     if (code) {
@@ -359,8 +349,7 @@ static int attach(const char *name, int role, const char *subscriber, uint32_t p
     return SM_RING_OK;
 }
 
-int sm_ring_attach(const char *name, const char *subscriber, uint32_t policy, uint64_t deadline_us, uint32_t record_header,
-                   uint64_t layout_hash, sm_ring **out, char *error) {
+static int check_wishes(const char *subscriber, uint32_t policy, uint64_t deadline_us, char *error) {
     int code = *subscriber ? sm_ring_check_subscriber(subscriber, error) : SM_RING_OK;
     if (code) return code;
     if (!*subscriber && (policy != SM_RING_SAME_POLICY || deadline_us != SM_RING_SAME_DEADLINE))
@@ -370,11 +359,44 @@ int sm_ring_attach(const char *name, const char *subscriber, uint32_t policy, ui
         return sm_fail(SM_RING_BAD, "policy must be 0 (drop_newest), 1 (block) or 2 (drop_oldest), not %u", policy);
     if (deadline_us != SM_RING_SAME_DEADLINE && deadline_us > SM_DEADLINE_MAX_US)
         return sm_fail(SM_RING_BAD, "deadline must be at most a day, not %" PRIu64 " microseconds", deadline_us);
-    return attach(name, SM_RING_READER, subscriber, policy, deadline_us, &record_header, layout_hash, out, error);
+    return SM_RING_OK;
+}
+
+int sm_ring_attach(const char *name, const char *subscriber, uint32_t policy, uint64_t deadline_us, uint32_t record_header,
+                   uint64_t layout_hash, sm_ring **out, char *error) {
+    sm_ring_file file;
+    int code = check_wishes(subscriber, policy, deadline_us, error);
+    if (code || (code = sm_ring_file_take(name, SM_RING_READER, subscriber, &file, error))) return code;
+    return attach(file, name, SM_RING_READER, subscriber, policy, deadline_us, &record_header, layout_hash, out, error);
 }
 
 int sm_ring_observe(const char *name, sm_ring **out, char *error) {
-    return attach(name, SM_RING_OBSERVER, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, 0, out, error);
+    sm_ring_file file;
+    int code = sm_ring_file_take(name, SM_RING_OBSERVER, "", &file, error);
+    if (code) return code;
+    return attach(file, name, SM_RING_OBSERVER, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, 0, out, error);
+}
+
+/* What messages call a ring that has no name. */
+static void name_descriptor(int descriptor, char *name, size_t size) { snprintf(name, size, "descriptor %d", descriptor); }
+
+int sm_ring_attach_descriptor(int descriptor, const char *subscriber, uint32_t policy, uint64_t deadline_us,
+                              uint32_t record_header, uint64_t layout_hash, sm_ring **out, char *error) {
+    char name[32];
+    sm_ring_file file;
+    name_descriptor(descriptor, name, sizeof name);
+    int code = check_wishes(subscriber, policy, deadline_us, error);
+    if (code || (code = sm_ring_memfd_take(descriptor, name, SM_RING_READER, subscriber, &file, error))) return code;
+    return attach(file, name, SM_RING_READER, subscriber, policy, deadline_us, &record_header, layout_hash, out, error);
+}
+
+int sm_ring_observe_descriptor(int descriptor, sm_ring **out, char *error) {
+    char name[32];
+    sm_ring_file file;
+    name_descriptor(descriptor, name, sizeof name);
+    int code = sm_ring_memfd_take(descriptor, name, SM_RING_OBSERVER, "", &file, error);
+    if (code) return code;
+    return attach(file, name, SM_RING_OBSERVER, "", SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, 0, 0, out, error);
 }
 
 /* The byte that this handle holds; none is UINT32_MAX. */
@@ -394,6 +416,7 @@ static void let_go(sm_ring *r) {
     if (r->fd >= 0) close(r->fd);
     r->fd = -1;
     r->direct = r->staged = 0;
+    r->latency = 0;
     for (int i = 0; i < SM_RING_LANES; i++) {
         sm_lane *const lane = &r->lanes[i];
         lane->fault = SM_RING_DISOWNED;
@@ -443,8 +466,5 @@ void sm_ring_disown(sm_ring *r) { let_go(r); }
 
 void sm_ring_free(sm_ring *r) {
     sm_ring_abandon(r);
-    munmap(r->shared, SM_RING_HEADER);
-    if (r->lanes->base) munmap(r->lanes->base, r->mapped);
-    if (r->stage) munmap(r->stage, r->slots * r->slot_size);
-    free(r);
+    sm_ring_unmap(r);
 }

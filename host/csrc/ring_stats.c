@@ -14,10 +14,10 @@ const sm_field sm_fields[] = {
     RECORD(ts_ns), RECORD(seq), RECORD(rule), RECORD(generation), RECORD(cap_len),
     RECORD(wire_len), RECORD(engine), RECORD(flags), RECORD(source), RECORD(reserved),
     RING(magic), RING(abi), RING(header_size), RING(slot_size), RING(record_header), RING(slots), RING(layout_hash),
-    RING(created_ns), RING(digest_version), RING(digest), RING(epoch), RING(producer_pid), RING(state),
-    RING(producer_barrier), RING(roll),
+    RING(created_ns), RING(unit), RING(digest_version), RING(digest), RING(epoch), RING(producer_pid), RING(state),
+    RING(producer_barrier), RING(measured), RING(roll), RING(beat_ns),
     LANE(name), LANE(policy), LANE(state), LANE(deadline_us), LANE(epoch), LANE(pid), LANE(barrier), LANE(start), LANE(start_lost),
-    LANE(start_undelivered), LANE(consumed), LANE(lost), LANE(reader_wants), LANE(written), LANE(floor), LANE(accepted), LANE(in_force),
+    LANE(start_undelivered), LANE(measured), LANE(consumed), LANE(lost), LANE(reader_wants), LANE(written), LANE(floor), LANE(accepted), LANE(in_force),
     LANE(undelivered), LANE(producer_wants),
     {0, 0, 0},
 };
@@ -82,12 +82,17 @@ int sm_ring_read_stats(const sm_ring *r, sm_ring_stats *out) {
     out->layout_hash = r->layout_hash;
     out->created_ns = h->created_ns;
     out->epoch = atomic_load_explicit(&h->epoch, memory_order_relaxed);
+    out->beat_ns = atomic_load_explicit(&h->beat_ns, memory_order_relaxed);
     out->state = atomic_load_explicit(&h->state, memory_order_relaxed);
     out->producer_pid = atomic_load_explicit(&h->producer_pid, memory_order_relaxed);
     out->producer_alive = sm_ring_alive(r, SM_BYTE_PRODUCER);
     read_digest(h, out->digest);
     const sm_lane_block *const blocks = (const sm_lane_block *)((const uint8_t *)h + SM_LANE_BLOCKS);
-    for (uint32_t i = 0; i < SM_RING_LANES; i++)
+    out->measured = out->record_header && atomic_load_explicit(&h->measured, memory_order_acquire) == 1;
+    for (uint32_t i = 0; i < SM_RING_LANES; i++) {
         if (!read_lane(r, i, &blocks[i], &out->lanes[i])) out->corrupt |= 1u << i;
+        if (out->lanes[i].open && atomic_load_explicit(&blocks[i].measured, memory_order_acquire) == 1)
+            out->measured |= 2u << i;
+    }
     return out->corrupt & 1 ? SM_RING_CORRUPT : SM_RING_OK;
 }

@@ -125,11 +125,21 @@ static void wait_for(sm_ring *r, uint32_t waiting, const uint8_t *from, uint64_t
     }
 }
 
+/* The first n records lie in the ring now. */
+static void arrived(sm_ring *r, const uint8_t *records, uint64_t n) {
+    const uint64_t now = sm_now_ns();
+    for (uint64_t i = 0, at; i < n; i++) {
+        memcpy(&at, records + i * r->slot_size + offsetof(sm_record, ts_ns), sizeof at);
+        sm_histogram_age(r->latency, now, at);
+    }
+}
+
 uint64_t sm_ring_write(sm_ring *r, const void *records, uint64_t n, uint64_t *done, uint64_t timeout_us) {
     const uint8_t *const from = (const uint8_t *)records + *done * r->slot_size;
     const uint64_t left = n - *done;
     uint32_t waiting = 0;
-    uint64_t behind = left, got = UINT64_MAX;
+    uint64_t behind = left, got = UINT64_MAX, most = 0;
+    sm_ring_beat(r);
     if (!*done && !r->writing) {
         if (sm_ring_rolled(r)) sm_ring_follow(r);
         for (uint32_t open = r->open; open; open &= open - 1) r->lanes[__builtin_ctz(open)].got = 0;
@@ -144,9 +154,11 @@ uint64_t sm_ring_write(sm_ring *r, const void *records, uint64_t n, uint64_t *do
         const sm_lane *const lane = &r->lanes[__builtin_ctz(open)];
         if (lane->ahead < behind) behind = lane->ahead;
         if (lane->got < got) got = lane->got;
+        if (lane->got > most) most = lane->got;
     }
     for (uint32_t open = r->open; open; open &= open - 1) r->lanes[__builtin_ctz(open)].ahead -= behind;
     r->writing = behind < left;
+    if (r->latency && !r->writing && left) arrived(r, records, most);
     *done += behind;
     return got;
 }
@@ -183,6 +195,7 @@ static uint64_t room_or_cause(sm_ring *r, sm_lane *lane, uint32_t n, uint32_t *c
 
 uint32_t sm_ring_make_room(sm_ring *r, uint32_t n) {
     uint32_t cause;
+    sm_ring_beat(r);
     if (sm_ring_rolled(r)) sm_ring_follow(r);
     r->staged = !r->direct && r->lanes->fault != SM_RING_DISOWNED;
     if (r->staged) return n;
@@ -220,8 +233,14 @@ uint64_t sm_ring_reserve_now(sm_ring *r, uint64_t n) {
 /* Numbers the records first; for a producer that filled the slots through NumPy. */
 void sm_ring_commit_sequenced(sm_ring *r, uint32_t n) {
     if (r->lanes->fault == SM_RING_DISOWNED) return;
-    const uint64_t mask = r->slots - 1, start = r->lanes->mine;
-    for (uint64_t seq = start; seq < start + n && r->record_header && !r->staged; seq++)
-        memcpy(r->lanes->base + (seq & mask) * r->slot_size + offsetof(sm_record, seq), &seq, sizeof seq);
+    sm_ring_beat(r);
+    if (r->record_header && !r->staged) {
+        const uint64_t mask = r->slots - 1, start = r->lanes->mine, now = r->latency ? sm_now_ns() : 0;
+        for (uint64_t seq = start; seq < start + n; seq++) {
+            sm_record *const record = (sm_record *)(r->lanes->base + (seq & mask) * r->slot_size);
+            record->seq = seq;
+            if (r->latency) sm_histogram_age(r->latency, now, record->ts_ns);
+        }
+    }
     sm_ring_commit(r, n);
 }

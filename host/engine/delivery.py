@@ -138,6 +138,7 @@ class Delivery:
         self._accounts = accounts
         outlets = [None if handle is None else Outlet(handle, 0, timeout) for handle in handles]
         self._kept = outlets
+        self._rings = [handle for handle in handles if handle is not None]
         self._outlets = outlet_array(outlets, accounts.n_channels)
         self._actions = CActions(accounts.table, accounts.n_channels, accounts.n_counters)
         self._c_accounts = CAccounts.of(accounts)
@@ -150,10 +151,12 @@ class Delivery:
     def add(self, batch: EventBatch, decisions: Decisions, generation: int, engine: int) -> None:
         """Counts and delivers a batch. ``engine`` and ``generation`` go into every record.
 
+        Its rings hear that their producer goes on (``beat``).
         A `block` ring without room is waited for, after the other channels. An exception out of a signal handler ends
         that; what then finds no room is counted as ``stopped``, so that the accounts add up."""
         if len(batch) != decisions.n or len(decisions.rules) != len(self._accounts.actions):
             raise ValueError(f"decisions on {decisions.n} events do not belong to a batch of {len(batch)}")
+        self.beat()
         cursor, view = self._cursor, self._ffi.from_buffer
         # The views are held by these names until the batch is dealt with.
         buffer, events = view(batch.buffer), view(batch.events)
@@ -172,3 +175,8 @@ class Delivery:
             raise
         finally:
             del buffer, events, chunks, fired, ports, rest
+
+    def beat(self) -> None:
+        """Tells who looks at the rings that their producer goes on; every 100 ms, while there are no events."""
+        for ring in self._rings:
+            self._lib.sm_ring_beat(ring)

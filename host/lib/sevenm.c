@@ -27,27 +27,42 @@ int sevenm_open(const char *ring, const char *subscriber, const char *policy, se
     return sevenm_open_as(ring, subscriber, policy, 0, 0, out, error);
 }
 
-int sevenm_open_as(const char *ring, const char *subscriber, const char *policy, int bare, uint64_t layout_hash,
-                   sevenm_reader **out, char error[SEVENM_ERROR]) {
+/* By name, or where that is null by descriptor. */
+static int open_either(const char *ring, int descriptor, const char *subscriber, const char *policy, int bare,
+                       uint64_t layout_hash, sevenm_reader **out, char error[SEVENM_ERROR]) {
     uint32_t number;
     *out = 0;
     if (!sevenm_policy(policy, &number, error)) return SM_RING_BAD;
     whole *const reader = calloc(1, sizeof *reader);
     const uint32_t header = bare ? 0 : SM_RECORD_HEADER;
-    int code = reader ? sm_ring_attach(ring, subscriber, number, SM_RING_SAME_DEADLINE, header, layout_hash, &reader->ring, error)
-                      : SM_RING_OS;
+    int code = SM_RING_OS;
+    if (reader)
+        code = ring ? sm_ring_attach(ring, subscriber, number, SM_RING_SAME_DEADLINE, header, layout_hash, &reader->ring, error)
+                    : sm_ring_attach_descriptor(descriptor, subscriber, number, SM_RING_SAME_DEADLINE, header, layout_hash,
+                                                &reader->ring, error);
     if (!code && reader->ring->lanes->policy == SM_RING_DROP_OLDEST) {
         reader->copy = malloc((size_t)COPY_MAX * reader->ring->slot_size);
         code = reader->copy ? SM_RING_OK : SM_RING_OS;
     }
     if (code) {
-        if (!reader || reader->ring) snprintf(error, SEVENM_ERROR, "there is no memory for a reader of ring %.100s", ring);
+        if (!reader || reader->ring)
+            snprintf(error, SEVENM_ERROR, "there is no memory for a reader of ring %.100s", ring ? ring : "without a name");
         if (reader) sevenm_close(&reader->shown);
         return code;
     }
     reader->shown.slot_size = reader->ring->slot_size;
     *out = &reader->shown;
     return 0;
+}
+
+int sevenm_open_as(const char *ring, const char *subscriber, const char *policy, int bare, uint64_t layout_hash,
+                   sevenm_reader **out, char error[SEVENM_ERROR]) {
+    return open_either(ring, -1, subscriber, policy, bare, layout_hash, out, error);
+}
+
+int sevenm_open_descriptor(int descriptor, const char *subscriber, const char *policy, int bare, uint64_t layout_hash,
+                           sevenm_reader **out, char error[SEVENM_ERROR]) {
+    return open_either(0, descriptor, subscriber, policy, bare, layout_hash, out, error);
 }
 
 static void give_back(whole *reader) {

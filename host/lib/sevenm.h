@@ -69,6 +69,11 @@ SEVENM_API int sevenm_open(const char *ring, const char *subscriber, const char 
 SEVENM_API int sevenm_open_as(const char *ring, const char *subscriber, const char *policy, int bare, uint64_t layout_hash,
                               sevenm_reader **out, char error[SEVENM_ERROR]);
 
+/* The same of a ring without a name, whose descriptor this process was handed (RingWriter.anonymous) and keeps. Memory that
+ * somebody could shrink is refused. */
+SEVENM_API int sevenm_open_descriptor(int descriptor, const char *subscriber, const char *policy, int bare, uint64_t layout_hash,
+                                      sevenm_reader **out, char error[SEVENM_ERROR]);
+
 /* Gives the last records back and shows the next ones, which lie one after the other and are valid until the next call.
  * Returns how many, 0 if there are none just now. */
 SEVENM_API uint32_t sevenm_read(sevenm_reader *reader, const sevenm_record **first);
@@ -129,6 +134,10 @@ SEVENM_API int sevenm_create(const char *ring, const sevenm_shape *shape, sevenm
  * block are waited for, until their deadline or a signal handler runs. What was not delivered is counted by cause. Returns
  * how many the subscriber with the fewest got. What was reserved before is given up. */
 SEVENM_API uint64_t sevenm_write(sevenm_writer *writer, const void *records, uint64_t n);
+
+/* Tells who looks from outside (sevenm stat) that this producer goes on: where it pauses, or shows few events with the inline
+ * calls, every 100 ms. sevenm_write does it by itself. */
+SEVENM_API void sevenm_beat(sevenm_writer *writer);
 
 /* The rules were changed: names the bundle that decides from now on. 0, or SEVENM_BAD for other than 64 lower-case
  * hexadecimal digits. */

@@ -163,6 +163,7 @@ public:
         if (sevenm_commit(writer_, n) != 0) throw std::out_of_range("more slots are committed than are reserved");
     }
     std::uint64_t write(const void *records, std::uint64_t n) { return sevenm_write(writer_, records, n); }
+    void beat() { sevenm_beat(writer_); }
     // Throws std::invalid_argument for other than 64 lower-case hexadecimal digits.
     void set_digest(const std::string &digest) {
         if (sevenm_set_digest(writer_, digest.c_str()) != 0) throw std::invalid_argument("a digest is 64 lower-case hexadecimal digits");

@@ -71,6 +71,7 @@ int sevenm_create(const char *ring, const sevenm_shape *shape, sevenm_writer **o
 
 uint32_t sevenm_more(sevenm_writer *writer, uint32_t n) {
     sm_ring *const ring = enter(writer);
+    sm_ring_beat(ring);
     const uint32_t granted = sm_ring_reserve(ring, n < ring->slots ? n : (uint32_t)ring->slots);
     show(writer, granted);
     return granted;
@@ -83,6 +84,7 @@ void sevenm_spread(sevenm_writer *writer, uint32_t n) {
 
 void sevenm_wake(sevenm_writer *writer) {
     sm_lane *const lane = enter(writer)->lanes;
+    sevenm_beat(writer);
     const uint64_t wanted = atomic_load_explicit(&lane->shared->reader_wants, memory_order_relaxed);
     if (wanted) sm_lane_wake(lane, &lane->shared->written, wanted);
 }
@@ -92,6 +94,8 @@ uint64_t sevenm_write(sevenm_writer *writer, const void *records, uint64_t n) {
     show(writer, 0);
     return delivered;
 }
+
+void sevenm_beat(sevenm_writer *writer) { sm_ring_beat(((whole *)writer)->ring); }
 
 int sevenm_set_digest(sevenm_writer *writer, const char *digest) {
     if (!digest || strnlen(digest, SM_RING_DIGEST + 1) != SM_RING_DIGEST ||

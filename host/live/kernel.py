@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
+from contextlib import suppress
 
 SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 263, 1, 1
 SO_ATTACH_FILTER = 26
@@ -31,6 +32,13 @@ def accept_bytes(receiver: socket.socket, keep: int) -> None:
 def reject_all(receiver: socket.socket) -> None:
     """Nothing that arrives from now on. Raises OSError."""
     accept_bytes(receiver, 0)
+
+
+def name_of(index: int) -> str | None:
+    """What the interface is called now; None: it is gone."""
+    with suppress(OSError):
+        return socket.if_indextoname(index)
+    return None
 
 
 def make_promiscuous(member: socket.socket, index: int) -> None:

@@ -33,6 +33,8 @@ class LiveIngress(CStruct):
     ``finish``, ``close`` and ``fault`` where it has something to do or to say there."""
 
     size: int | None = None
+    drops_by = "kernel"
+    """Who ``dropped`` what there was no room for."""
 
     def __init__(self, kind: str, name: str, link_type: int) -> None:
         super().__init__(kind)

@@ -23,7 +23,7 @@ from sevenm.boundary import CAPTURE_MAX
 from sevenm.host.batch import EVENT
 from sevenm.host.capture.format import LINK_ETHERNET, CaptureError
 from sevenm.host.ingress import IngressKind, LiveOptions, Wanted
-from sevenm.host.live.kernel import SOL_PACKET, accept_bytes, make_promiscuous, reject_all
+from sevenm.host.live.kernel import SOL_PACKET, accept_bytes, make_promiscuous, name_of, reject_all
 from sevenm.host.live.live import LiveIngress
 
 BLOCK_SIZE = 1 << 19
@@ -128,9 +128,10 @@ class PacketIngress(LiveIngress):
 
     def _why(self, number: int) -> str:
         if number in (errno.ENETDOWN, errno.ENODEV, errno.ENXIO):
-            with suppress(OSError):
-                if socket.if_nametoindex(self.name) == self._index:
-                    return f"{self.name}: the interface is down; bring it up: ip link set {self.name} up"
+            name = name_of(self._index)
+            if name is not None:
+                renamed = "" if name == self.name else f", which is called {name} now,"
+                return f"{self.name}: the interface{renamed} is down; bring it up: ip link set {name} up"
             return f"{self.name}: the interface is gone"
         return f"{self.name}: {os.strerror(number).lower()} ({errno.errorcode.get(number, number)})"
 

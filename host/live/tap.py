@@ -20,7 +20,7 @@ import numpy as np
 from sevenm.host.batch import EVENT
 from sevenm.host.capture.format import LINK_ETHERNET, CaptureError
 from sevenm.host.ingress import IngressKind, Wanted
-from sevenm.host.live.kernel import program
+from sevenm.host.live.kernel import name_of, program
 from sevenm.host.live.live import LiveIngress
 
 SLOTS = 64
@@ -48,6 +48,7 @@ class TapIngress(LiveIngress):
         try:
             fcntl.ioctl(self._file, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
             self._set_up()
+            self._index = socket.if_nametoindex(name)
         except OSError as error:
             os.close(self._file)
             raise CaptureError(f"tap:{name}: {_reason(error)}") from error
@@ -87,10 +88,11 @@ class TapIngress(LiveIngress):
                 fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH22x", self.name.encode(), flags | IFF_UP))
 
     def _drops(self) -> int:
-        """The device's own count, of what could not be sent through it; what was last seen where it is gone."""
+        """The device's own count, of what could not be sent through it, whatever it is called; 0 where it is gone."""
+        mine = name_of(self._index)
         for line in Path("/proc/thread-self/net/dev").read_text().splitlines():
             name, colon, numbers = line.partition(":")
-            if colon and name.strip() == self.name:
+            if colon and name.strip() == mine:
                 return int(numbers.split()[11])
         return 0
 

@@ -76,8 +76,10 @@ class UdpIngress(LiveIngress):
         self._finished = False
         six = place.address.version == 6
         self._socket = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+        self._interface_name = place.interface
         try:
-            self._bind(place, self._interface(place))
+            index = self._interface(place)
+            self._bind(place, index)
         except OSError as error:
             self._socket.close()
             raise CaptureError(f"{self.name}: {_reason(error, place)}") from error
@@ -87,7 +89,9 @@ class UdpIngress(LiveIngress):
         buffer = self.array("uint8_t", np.zeros(SLOTS * self.lib.SM_LIVE_SLOT, np.uint8))
         table = self.array("sm_event", np.zeros(SLOTS * (self.lib.SM_LIVE_SLOT // record), EVENT))
         vector = self.array("uint64_t", np.zeros(self.lib.sm_udp_vector(SLOTS) // 8 + 1, np.uint64))
-        self.lib.sm_udp_ingress_open(self.struct, self._socket.fileno(), buffer, table, vector, SLOTS, record, 0)
+        self.lib.sm_udp_ingress_open(
+            self.struct, self._socket.fileno(), buffer, table, vector, SLOTS, record, index, 0
+        )  # fmt: skip
 
     def finish(self) -> None:
         self._look()
@@ -109,6 +113,13 @@ class UdpIngress(LiveIngress):
             "datagrams": int(self.struct.datagrams),
             "wrong_size": int(self.struct.wrong_size),
         }
+
+    def fault(self) -> str:
+        if int(self.live.fault) in (errno.ENETDOWN, errno.ENODEV, errno.ENXIO):
+            return (
+                f"{self.name}: the interface {self._interface_name} went down or is gone; bring it up and start again"
+            )
+        return super().fault()
 
     def _look(self) -> None:
         """The kernel counts in 32 bits, since the socket was made."""

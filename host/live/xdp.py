@@ -28,7 +28,7 @@ from sevenm.host.batch import EVENT
 from sevenm.host.capture.format import LINK_ETHERNET, CaptureError
 from sevenm.host.engine.ingress import BURST
 from sevenm.host.ingress import IngressKind, Wanted
-from sevenm.host.live.kernel import make_promiscuous
+from sevenm.host.live.kernel import make_promiscuous, name_of
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.live.xdp_bpf import BpfError, Code, Link, Map, Program, checked
 from sevenm.host.live.xdp_program import AF_XDP, COUNTS, COUNTS_BYTES, REDIRECT, SCRATCH_BYTES, SOCKETS
@@ -87,6 +87,8 @@ class XdpIngress(LiveIngress):
         self._plain: Program | None = None
         self._prefilters: dict[str, Program] = {}
         """Ready to be used, by the digest of their rules; the one used last is the last one."""
+        self.several = False
+        """Whether frames are received that need several buffers."""
         self._link: Link | None = None
         self.begun = False
         """Whether frames are redirected."""
@@ -94,8 +96,11 @@ class XdpIngress(LiveIngress):
         """The digest of the rules whose prefilter stands before them, None: there is none."""
         self._exchanging = threading.Lock()
         self._prefiltered = (0, 0)
+        self._all, self._unread_queues = queue is None, 0
         self.queues = self._queues(queue)
-        self._chunk = self._chunk_of(self._asked(self.lib.sm_xdp_mtu))
+        mtu = self._asked(self.lib.sm_xdp_mtu)
+        room = {chunk - self.lib.SM_XDP_HEADROOM: chunk for chunk in CHUNKS}
+        self._chunk = next((chunk for most, chunk in room.items() if mtu + HEADERS <= most), CHUNKS[-1])
         if self._asked(self.lib.sm_xdp_strips_tags):
             self._warnings.append(
                 f"{interface} takes VLAN tags out of frames, and they are lost to AF_XDP; to see them: "
@@ -103,7 +108,12 @@ class XdpIngress(LiveIngress):
             )
         self._member: socket.socket | None = None
         try:
-            self._open()
+            self._open(jumbo=mtu + HEADERS > max(room))
+            if not self.several and mtu + HEADERS > max(room):
+                self._warnings.append(
+                    f"its MTU is {mtu}, and frames of more than {max(room)} bytes are not received; the kernel "
+                    f"counts them as dropped"
+                )
             if promiscuous:
                 self._member = self._joined()
         except BaseException:
@@ -147,13 +157,17 @@ class XdpIngress(LiveIngress):
         self.close()
 
     def counters(self) -> dict[str, int]:
-        """Also ``damaged``: frames whose descriptor cannot be. ``prefiltered`` packets (and their bytes) were dropped
-        in the kernel, because no rule wants them. ``dropped`` is for want of a free frame, or because a frame is larger
-        than its place. The sum of received, dropped, damaged and prefiltered is what came since ``begin``."""
+        """Also ``damaged``: frames with a descriptor that cannot be. ``prefiltered`` packets (and their bytes) were
+        dropped in the kernel, because no rule wants them. ``dropped`` is for want of free chunks, or because a frame
+        needs several where that cannot be had. The sum of received, dropped, damaged and prefiltered is what came since
+        ``begin``. ``unread_queues``: the interface has got so many more, where all that it had are read; what comes by
+        these is the kernel's."""
         if self._maps:
             self.lib.sm_xdp_count(self.struct)
             values = memoryview(self._maps[COUNTS].get(0)).cast("Q")
             self._prefiltered = sum(values[0::2]), sum(values[1::2])
+            if self._all:
+                self._unread_queues = max(self._unread_queues, self._queues_now() - len(self.queues))
         packets, octets = self._prefiltered
         return {
             "received": int(self.live.received),
@@ -161,6 +175,7 @@ class XdpIngress(LiveIngress):
             "damaged": int(self.live.damaged),
             "prefiltered": packets,
             "prefiltered_bytes": octets,
+            "unread_queues": self._unread_queues,
         }
 
     def warnings(self) -> list[str]:
@@ -197,7 +212,7 @@ class XdpIngress(LiveIngress):
         # Room of its own: what it finds there was left by itself.
         scratch = Map("BPF_MAP_TYPE_PERCPU_ARRAY", SCRATCH_BYTES)
         try:
-            program = Program(code, [*self._maps, scratch])
+            program = Program(code, [*self._maps, scratch], self.several)
         finally:
             scratch.close()
         with self._exchanging:
@@ -225,67 +240,75 @@ class XdpIngress(LiveIngress):
             self._warnings.append(f"only queue {queue} is read; the other {there - 1} are left to the kernel")
         return (queue,)
 
+    def _queues_now(self) -> int:
+        """Of an interface that may have another name now; 0 where it is gone."""
+        name = name_of(self._index)
+        return 0 if name is None else max(0, int(self.lib.sm_xdp_queues(name.encode())))
+
     def _asked(self, question: Any) -> int:
         done = int(question(self.interface.encode()))
         if done < 0:
             raise CaptureError(f"{self.name}: {_why(OSError(-done, os.strerror(-done).lower()))}")
         return done
 
-    def _chunk_of(self, mtu: int) -> int:
-        for chunk in CHUNKS:
-            if mtu + HEADERS <= chunk - self.lib.SM_XDP_HEADROOM:
-                return chunk
-        most = CHUNKS[-1] - self.lib.SM_XDP_HEADROOM
-        self._warnings.append(
-            f"its MTU is {mtu}, and frames of more than {most} bytes are not received; the kernel "
-            f"counts them as dropped"
-        )
-        return CHUNKS[-1]
-
-    def _open(self) -> None:
-        """In the first mode that works. Raises CaptureError with what each one said."""
+    def _open(self, jumbo: bool) -> None:
+        """In the first mode that works, with frames of several buffers where it has them; with ``jumbo`` a mode that
+        has them before a better one that has not. Raises CaptureError with what each one said."""
+        ways = [(*way, several) for way in MODES for several in (True, False)]
+        if jumbo:
+            ways.sort(key=lambda way: not way[-1])
         refused = []
         try:
-            index = socket.if_nametoindex(self.interface)
+            index = self._index = socket.if_nametoindex(self.interface)
             for kind, size, entries in (
                 ("BPF_MAP_TYPE_XSKMAP", 4, self.queues[-1] + 1),
                 ("BPF_MAP_TYPE_PERCPU_ARRAY", COUNTS_BYTES, 1),
             ):
                 self._maps.append(Map(kind, size, entries))
-            self._plain = Program(REDIRECT, self._maps)
-            for mode, attach, bind in MODES:
+            for mode, attach, bind, several in ways:
                 try:
-                    self._try(self._plain, index, getattr(self.lib, attach), getattr(self.lib, bind))
+                    self._try(index, getattr(self.lib, attach), getattr(self.lib, bind), several)
                 except BpfError as error:
                     if error.errno in FINAL:
                         raise
-                    refused.append(f"{mode}: {error.strerror}")
+                    if not several:
+                        refused.append(f"{mode}: {error.strerror}")
                 else:
-                    self.mode = mode
+                    self.mode, self.several = mode, several
                     return
         except OSError as error:
             raise CaptureError(f"{self.name}: {_why(error)}") from error
         raise CaptureError(f"{self.name}: AF_XDP cannot be had: {'; '.join(refused)}")
 
-    def _try(self, program: Program, index: int, attach: int, bind: int) -> None:
-        """Sockets, and the program, which redirects nothing yet."""
+    def _try(self, index: int, attach: int, bind: int, several: bool) -> None:
+        """The program, which redirects nothing yet, and sockets. A socket that takes frames of one buffer gets a
+        program for these: what cannot be redirected is counted nowhere."""
+        program = Program(REDIRECT, self._maps, several)
+        try:
+            self._bound(index, bind | (self.lib.XDP_USE_SG if several else 0))
+            try:
+                self._link = Link(program, index, attach)
+            except BpfError:
+                super().close()
+                raise
+        except BpfError:
+            program.close()
+            raise
+        self._plain = program
+
+    def _bound(self, index: int, flags: int) -> None:
         step = self.ffi.new("char **")
         queues = self.ffi.new("uint32_t[]", self.queues)
         end = time.monotonic() + BUSY_S
         while True:
             done = self.lib.sm_xdp_ingress_open(
-                self.struct, index, queues, len(self.queues), bind, self._frames, self._chunk, self._table,
+                self.struct, index, queues, len(self.queues), flags, self._frames, self._chunk, self._table,
                 self._burst, step,
             )  # fmt: skip
             if done != -errno.EBUSY or time.monotonic() > end:
                 break
             time.sleep(BUSY_S / 50)
         checked(done, self.ffi.string(step[0]).decode())
-        try:
-            self._link = Link(program, index, attach)
-        except BpfError:
-            super().close()
-            raise
 
     def _joined(self) -> socket.socket:
         """Makes the interface promiscuous for as long as the socket is open, which receives nothing itself."""

@@ -90,13 +90,14 @@ class Map(Descriptor):
 
 
 class Program(Descriptor):
-    """A verified program. Raises BpfError with the end of the verifier's log."""
+    """A verified program. ``several``: it is run on frames of several buffers, too, of which its context has the first
+    (Linux 5.18). Raises BpfError with the end of the verifier's log."""
 
-    def __init__(self, code: Code, maps: Sequence[Map]) -> None:
+    def __init__(self, code: Code, maps: Sequence[Map], several: bool = False) -> None:
         self._ffi, self._lib = native()
         text = code.on(maps)
         log = self._ffi.new("char[]", LOG_BYTES)
-        done = self._lib.sm_bpf_load(self._ffi.from_buffer(text), len(text) // 8, log, LOG_BYTES)
+        done = self._lib.sm_bpf_load(self._ffi.from_buffer(text), len(text) // 8, several, log, LOG_BYTES)
         lines = self._ffi.string(log).decode(errors="replace").strip().splitlines()
         said = "; ".join(line.strip() for line in lines[-LOG_LINES:])
         super().__init__(checked(done, "the kernel refuses the XDP program", f": {said}" if said else ""))

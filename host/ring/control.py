@@ -5,11 +5,13 @@ One idea: each result of the C runtime has one exception, made in one place, wit
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sevenm.boundary import Cause
+from sevenm.host.latency import Histogram, Summary
 from sevenm.host.native import native
 
 POLICIES = ("drop_newest", "block", "drop_oldest")
@@ -69,6 +71,8 @@ class SubscriberStats:
     undelivered: dict[str, int]
     corrupt: bool = False
     start: int = 0
+    latency: Summary | None = None
+    """From arrival until read, where the present or last reader measures it."""
 
     @property
     def sent(self) -> int:
@@ -106,6 +110,13 @@ class RingStats:
     subscribers: tuple[SubscriberStats, ...]
     header: bool = True
     """Whether slots begin with a record header."""
+    beat_ns: int = 0
+    """When the producer last said that it goes on, by CLOCK_MONOTONIC; 0: never."""
+    beat_age: float | None = None
+    """Seconds since then when this was read, or None. In another time namespace the clock is another one, and so the
+    age; whether ``beat_ns`` changes is true everywhere. What lies ahead is 0 seconds ago."""
+    latency: Summary | None = None
+    """From arrival until in the ring, where the present or last producer measures it."""
 
     @property
     def sent(self) -> int:
@@ -143,9 +154,20 @@ def encoded(name: str) -> bytes:
 
 def open_ring(function: str, name: str, *arguments: object) -> Any:
     """The handle that ``sm_ring_create``, ``…attach`` or ``…observe`` gives. Raises what the result means."""
+    return _opened(function, encoded(name), *arguments)
+
+
+def open_descriptor(function: str, descriptor: int, *arguments: object) -> Any:
+    """The same of a ring without a name. Raises ValueError for what can be no descriptor."""
+    if not 0 <= descriptor < 1 << 31:
+        raise ValueError(f"descriptor must be an open one, not {descriptor}")
+    return _opened(function, descriptor, *arguments)
+
+
+def _opened(function: str, *arguments: object) -> Any:
     ffi, lib = native()
     out, error = ffi.new("sm_ring **"), ffi.new("char[]", lib.SM_RING_ERROR)
-    check(getattr(lib, function)(encoded(name), *arguments, out, error), error)
+    check(getattr(lib, function)(*arguments, out, error), error)
     return ffi.gc(out[0], lib.sm_ring_free)
 
 
@@ -179,8 +201,15 @@ def read_stats(ring: Any, name: str) -> RingStats:
         consumed=sum(lane.consumed for lane in sound),
         lost=sum(lane.lost for lane in sound),
         undelivered={cause: sum(lane.undelivered[i] for lane in sound) for i, cause in enumerate(CAUSES)},
-        subscribers=tuple(_subscriber(lane, bool(raw.corrupt >> i & 1)) for i, lane in enumerate(lanes) if lane.open),
+        subscribers=tuple(
+            _subscriber(lane, bool(raw.corrupt >> i & 1), _latency(ring, raw.measured, 1 + i))
+            for i, lane in enumerate(lanes)
+            if lane.open
+        ),
         header=raw.record_header != 0,
+        beat_ns=raw.beat_ns,
+        beat_age=max(time.monotonic_ns() - raw.beat_ns, 0) / 1e9 if raw.beat_ns else None,
+        latency=_latency(ring, raw.measured, 0),
     )
 
 
@@ -188,7 +217,18 @@ def _policy(number: int) -> str:
     return POLICIES[number] if number < len(POLICIES) else f"unknown ({number})"
 
 
-def _subscriber(lane: Any, corrupt: bool) -> SubscriberStats:
+def _latency(ring: Any, measured: int, which: int) -> Summary | None:
+    """None: nobody measures it, or what is there cannot be."""
+    _, lib = native()
+    if not measured >> which & 1:
+        return None
+    histogram = Histogram()
+    if not lib.sm_ring_read_latency(ring, which, histogram.pointer) or not histogram.sound:
+        return None
+    return histogram.summary()
+
+
+def _subscriber(lane: Any, corrupt: bool, latency: Summary | None) -> SubscriberStats:
     """What a lane counted since its subscriber came. Another process may have written nonsense there."""
     ffi, _ = native()
     known = not corrupt and lane.start <= lane.delivered and lane.start_lost <= lane.lost
@@ -205,6 +245,7 @@ def _subscriber(lane: Any, corrupt: bool) -> SubscriberStats:
         },
         corrupt=not known,
         start=lane.start,
+        latency=latency,
     )
 
 
@@ -230,6 +271,11 @@ class Ring:
         Raises RingAbsent, RingNotReady, RingCorrupt, RingForeign, ValueError for a bad name, OSError.
         """
         return read_stats(open_ring("sm_ring_observe", name), name)
+
+    @staticmethod
+    def stats_of(descriptor: int) -> RingStats:
+        """The same of an anonymous ring. Raises RingForeign, RingCorrupt, OSError, ValueError."""
+        return read_stats(open_descriptor("sm_ring_observe_descriptor", descriptor), f"descriptor {descriptor}")
 
     @staticmethod
     def unlink(name: str, force: bool = False) -> None:

@@ -17,16 +17,20 @@ One handle belongs to one thread at a time.
 from __future__ import annotations
 
 import os
+import re
 import time
 import weakref
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sevenm.host.latency import Histogram
 from sevenm.host.native import native
+from sevenm.host.ring.arguments import reader_arguments, shape_arguments
 from sevenm.host.ring.control import (
     POLICIES,
     ProducerGone,
@@ -34,11 +38,12 @@ from sevenm.host.ring.control import (
     RingCorrupt,
     RingError,
     RingStats,
-    encoded,
+    check,
+    open_descriptor,
     open_ring,
     read_stats,
 )
-from sevenm.host.ring.record import HEADER_SIZE, PACKET_SLOT, record_dtype
+from sevenm.host.ring.record import PACKET_SLOT, record_dtype
 
 SLOTS = 65536
 """Default number of slots."""
@@ -46,10 +51,11 @@ LOOK_US = 100_000
 """A C call waits no longer than this before Python gets to run signal handlers, in microseconds."""
 COPY_MAX = 4096
 """Most records of one batch on a lane of policy ``drop_oldest``."""
-DEADLINE_MAX = 86_400.0
-"""Seconds."""
 _NOT_YET, _FAULTY = (1 << 64) - 1, (1 << 64) - 2
 """SM_RING_NOT_YET, SM_RING_FAULTY: what C's short ways answer where there is more to do."""
+MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ")
+HUGE = ("ShmemPmdMapped:", "Shared_Hugetlb:", "Private_Hugetlb:")
+"""What ``/proc/self/smaps`` calls huge pages of shared memory."""
 
 _open_sides: weakref.WeakSet[_Side] = weakref.WeakSet()
 
@@ -88,6 +94,31 @@ class _Side:
     def stats(self) -> RingStats:
         """Raises RingCorrupt if the indices cannot be."""
         return read_stats(self.handle, self.name)
+
+    @property
+    def huge(self) -> int:
+        """Bytes of the lanes, as mapped here now, that lie in huge pages. Reads all mappings of the process."""
+        ffi, _ = native()
+        base = int(ffi.cast("uintptr_t", self.handle.lanes[0].base))
+        mine, total = False, 0
+        for line in Path("/proc/self/smaps").read_text().splitlines():
+            if found := MAPPING.match(line):
+                start, end = (int(number, 16) for number in found.groups())
+                mine = start < base + self.handle.mapped and end > base
+            elif mine and line.startswith(HUGE):
+                total += 1024 * int(line.split()[1])
+        return total
+
+    def measure(self) -> Histogram:
+        """Latencies of this side, none so far, in memory of the ring where others see them (``RingStats.latency``).
+
+        A writer records by itself, from a record's arrival (``ts_ns``) until it is in the ring. A reader says
+        ``record_ages(records["ts_ns"])`` when it has them. Raises ValueError for bare slots, which have no time,
+        OSError (no memory), RingError if closed."""
+        ffi, lib = native()
+        handle, error = self.handle, ffi.new("char[]", lib.SM_RING_ERROR)
+        check(lib.sm_ring_measure(handle, error), error)
+        return Histogram(ffi.gc(handle.latency, lambda _: handle))
 
     def close(self) -> None:
         """Gives this side of the ring back; harmless when repeated."""
@@ -159,19 +190,38 @@ class RingWriter(_Side):
         Raises RingTaken, RingMismatch (left with another geometry, or a reader relies on its policy), RingCorrupt,
         RingForeign, ValueError, OSError (no memory).
         """
-        ffi, _ = native()
-        if policy not in POLICIES:
-            raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy}")
-        if not 0 <= slots < 1 << 64:
-            raise ValueError(f"slots must be a power of two, not {slots}")
-        if not 0 <= layout_hash < 1 << 64:
-            raise ValueError(f"layout_hash must be 64 bits, not {layout_hash:#x}")
-        record_dtype(slot_size, data_dtype, header)  # before anything is made
-        text = ffi.NULL if digest is None else digest.encode("ascii", "replace")
-        code = POLICIES.index(policy)
-        before = HEADER_SIZE if header else 0
-        handle = open_ring("sm_ring_create", name, slots, slot_size, code, before, layout_hash, text)
-        return cls(name, handle, data_dtype)
+        shape = shape_arguments(slots, slot_size, policy, data_dtype, layout_hash, digest, header)
+        return cls(name, open_ring("sm_ring_create", name, *shape), data_dtype)
+
+    @classmethod
+    def anonymous(
+        cls,
+        label: str = "anonymous",
+        slots: int = SLOTS,
+        slot_size: int = PACKET_SLOT,
+        policy: str = "drop_newest",
+        data_dtype: np.dtype[Any] | None = None,
+        layout_hash: int = 0,
+        digest: str | None = None,
+        header: bool = True,
+        huge: bool = False,
+    ) -> RingWriter:
+        """Makes a ring without a name, in memory that nobody can shrink: who is handed its ``descriptor``, over a
+        socket or by inheriting it, reads with ``RingReader.attach_descriptor``. It is gone with the last who has it.
+
+        ``label``: for people, as a ring's name. ``huge``: in huge pages of 2 MiB that were set aside
+        (``vm.nr_hugepages``), one for the header and as many as a lane needs for each subscriber. The rest as in
+        ``create``. Raises ValueError, OSError (no memory, no huge pages)."""
+        shape = shape_arguments(slots, slot_size, policy, data_dtype, layout_hash, digest, header)
+        return cls(label, open_ring("sm_ring_create_anonymous", label, huge, *shape), data_dtype)
+
+    @property
+    def descriptor(self) -> int:
+        """Of the memory of an anonymous ring, to be handed on; this handle's, and good as long as it. Raises RingError
+        for a ring that has a name."""
+        if self.handle.shown < 0:
+            raise RingError(f"ring {self.name} has a name and no descriptor to hand on; make it with anonymous()")
+        return int(self.handle.shown)
 
     def set_digest(self, digest: str) -> None:
         """The rules were changed: names the bundle that produces from now on."""
@@ -206,6 +256,11 @@ class RingWriter(_Side):
             delivered = self._spread(start, n)
             self._check()
         return delivered
+
+    def beat(self) -> None:
+        """Tells that this producer goes on, though it has nothing to write: every 100 ms, while that is so. Who looks
+        from outside can tell it from one that hangs (``RingStats.beat_age``). Whatever writes does it by itself."""
+        self._lib.sm_ring_beat(self.handle)
 
     def _check(self) -> None:
         """A lane that is corrupt is closed and counted; one that was the only one is an error."""
@@ -330,16 +385,7 @@ class RingReader(_Side):
         ``header``: whether its slots have record headers.
         Raises RingAbsent, RingTaken, RingMismatch, RingCorrupt, RingForeign, ValueError, OSError (no memory).
         """
-        _, lib = native()
-        if not 0 <= layout_hash < 1 << 64:
-            raise ValueError(f"layout_hash must be 64 bits, not {layout_hash:#x}")
-        if policy is not None and policy not in POLICIES:
-            raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy}")
-        if deadline is not None and not 0 <= deadline <= DEADLINE_MAX:
-            raise ValueError(f"deadline must be 0 to {DEADLINE_MAX:.0f} seconds, not {deadline}")
-        way = lib.SM_RING_SAME_POLICY if policy is None else POLICIES.index(policy)
-        most = lib.SM_RING_SAME_DEADLINE if deadline is None else round(deadline * 1e6)
-        arguments = (encoded(subscriber), way, most, HEADER_SIZE if header else 0, layout_hash)
+        arguments = reader_arguments(subscriber, policy, deadline, header, layout_hash)
         end = time.monotonic() + timeout
         while True:
             try:
@@ -348,6 +394,28 @@ class RingReader(_Side):
                 if time.monotonic() >= end:
                     raise
                 time.sleep(0.005)
+
+    @classmethod
+    def attach_descriptor(
+        cls,
+        descriptor: int,
+        data_dtype: np.dtype[Any] | None = None,
+        layout_hash: int = 0,
+        subscriber: str = "",
+        policy: str | None = None,
+        deadline: float | None = None,
+        header: bool = True,
+    ) -> RingReader:
+        """Becomes a subscriber of the anonymous ring whose ``descriptor`` this process was handed; it stays yours.
+
+        Raises RingForeign if it is none whose memory is sealed, and what ``attach`` does."""
+        arguments = reader_arguments(subscriber, policy, deadline, header, layout_hash)
+        return cls(
+            f"descriptor {descriptor}",
+            open_descriptor("sm_ring_attach_descriptor", descriptor, *arguments),
+            data_dtype,
+            subscriber,
+        )
 
     def read(self, limit: int | None = None) -> NDArray[np.void]:
         """Gives the last batch back and returns the next: a run of records in place, maybe empty, ``limit`` at most.

@@ -96,7 +96,7 @@ def test_what_comes_with_sevenm_is_registered_like_anything_else(sevenm: Sevenm)
     assert (done.code, done.err) == (0, "")
     data = json.loads(done.out)
     assert [one["name"] for one in data["devices"]] == ["host", "reference", "rtl"]
-    assert {"capture", "packet", "records", "tap", "udp"} <= {one["name"] for one in data["ingress"]}
+    assert {"capture", "packet", "records", "replay", "tap", "udp"} <= {one["name"] for one in data["ingress"]}
     for one in (*data["devices"], *data["ingress"]):
         assert one["package"].startswith("sevenm ")
         assert one["label"] != ""

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -53,16 +54,28 @@ def test_lines_for_machines_add_up_to_what_was_written(prefix: str) -> None:
     assert {line["state"] for line in lines} == {"open"}
 
 
-def test_lines_for_people_have_a_heading(sevenm: Sevenm, prefix: str) -> None:
+def test_lines_for_people_have_a_heading(prefix: str) -> None:
     with RingWriter.create(f"{prefix}a", slots=256) as writer:
         writer.write(np.zeros(64, writer.dtype))
-        done = sevenm("stat", prefix, "--interval", "0.01", "-n", "21")
-    assert (done.code, done.err) == (0, "")
-    lines = done.out.splitlines()
+        process = start("stat", prefix, "--interval", "0.01", "-n", "21")
+        while process.poll() is None:
+            writer.beat()
+            time.sleep(0.01)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    lines = out.splitlines()
     heads = [n for n, line in enumerate(lines) if line.startswith("ring ")]
     assert heads == [0, 21]
     assert re.split(r"  +", lines[0]) == ["ring", "subscriber", "state", "written/s", "read/s", "fill", "missed/s"]
     assert re.split(r"  +", lines[1]) == [f"{prefix}a", "(default)", "open", "0", "0", "25%", "0"]
+
+
+def test_a_producer_that_says_nothing_is_silent(sevenm: Sevenm, prefix: str) -> None:
+    with RingWriter.create(f"{prefix}a", slots=256):
+        time.sleep(1.1)
+        done = sevenm("stat", prefix, "--interval", "0.01", "-n", "1", "--json")
+    line = json.loads(done.out)
+    assert (line["state"], line["beat_age"] > 1) == ("silent", True)
 
 
 def test_it_waits_for_rings_and_ends_at_a_signal(prefix: str) -> None:
@@ -122,6 +135,7 @@ def test_the_view_shows_sorts_and_holds(prefix: str) -> None:
             assert cells(view, "written/s") == ["0", "0"]
             busy.write(np.zeros(300, busy.dtype))
             clock.now = 2.0
+            idle.beat()
             view.refresh_rings()
             await pilot.pause()
             assert cells(view, "written/s") == ["0", "128"]
@@ -138,8 +152,13 @@ def test_the_view_shows_sorts_and_holds(prefix: str) -> None:
             view.refresh_rings()
             assert cells(view, "state") == ["open", "open"]
             await pilot.press("p")
+            busy.beat()
             view.refresh_rings()
             assert sorted(cells(view, "state")) == ["closed", "open"]
+            clock.now = 4.0
+            view.refresh_rings()
+            assert sorted(cells(view, "state")) == ["closed", "silent"]
+            assert re.search(rf"producer pid {os.getpid()} \(silent for \d+ s\); ", more(view))
             await pilot.press("q")
         assert view.failed is None
 

@@ -79,7 +79,7 @@ def test_what_no_rule_wants_is_dropped_in_the_kernel_and_counted(
     report = json.loads(out)
     assert report["ingress"] == {
         "received": 1001 - prefiltered, "dropped": 0, "damaged": 0, "prefiltered": prefiltered,
-        "prefiltered_bytes": 60 * prefiltered, "left": 0,
+        "prefiltered_bytes": 60 * prefiltered, "unread_queues": 0, "left": 0,
     }  # fmt: skip
     assert [rule["events"] for rule in report["rules"]] == [10, 10]
     assert (report["events"], report["dropped"]) == (1001 - prefiltered, 10)

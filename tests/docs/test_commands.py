@@ -3,8 +3,9 @@
 A block fenced as ``sh`` is run with bash, one fenced as ``python`` as a program of its own, the blocks of one document
 one after the other in one folder that has a copy of the examples. A block fenced as ``text`` is the output of the block
 before it. A block after ``<!-- not run: reason -->`` is not run; each of its lines must then be a command that is known
-here, and its files and targets must be there. A document with ``<!-- needs: namespaces -->`` has a network namespace of
-its own. ``--update-golden`` writes the outputs anew.
+here, and its files and targets must be there. A document with ``<!-- needs: TOOL -->`` is run where that tool of
+``tests/conftest.py`` is; one with ``<!-- needs: namespaces -->`` has a network namespace of its own.
+``--update-golden`` writes the outputs anew.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ BLOCK = re.compile(
     r"(?:<!-- not run: (?P<why>[^\n]*?) -->\n)?^```(?P<kind>sh|python|text)\n(?P<body>.*?)^```$", re.M | re.S
 )
 NAMESPACES = "<!-- needs: namespaces -->"
+NEEDS = re.compile(r"<!-- needs: (\w+) -->")
 SECONDS_MAX = 600
 VARIES = re.compile(
     r"\b[0-9a-f]{64}\b|\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\b|\b[\d.]+ s \([^)]* events/s\)(, [\d.]+ s behind the pace)?"
@@ -51,8 +53,9 @@ def blocks(text: str) -> list[Block]:
 
 
 RUNNABLE = [p for p in DOCUMENTS if any(b.kind != "text" and b.why is None for b in blocks(p.read_text("utf-8")))]
-OF_ROOT = pytest.mark.needs("namespaces")
-MARKED = [pytest.param(p, marks=OF_ROOT if NAMESPACES in p.read_text("utf-8") else ()) for p in RUNNABLE]
+MARKED = [
+    pytest.param(p, marks=[pytest.mark.needs(tool) for tool in NEEDS.findall(p.read_text("utf-8"))]) for p in RUNNABLE
+]
 
 
 @pytest.mark.needs("compiler", "g++")

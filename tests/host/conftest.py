@@ -19,6 +19,7 @@ from sevenm import boundary
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.compiled import CompiledEngine, load_engine
 from sevenm.host.native import NativeMissing, native
+from tests.conftest import SOAK
 
 ENGINE_C = f"""
 #include <string.h>
@@ -64,6 +65,9 @@ OPTIONS = {
     "ASAN_OPTIONS": "halt_on_error=1 exitcode=66 detect_leaks=1",
     "UBSAN_OPTIONS": "halt_on_error=1 print_stacktrace=1",
 }
+SEED = 88172645463325252
+RUN_S = 7200 if SOAK else 300
+"""A driver that takes longer hangs."""
 Driver = Callable[..., "subprocess.CompletedProcess[str]"]
 Build = Callable[..., Driver]
 
@@ -222,10 +226,34 @@ def build_driver(tmp_path_factory: pytest.TempPathFactory) -> Build:
             # The thread sanitizer of older compilers cannot place its shadow under this kernel's address randomisation.
             fixed = ["setarch", platform.machine(), "-R"] if shutil.which("setarch") else []
             return subprocess.run(
-                [*fixed, program, *map(str, arguments)], capture_output=True, text=True, timeout=300,
+                [*fixed, program, *map(str, arguments)], capture_output=True, text=True, timeout=RUN_S,
                 env=os.environ | OPTIONS, check=False,
             )  # fmt: skip
 
         return run
 
     return build
+
+
+@pytest.fixture
+def make_fuzzer(build_driver: Build, tmp_path: Path) -> Build:
+    """``make_fuzzer("fuzz_udp.c", "seeded", parts="ingress_live.c")(rounds)`` runs a driver that has ``fuzz_one``
+    (``fuzz.h``), under the address and undefined-behaviour sanitizers, on inputs made at random (``seeded``), or made
+    by clang, led by coverage (``libFuzzer``)."""
+
+    def make(source: str, inputs: str, csrc: Path = CSRC, parts: str = "ring*.c", flags: Sequence[str] = ()) -> Driver:
+        kind = "memory-and-undefined"
+        if inputs == "seeded":
+            compiler = "gcc" if shutil.which("gcc") else "clang"
+            run = build_driver(source, compiler, kind, csrc, ["-Wall", "-Wextra", "-Werror", *flags], parts)
+            return lambda rounds: run(rounds, SEED)
+        probe = tmp_path / "probe.c"
+        probe.write_text("int LLVMFuzzerTestOneInput(void *data, long size) { return data && size < 0; }\n")
+        command = ["clang", "-fsanitize=fuzzer,address", "-o", str(tmp_path / "probe"), str(probe)]
+        if shutil.which("clang") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("clang has no libFuzzer (Debian: apt install libclang-rt-14-dev)")
+        run = build_driver(source, "clang", kind, csrc, ["-DLIBFUZZER", "-fsanitize=fuzzer", *flags], parts)
+        words = (f"-seed={SEED & 0x7FFFFFFF}", "-max_len=4096", "-len_control=0", "-verbosity=0")
+        return lambda rounds: run(f"-runs={rounds}", *words)
+
+    return make

@@ -81,6 +81,7 @@ static void look_at(subscriber *s, const sm_record *first, uint32_t n, uint64_t 
         CHECK(record->ts_ns % 3 == 0 && event < total && (event > *newest || (event == 0 && *newest == 0)));
         CHECK(*((const uint8_t *)record + SLOT - 1) == (uint8_t)event);
         *newest = event;
+        sm_histogram_age(s->ring.latency, UINT64_MAX, record->ts_ns);
     }
 }
 
@@ -117,6 +118,15 @@ static void *consume(void *it) {
     }
 }
 
+/* What this side measured, as others see it: every record once. */
+static uint64_t measured(const sm_ring *observer, uint32_t which) {
+    static sm_histogram histogram;
+    CHECK(sm_ring_read_latency(observer, which, &histogram));
+    uint64_t sum = atomic_load(&histogram.unknown) + atomic_load(&histogram.early);
+    for (int i = 0; i < SM_HISTOGRAM_COUNTS; i++) sum += atomic_load(&histogram.counts[i]);
+    return sum;
+}
+
 /* What was offered to each lane is delivered or counted, and what was delivered is read, lost or still there. */
 static void settle(const sm_ring *observer, uint32_t policy) {
     sm_ring_stats stats;
@@ -128,9 +138,11 @@ static void settle(const sm_ring *observer, uint32_t policy) {
         for (int k = 0; k < SM_RING_CAUSES; k++) sum += lane->undelivered[k];
         CHECK(strcmp(lane->name, s->name) == 0 && sum == total);
         CHECK(lane->consumed == s->received + lane->lost);
+        CHECK(measured(observer, 1 + (uint32_t)i) == s->received);
         if (s->how == READS) CHECK(lane->consumed == lane->delivered);
         if (s->how == READS && (i ? s->policy : policy) != SM_RING_DROP_NEWEST) CHECK(lane->delivered == total);
     }
+    CHECK(stats.measured == (1u << (1 + SUBSCRIBERS)) - 1 && measured(observer, 0) == total && stats.beat_ns > 0);
     CHECK(stats.lanes[4].delivered == SLOTS && stats.lanes[4].undelivered[SM_CAUSE_TIMEOUT] == total - SLOTS);
     CHECK(stats.lanes[5].undelivered[SM_CAUSE_READER_GONE] > 0);
     CHECK(stats.lanes[6].delivered == total && stats.lanes[6].lost == total - SLOTS);
@@ -194,11 +206,13 @@ int main(int argc, char **argv) {
     pthread_t writing, threads[SUBSCRIBERS];
     CHECK(sm_ring_create(name, SLOTS, SLOT, policy, SM_RECORD_HEADER, 0, 0, &producer, error) == SM_RING_OK);
     CHECK(sm_ring_observe(name, &observer, error) == SM_RING_OK);
+    CHECK(sm_ring_measure(producer, error) == SM_RING_OK);
     for (int i = 0; i < SUBSCRIBERS; i++) {
         subscriber *const s = &subscribers[i];
         CHECK(sm_ring_attach(name, s->name, i ? s->policy : SM_RING_SAME_POLICY, i ? s->deadline_us : SM_RING_SAME_DEADLINE, SM_RECORD_HEADER,
                              0, &s->holder, error) == SM_RING_OK);
         CHECK(sm_ring_attach(name, s->name, SM_RING_SAME_POLICY, SM_RING_SAME_DEADLINE, SM_RECORD_HEADER, 0, &other, error) == SM_RING_TAKEN);
+        CHECK(sm_ring_measure(s->holder, error) == SM_RING_OK);
         /* The same mapping for all, which is what the thread sanitizer can follow. */
         s->ring = *s->holder;
         s->ring.shared = producer->shared;
@@ -211,6 +225,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 200; i++) {
         sm_ring_stats stats;
         CHECK(sm_ring_read_stats(observer, &stats) == SM_RING_OK && stats.corrupt == 0);
+        CHECK(measured(observer, 0) <= total);
     }
     pthread_join(writing, 0);
     for (int i = 0; i < SUBSCRIBERS; i++)

@@ -113,6 +113,16 @@ def test_jumbo_frames_arrive_whole_even_if_the_mtu_grows_meanwhile(live: PacketI
     assert received(live, 4) == whole(frames)
 
 
+def test_an_mtu_that_shrinks_and_a_new_name_change_nothing(live: PacketIngress, send: Send, ip: Ip) -> None:
+    frames = [ADDRESSES + b"\x88\xb5" + bytes([i]) * (1400 if i < 10 else 586) for i in range(20)]
+    send(frames[:10])
+    ip("link set live0 mtu 600")
+    ip("link set live0 name lively")
+    send(frames[10:])
+    assert received(live, 20) == whole(frames)
+    assert live.counters()["dropped"] == 0
+
+
 def test_what_finds_no_room_in_the_ring_is_counted(live: PacketIngress, send: Send, ip: Ip) -> None:
     for name in ("live0", "live1"):
         ip(f"link set {name} mtu 9000")
@@ -270,6 +280,10 @@ def test_a_run_ends_after_so_many_events_and_counts_the_rest_as_left(
     [
         ("link del live0", "live0: the interface is gone"),
         ("link set live0 down", "live0: the interface is down; bring it up: ip link set live0 up"),
+        (
+            "link set live0 down name lively",
+            "live0: the interface, which is called lively now, is down; bring it up: ip link set lively up",
+        ),
     ],
 )
 def test_an_interface_that_goes_away_is_a_fault_and_what_came_before_is_counted(

@@ -85,6 +85,30 @@ def test_a_device_that_is_removed_is_a_fault(tap: TapIngress, frames: list[bytes
     assert session.report().events == session.report().ingress["received"] == 50
 
 
+def test_what_a_device_drops_is_counted_whatever_it_is_called(tap: TapIngress, ip: Ip) -> None:
+    ip("link set livetap down")
+    ip("link set livetap name livelytap")
+    ip("link set livelytap up")
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as out:
+        out.bind(("livelytap", 0))
+        for _ in range(1500):
+            out.send(bytes(60))
+    tap.finish()
+    counts = tap.counters()
+    assert tap.left == counts["received"] > 0 and counts["dropped"] > 0
+    assert counts["received"] + counts["dropped"] == 1500
+
+
+def test_frames_longer_than_the_mtu_was_arrive_whole(tap: TapIngress, ip: Ip) -> None:
+    ip("link set livetap mtu 9000")
+    frames = [bytes([n]) * (60 + 447 * n) for n in range(21)]
+    with sender() as out:
+        for frame in frames:
+            out.send(frame)
+    batch = next(batch for batch in tap.batches() if len(batch))
+    assert [batch.data(n) for n in range(len(batch))] == frames
+
+
 def test_what_cannot_be_opened_is_said(tap: TapIngress, ip: Ip) -> None:
     ip("link add livedummy type veth peer name livepeer")
     errors = {

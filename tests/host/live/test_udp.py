@@ -17,6 +17,7 @@ from sevenm.host.bundle import Bundle
 from sevenm.host.capture.format import CaptureError
 from sevenm.host.devices.device import start
 from sevenm.host.devices.host import HostDevice
+from sevenm.host.engine.loop import IngressFault
 from sevenm.host.ingress import Wanted
 from sevenm.host.live.udp import UDP, Place, UdpIngress, parse
 from sevenm.host.live.until import Until
@@ -110,6 +111,40 @@ def test_sent_is_received_and_dropped_and_left(lo: None) -> None:
     assert counts["dropped"] > 0 and ingress.left > events > 0
     assert counts["received"] == events + ingress.left == counts["datagrams"]
     assert counts["received"] + counts["dropped"] == sent
+    ingress.close()
+
+
+@pytest.mark.parametrize("spec", ["239.1.2.3:5000@live0", "10.77.0.1:5000@live0"])
+@pytest.mark.parametrize("end", ["link set live0 down", "link del live0"])
+def test_an_interface_that_goes_away_is_a_fault(veth: tuple[str, str], ip: Ip, spec: str, end: str) -> None:
+    """A socket is not told of it: what was sent to a group would never come again."""
+    ip("addr add 10.77.0.1/24 dev live0")
+    ingress = UdpIngress(spec, 64)
+    ingress.begin()
+    assert len(next(ingress.batches())) == 0
+    ip(end)
+    with pytest.raises(IngressFault) as error:
+        for _ in ingress.batches():
+            pass
+    assert str(error.value) == (
+        f"the ingress cannot go on: udp:{spec}: the interface live0 went down or is gone; bring it up and start again"
+    )
+    ingress.close()
+
+
+def test_datagrams_of_every_size_are_records_or_counted(lo: None) -> None:
+    ingress = UdpIngress("127.0.0.1:5000", 64)
+    ingress.begin()
+    sizes = [*range(0, 65507, 416), 65472, 65507]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for size in sizes:
+            sender.sendto(bytes(size), ("127.0.0.1", 5000))
+    right = [size for size in sizes if size and size % 64 == 0]
+    assert len(taken(ingress)) == sum(right) // 64
+    ingress.finish()
+    counts = ingress.counters()
+    assert counts["datagrams"] == len(sizes) and counts["dropped"] == 0
+    assert counts["wrong_size"] == len(sizes) - len(right)
     ingress.close()
 
 

@@ -29,6 +29,7 @@ from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.accounts import Accounts
 from sevenm.host.engine.compiled import load_engine
 from sevenm.host.engine.loop import Loop, Program, Why
+from sevenm.host.live import xdp as module
 from sevenm.host.live.until import Until
 from sevenm.host.live.xdp import XdpIngress
 from sevenm.host.live.xdp_program import PrefilterError
@@ -56,6 +57,11 @@ for number in range(20):
 noise = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for number in range(2000):
     noise.sendto(bytes(number % 1000), ("10.9.0.2", 5000 + number % 10))
+"""
+DOWNLOAD = """
+import sys, urllib.request
+with urllib.request.urlopen("http://10.9.0.2:8080/large") as page:
+    print(len(page.read()))
 """
 SUBSCRIBER = """
 import sys
@@ -206,6 +212,66 @@ def test_what_tools_send_is_received_or_counted(
     assert read_by_others == [delivered, delivered]
     assert accounts.total("dropped") == fired[2].sum() == 800
     assert unwanted.sum() > 1000
+
+
+@pytest.mark.parametrize("mtu", [1500, 9000])
+@pytest.mark.parametrize("mode", ["native copy", "generic"])
+def test_frames_of_several_buffers_are_what_tcpdump_saw(
+    mode: str,
+    mtu: int,
+    hub: tuple[Wire, str, str],
+    tmp_path: Path,
+    readable: Callable[[Path], EventBatch],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A download over TCP. Where the kernel's stack runs the program it hands over what the sender's stack would have
+    cut later (GSO), up to 64 KiB at once; else frames are as long as the MTU lets them be."""
+    monkeypatch.setattr(module, "MODES", [way for way in module.MODES if way[0] == mode])
+    monitor, client, server = hub
+    (tmp_path / "large").write_bytes(os.urandom(4_000_000))
+    recording = tmp_path / "sent.pcap"
+    for space, name in ((client, "eth0"), (server, "eth0"), *((monitor.space, f"port{n}") for n in (1, 2))):
+        ip("-n", space, "link", "set", name, "mtu", str(mtu))
+    ip("-n", monitor.space, "link", "set", monitor.far, "mtu", str(mtu))
+    ip("link", "set", monitor.near, "mtu", str(mtu))
+    plan = compile_text("rules r on packet all { rule web: tcp.srcport == 8080 => count web }", "large").plan
+    with XdpIngress(monitor.near) as ingress:
+        assert drop_unwanted(ingress, plan) == []
+        silent(monitor.sent)
+        words = ("-i", monitor.far, "-Q", "out", "-U", "-B", "65536", "-w", str(recording))
+        pcap = inside(monitor.space, "tcpdump", *words)
+        assert pcap.stderr is not None and "listening on" in pcap.stderr.readline()
+        before = monitor.sent()
+        ingress.begin()
+        pages = inside(server, sys.executable, "-m", "http.server", "8080", "--directory", str(tmp_path))
+        got: list[bytes] = []
+        try:
+            time.sleep(1.5)
+            talk = inside(client, sys.executable, "-c", DOWNLOAD)
+            for batch in ingress.batches():
+                got += [batch.data(n) for n in range(len(batch))]
+                if not len(batch) and talk.poll() is not None:
+                    break
+            assert talk.communicate() == ("4000000\n", "")
+            sent = silent(monitor.sent) - before
+            patient(lambda: len(readable(recording)) == sent, "tcpdump has written what was sent")
+        finally:
+            for process in (pages, pcap):
+                process.terminate()
+                process.wait()
+        ingress.finish()
+        counts = ingress.counters()
+    events = readable(recording)
+    fired = matched(plan, events)[0]
+    assert sorted(got) == sorted(events.data(int(n)) for n in np.flatnonzero(fired))
+    assert (ingress.left, counts["dropped"], counts["damaged"]) == (0, 0, 0)
+    assert counts["received"] == len(got) and counts["prefiltered"] == sent - len(got) > 0
+    assert counts["prefiltered_bytes"] == events.events["wire_len"][~fired].sum()
+    assert sum(map(len, got)) > 4_000_000
+    if mode == "generic":
+        assert max(map(len, got)) > 32_000
+    else:
+        assert max(map(len, got)) == mtu + 14
 
 
 def test_rules_may_lose_their_prefilter_while_packets_come(hub: tuple[Wire, str, str]) -> None:

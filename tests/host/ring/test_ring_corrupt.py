@@ -39,7 +39,13 @@ DAMAGE = [
     (20, struct.pack("<I", 16), "record_header must be 32 or 0 bytes, not 16"),
     (24, u64(1000), "slots must be a power of two from 256 to 16777216, not 1000"),
     (24, u64(1 << 63), f"slots must be a power of two from 256 to 16777216, not {1 << 63}"),
-    (24, u64(8192), f"its file is {17 << 16} bytes, 16 lanes of 8192 slots of 64 bytes need {(8 * 16 + 1) << 16}"),
+    (24, u64(8192), f"its file is {34 << 16} bytes, 16 lanes of 8192 slots of 64 bytes need {(8 * 16 + 18) << 16}"),
+    (48, struct.pack("<I", 4096), "its lanes begin at multiples of 4096 bytes, not of 65536 or 2097152"),
+    (
+        48,
+        struct.pack("<I", 1 << 21),
+        f"its file is {34 << 16} bytes, 16 lanes of 256 slots of 64 bytes need {17 << 21}",
+    ),
 ]
 
 
@@ -63,7 +69,7 @@ def test_shortened_file_is_refused(name: str) -> None:
     RingWriter.create(name, slots=SLOTS, slot_size=SLOT).close()
     with Path(f"/dev/shm/sevenm.{name}").open("r+b") as file:
         file.truncate(5000)
-    with pytest.raises(RingCorrupt, match="its file is 5000 bytes, 16 lanes of 256 slots of 64 bytes need 1114112"):
+    with pytest.raises(RingCorrupt, match="its file is 5000 bytes, 16 lanes of 256 slots of 64 bytes need 2228224"):
         RingReader.attach(name)
 
 

@@ -92,9 +92,10 @@ def test_a_ring_can_be_read_by_the_page_alone() -> None:
 
         assert field("magic") == 0x31474E524D374553
         assert [field(name) for name in ("abi", "header_size", "slot_size", "slots")] == [2, 65536, 96, 256]
+        assert field("unit") == 65536
         assert [field(name) for name in ("layout_hash", "state", "epoch", "roll")] == [7, 2, 1, 4]
         assert image[136:200] == b"5a" * 32
-        assert len(image) == 65536 * 17
+        assert len(image) == 65536 * 34
         assert [field("in_force", lane) for lane in range(3)] == [1, 0, 2]
         assert [field("state", lane) for lane in (1, 2)] == [0, 1]
         assert (image[4096 + 2048 :][:32], field("pid", 2)) == (b"oldest".ljust(32, b"\0"), os.getpid())
@@ -102,7 +103,7 @@ def test_a_ring_can_be_read_by_the_page_alone() -> None:
         assert (field("written", 2), field("floor", 2), field("consumed", 2)) == (650, 394, 300)
         for lane, first in ((0, field("consumed", 0)), (2, field("floor", 2))):
             for number in range(first, field("written", lane)):
-                slot = 65536 * (1 + lane) + number % 256 * 96
+                slot = 65536 * (18 + lane) + number % 256 * 96
                 seq, rule = struct.unpack_from("<8xQI", image, slot)
                 assert (seq, rule) == (number, number % 200)
         used = {byte for offset, size in FIELDS["ring"].values() for byte in range(offset, offset + size)}

@@ -84,7 +84,7 @@ FAULTS = {
     "the lane is said to be chosen before its name is there": (
         "ring_open.c",
         r"    /\* A lane's memory is its subscriber's to get.*?\*/",
-        "sm_ring_file_chosen(file.fd);",
+        "if (r) sm_ring_file_chosen(r->fd);",
         "two subscribers of one name",
     ),
 }
