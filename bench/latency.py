@@ -83,7 +83,7 @@ def build(folder: Path) -> tuple[Path, Path]:
     """The program, and the library for Python."""
     boundary.write_header(folder)
     sources = [HERE / "latency_probe.c", HERE / "ring_probe.c", *sorted(CSRC.glob("ring*.c"))]
-    common = ["gcc", "-std=gnu11", "-O3", "-D_GNU_SOURCE=1", f"-I{CSRC}", f"-I{folder}", *sources]
+    common: list[str | Path] = ["gcc", "-std=gnu11", "-O3", "-D_GNU_SOURCE=1", f"-I{CSRC}", f"-I{folder}", *sources]
     program, library = folder / "latency", folder / "latency.so"
     subprocess.run([*common, "-o", program], check=True)
     subprocess.run([*common, "-shared", "-fPIC", "-o", library], check=True)
@@ -95,7 +95,7 @@ class Bench:
 
     def __init__(self, folder: Path, rule_count: int, real_time: bool) -> None:
         self.program, library = build(folder)
-        self.ffi = FFI()
+        self.ffi: Any = FFI()
         self.ffi.cdef(FUNCTIONS)
         self.lib: Any = self.ffi.dlopen(str(library))
         self.processors = sorted(os.sched_getaffinity(0))[:2]
@@ -285,8 +285,8 @@ def main() -> None:
             f"({statistics.median(run['delay'][percent] for run in runs):9.0f})"
             for percent in PERCENTILES
         ]
-        trips = [trip for run in runs for trip in run["round trip"].values()]
-        print(f"{name:42} {'  '.join(cells)}  round trip of a line {min(trips):.0f} to {max(trips):.0f}")
+        near = [trip for run in runs for trip in run["round trip"].values()]
+        print(f"{name:42} {'  '.join(cells)}  round trip of a line {min(near):.0f} to {max(near):.0f}")
     path = options.json or HERE / "results" / f"latency-{facts['date'][:10]}.json"
     path.parent.mkdir(exist_ok=True)
     settings = {key: getattr(options, key) for key in ("events", "rate", "rules", "runs", "real_time")}

@@ -124,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=2_000_000, help="of a run; 64 bytes each, read from memory")
     parser.add_argument("--rules", type=int, default=100)
-    parser.add_argument("--batch", type=int, default=4096, help="events between two looks of the subscribers")
+    parser.add_argument("--batch", type=int, default=8192, help="events between two looks of the subscribers")
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--json", type=Path, help="default: bench/results/path-DATE.json")
     options = parser.parse_args()

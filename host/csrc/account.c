@@ -1,12 +1,20 @@
 /* The same, in NumPy: host/engine/accounts.py; the tests hold the two equal. */
 #include "account.h"
 
+#include <string.h>
+
+static_assert(offsetof(sm_event, wire_len) == offsetof(sm_event, cap_len) + 4, "the two sizes lie next to each other");
+
 void sm_account(sm_accounts *accounts, const sm_event *events, uint32_t n, const sm_chunk *chunk, const sm_fired *fired,
                 const sm_resolved *resolved)
 {
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < n; i++)
-        bytes += events[i].cap_len;
+    /* Both sizes are loaded and one is taken: of 4 bytes in 24 compilers make code that is five times slower. */
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t sizes;
+        memcpy(&sizes, &events[i].cap_len, sizeof sizes);
+        bytes += (uint32_t)sizes;
+    }
     sm_add(&accounts->events, n);
     sm_add(&accounts->bytes, bytes);
     if (chunk->malformed | chunk->truncated | chunk->punt) { /* seldom */

@@ -100,3 +100,14 @@ int sm_deliver(const sm_actions *actions, const sm_batch *batch, sm_outlet *cons
     }
     return 1;
 }
+
+int sm_deliver_new(const sm_actions *actions, sm_batch *batch, sm_outlet *const *outlets, sm_accounts *accounts,
+                   sm_cursor *cursor, const void *buffer, const void *events, uint64_t n, const void *chunks,
+                   const void *fired, const void *ports, uint32_t generation, uint8_t engine, uint8_t source,
+                   uint64_t slice_us)
+{
+    *batch = (sm_batch){buffer, events, n, chunks, fired, ports, generation, engine, source};
+    cursor->stuck = 0;
+    cursor->begun = cursor->stopping = 0;
+    return sm_deliver(actions, batch, outlets, accounts, cursor, slice_us);
+}

@@ -33,4 +33,10 @@ typedef struct {
 int sm_deliver(const sm_actions *actions, const sm_batch *batch, sm_outlet *const *outlets, sm_accounts *accounts,
                sm_cursor *cursor, uint64_t slice_us);
 
+/* For Python: makes the batch of these, and begins with it as above. */
+int sm_deliver_new(const sm_actions *actions, sm_batch *batch, sm_outlet *const *outlets, sm_accounts *accounts,
+                   sm_cursor *cursor, const void *buffer, const void *events, uint64_t n, const void *chunks,
+                   const void *fired, const void *ports, uint32_t generation, uint8_t engine, uint8_t source,
+                   uint64_t slice_us);
+
 #endif

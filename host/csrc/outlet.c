@@ -2,14 +2,14 @@
 
 #include "ring_wait.h"
 
-static inline void put64(uint8_t *to, uint64_t value)
+static inline __attribute__((always_inline)) void put64(uint8_t *to, uint64_t value)
 {
     memcpy(to, &value, sizeof value);
 }
 
 /* The first `held` bytes of `room` from the event, the rest zero: no trace of older records. `room` is a multiple of
  * 32; where the event fills it the copy is a few vector moves, without a call. */
-static inline void copy_data(uint8_t *to, const uint8_t *from, uint32_t held, uint32_t room)
+static inline __attribute__((always_inline)) void copy_data(uint8_t *to, const uint8_t *from, uint32_t held, uint32_t room)
 {
     if (held == room) {
         for (uint32_t k = 0; k < room; k += 32)
@@ -48,8 +48,9 @@ static inline __attribute__((always_inline)) uint64_t put_sized(uint8_t *base, u
     return left;
 }
 
-static uint64_t put(uint8_t *base, uint64_t slots, uint32_t slot_size, uint64_t seq, uint64_t n, const sm_matches *matches,
-                    uint64_t left)
+static inline __attribute__((always_inline)) uint64_t put_by_size(uint8_t *base, uint64_t slots, uint32_t slot_size,
+                                                                  uint64_t seq, uint64_t n, const sm_matches *matches,
+                                                                  uint64_t left)
 {
     switch (slot_size) {
     case 96: return put_sized(base, slots - 1, seq, n, matches, left, 64);
@@ -57,6 +58,25 @@ static uint64_t put(uint8_t *base, uint64_t slots, uint32_t slot_size, uint64_t 
     case 160: return put_sized(base, slots - 1, seq, n, matches, left, 128);
     default: return put_sized(base, slots - 1, seq, n, matches, left, slot_size - SM_RECORD_HEADER);
     }
+}
+
+#ifdef SM_WIDE
+/* With moves of 32 bytes, and the instructions for single bits. */
+static SM_WIDE uint64_t put_wide(uint8_t *base, uint64_t slots, uint32_t slot_size, uint64_t seq, uint64_t n,
+                                 const sm_matches *matches, uint64_t left)
+{
+    return put_by_size(base, slots, slot_size, seq, n, matches, left);
+}
+#endif
+
+static uint64_t put(uint8_t *base, uint64_t slots, uint32_t slot_size, uint64_t seq, uint64_t n, const sm_matches *matches,
+                    uint64_t left)
+{
+#ifdef SM_WIDE
+    if (sm_wide())
+        return put_wide(base, slots, slot_size, seq, n, matches, left);
+#endif
+    return put_by_size(base, slots, slot_size, seq, n, matches, left);
 }
 
 /* The first n matches lie in the ring now: how long after they arrived, where that is measured. */

@@ -278,7 +278,15 @@ void sm_ring_give_up(sm_ring *r, uint32_t cause, uint64_t n); /* counts the n re
 /* All of them, until a signal handler runs: what is left then is counted as stopped. */
 uint64_t sm_ring_put(sm_ring *r, const void *records, uint64_t n);
 
-/* For Python: one call per batch. */
+/* For Python: one call per batch.
+ * sm_ring_write_all begins with a batch, as sm_ring_write does with *done 0. SM_RING_FAULTY: it did nothing, the default
+ * lane is at fault; SM_RING_NOT_YET: not all is done, or the default lane came to be at fault.
+ * sm_ring_reserve_now: index of the first slot << 32 | slots in a row, n at most; SM_RING_NOT_YET where sm_ring_reserve has
+ * more to do than that. */
+#define SM_RING_NOT_YET UINT64_MAX
+#define SM_RING_FAULTY (UINT64_MAX - 1)
+uint64_t sm_ring_write_all(sm_ring *r, const void *records, uint64_t n, uint64_t *done, uint64_t timeout_us);
+uint64_t sm_ring_reserve_now(sm_ring *r, uint64_t n);
 void sm_ring_commit_sequenced(sm_ring *r, uint32_t n);
 uint64_t sm_ring_next(sm_ring *r, uint32_t release, uint32_t max);
 void sm_ring_give_back(sm_ring *r, uint32_t n);

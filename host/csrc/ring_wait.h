@@ -8,6 +8,11 @@
 #include "clock.h"
 #include "ring_bell.h"
 
+#if defined(__x86_64__) && !defined(SM_PORTABLE)
+#define SM_WIDE __attribute__((target("avx2,bmi"))) /* a copy of a function for processors that sm_wide says have these */
+static inline int sm_wide(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"); }
+#endif
+
 #define SM_TURN_US 1000 /* a look at one lane, where several are waited for */
 #ifndef SM_SPINS
 #define SM_SPINS 2000 /* looks before the first sleep: 20 to 60 microseconds */

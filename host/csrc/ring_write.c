@@ -41,17 +41,17 @@ static void copy_plain(uint8_t *to, uint64_t seq, const uint8_t *from, uint64_t 
     copy_sized(to, seq, from, n, size, header);
 }
 
-#if defined(__x86_64__)
+#ifdef SM_WIDE
 /* The same with moves of 32 bytes, where the processor has them. */
-static __attribute__((target("avx2"))) void copy_wide(uint8_t *to, uint64_t seq, const uint8_t *from, uint64_t n,
+static SM_WIDE void copy_wide(uint8_t *to, uint64_t seq, const uint8_t *from, uint64_t n,
                                                       uint32_t size, uint32_t header) {
     copy_sized(to, seq, from, n, size, header);
 }
 #endif
 
 static void copy(uint8_t *to, uint64_t seq, const uint8_t *from, uint64_t n, uint32_t size, uint32_t header) {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2")) {
+#ifdef SM_WIDE
+    if (sm_wide()) {
         copy_wide(to, seq, from, n, size, header);
         return;
     }
@@ -158,12 +158,20 @@ uint64_t sm_ring_write(sm_ring *r, const void *records, uint64_t n, uint64_t *do
     }
     for (uint32_t open = r->open; open; open &= open - 1) r->lanes[__builtin_ctz(open)].ahead -= behind;
     r->writing = behind < left;
-    if (r->latency && !r->writing) arrived(r, records, most);
+    if (r->latency && !r->writing && left) arrived(r, records, most);
     *done += behind;
     return got;
 }
 
+uint64_t sm_ring_write_all(sm_ring *r, const void *records, uint64_t n, uint64_t *done, uint64_t timeout_us) {
+    *done = 0;
+    if (r->lanes->fault) return SM_RING_FAULTY;
+    const uint64_t got = sm_ring_write(r, records, n, done, timeout_us);
+    return *done == n && !r->lanes->fault ? got : SM_RING_NOT_YET;
+}
+
 void sm_ring_give_up(sm_ring *r, uint32_t cause, uint64_t n) {
+    if (r->lanes->fault == SM_RING_DISOWNED) return;
     for (uint32_t open = r->open; open; open &= open - 1) {
         sm_lane *const lane = &r->lanes[__builtin_ctz(open)];
         sm_lane_count(r, lane, cause, n - lane->ahead);
@@ -213,15 +221,24 @@ uint64_t sm_ring_put(sm_ring *r, const void *records, uint64_t n) {
 
 void sm_ring_spread(sm_ring *r, uint32_t n) { sm_ring_put(r, r->stage, n); }
 
+uint64_t sm_ring_reserve_now(sm_ring *r, uint64_t n) {
+    sm_lane *const lane = r->lanes;
+    if (lane->fault || !r->direct || sm_ring_rolled(r)) return SM_RING_NOT_YET;
+    const uint64_t at = lane->mine & (r->slots - 1), end = r->slots - at, wanted = n < end ? n : end;
+    if (sm_lane_room(r, lane, wanted) < wanted) return SM_RING_NOT_YET;
+    r->staged = 0;
+    return at << 32 | wanted;
+}
+
 /* Numbers the records first; for a producer that filled the slots through NumPy. */
 void sm_ring_commit_sequenced(sm_ring *r, uint32_t n) {
     if (r->lanes->fault == SM_RING_DISOWNED) return;
     sm_ring_beat(r);
     if (r->record_header && !r->staged) {
-        const uint64_t now = r->latency ? sm_now_ns() : 0;
-        for (uint32_t i = 0; i < n; i++) {
-            sm_record *const record = sm_ring_slot(r, i);
-            record->seq = sm_ring_seq(r, i);
+        const uint64_t mask = r->slots - 1, start = r->lanes->mine, now = r->latency ? sm_now_ns() : 0;
+        for (uint64_t seq = start; seq < start + n; seq++) {
+            sm_record *const record = (sm_record *)(r->lanes->base + (seq & mask) * r->slot_size);
+            record->seq = seq;
             if (r->latency) sm_histogram_age(r->latency, now, record->ts_ns);
         }
     }

@@ -144,6 +144,9 @@ class Delivery:
         self._c_accounts = CAccounts.of(accounts)
         self._cursor = self._ffi.new("sm_cursor *")
         self._batch = self._ffi.new("sm_batch *")
+        accounted = self._c_accounts.pointer
+        self._arguments = (self._actions.pointer, self._batch, self._outlets, accounted, self._cursor)
+        self._begin = self._lib.sm_deliver_new
 
     def add(self, batch: EventBatch, decisions: Decisions, generation: int, engine: int) -> None:
         """Counts and delivers a batch. ``engine`` and ``generation`` go into every record.
@@ -154,26 +157,24 @@ class Delivery:
         if len(batch) != decisions.n or len(decisions.rules) != len(self._accounts.actions):
             raise ValueError(f"decisions on {decisions.n} events do not belong to a batch of {len(batch)}")
         self.beat()
-        to, cursor, view = self._batch, self._cursor, self._ffi.from_buffer
+        cursor, view = self._cursor, self._ffi.from_buffer
         # The views are held by these names until the batch is dealt with.
-        to.buffer = buffer = view("uint8_t[]", batch.buffer)
-        to.events = events = view("sm_event[]", batch.events)
-        to.chunks = chunks = view("sm_chunk[]", decisions.chunks)
-        to.fired = fired = view("sm_fired[]", decisions.fired_entries)
-        to.ports = ports = self._ffi.NULL if decisions.ports is None else view("uint16_t[]", decisions.ports)
-        to.n, to.generation, to.engine, to.source = len(batch), generation, engine, batch.source
-        cursor.stuck = cursor.begun = cursor.stopping = 0
-        arguments = (self._actions.pointer, to, self._outlets, self._c_accounts.pointer, cursor)
+        buffer, events = view(batch.buffer), view(batch.events)
+        chunks, fired = view(decisions.chunks), view(decisions.fired_entries)
+        ports = self._ffi.NULL if decisions.ports is None else view(decisions.ports)
+        rest = (buffer, events, len(batch), chunks, fired, ports, generation, engine, batch.source, SLICE_US)
+        arguments = self._arguments
         try:
+            done: int = self._begin(*arguments, *rest)
             # Python runs its signal handlers between the calls, so that a reader that stands still can be given up.
-            while not self._lib.sm_deliver(*arguments, SLICE_US):
-                pass
+            while not done:
+                done = self._lib.sm_deliver(*arguments, SLICE_US)
         except BaseException:
             cursor.stopping = 1
             self._lib.sm_deliver(*arguments, 0)
             raise
         finally:
-            del buffer, events, chunks, fired, ports
+            del buffer, events, chunks, fired, ports, rest
 
     def beat(self) -> None:
         """Tells who looks at the rings that their producer goes on; every 100 ms, while there are no events."""

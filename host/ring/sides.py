@@ -51,6 +51,8 @@ LOOK_US = 100_000
 """A C call waits no longer than this before Python gets to run signal handlers, in microseconds."""
 COPY_MAX = 4096
 """Most records of one batch on a lane of policy ``drop_oldest``."""
+_NOT_YET, _FAULTY = (1 << 64) - 1, (1 << 64) - 2
+"""SM_RING_NOT_YET, SM_RING_FAULTY: what C's short ways answer where there is more to do."""
 MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ")
 HUGE = ("ShmemPmdMapped:", "Shared_Hugetlb:", "Private_Hugetlb:")
 """What ``/proc/self/smaps`` calls huge pages of shared memory."""
@@ -163,7 +165,9 @@ class RingWriter(_Side):
         """The dtype of the last records: comparing field by field takes as long as handing over a small batch."""
         self._stage = self._view(handle.stage, writeable=True)
         self._reserved = 0
+        self._staged = False
         self._done = ffi.new("uint64_t *")
+        self._write_all, self._reserve_now = self._lib.sm_ring_write_all, self._lib.sm_ring_reserve_now
 
     @classmethod
     def create(
@@ -237,10 +241,20 @@ class RingWriter(_Side):
             if records.dtype != self.dtype or records.ndim != 1:
                 raise TypeError(f"records must be 1-D of {self.dtype}, not {records.ndim}-D of {records.dtype}")
             self._accepted = records.dtype
-        self._check()
         data = np.ascontiguousarray(records)
-        delivered = self._spread(self._from_buffer(data), len(data))
-        self._check()
+        start, n = self._from_buffer(data), len(data)
+        try:
+            delivered: int = self._write_all(self.handle, start, n, self._done, LOOK_US)
+            if delivered == _NOT_YET:
+                delivered = self._go_on(start, n)
+                self._check()
+        except BaseException:
+            self._give_up(n)
+            raise
+        if delivered == _FAULTY:
+            self._check()
+            delivered = self._spread(start, n)
+            self._check()
         return delivered
 
     def beat(self) -> None:
@@ -256,15 +270,24 @@ class RingWriter(_Side):
 
     def _spread(self, start: Any, n: int) -> int:
         """n records at this address to all subscribers. How many the one with the fewest got."""
-        lib, ring, done, delivered = self._lib, self.handle, self._done, 0
-        done[0] = 0
+        self._done[0] = 0
         try:
-            while done[0] < n:
-                delivered = lib.sm_ring_write(ring, start, n, done, LOOK_US)
+            return self._go_on(start, n)
         except BaseException:
-            lib.sm_ring_give_up(ring, lib.SM_CAUSE_STOPPED, n - done[0])
+            self._give_up(n)
             raise
-        return delivered
+
+    def _go_on(self, start: Any, n: int) -> int:
+        """The same, from record ``_done`` on."""
+        lib, ring, done = self._lib, self.handle, self._done
+        while True:
+            delivered: int = lib.sm_ring_write(ring, start, n, done, LOOK_US)
+            if done[0] >= n:
+                return delivered
+
+    def _give_up(self, n: int) -> None:
+        """Counts what is left of n records."""
+        self._lib.sm_ring_give_up(self.handle, self._lib.SM_CAUSE_STOPPED, n - self._done[0])
 
     def reserve(self, n: int) -> NDArray[np.void]:
         """At most n free slots for the caller to fill all but ``seq`` of; fewer at the ring's end. In place, if the
@@ -274,6 +297,10 @@ class RingWriter(_Side):
         """
         if n < 0:
             raise ValueError(f"n must not be negative, not {n}")
+        packed: int = self._reserve_now(self.handle, min(n, self.slots))
+        if packed != _NOT_YET:
+            at, self._reserved, self._staged = packed >> 32, packed & 0xFFFFFFFF, False
+            return self._records[at : at + self._reserved]
         lib, ring = self._lib, self.handle
         if lib.sm_ring_rolled(ring):
             lib.sm_ring_follow(ring)
@@ -286,15 +313,15 @@ class RingWriter(_Side):
                 pass
         granted: int = lib.sm_ring_reserve(ring, wanted)
         self._check()
-        self._reserved = granted
-        return self._stage[:granted] if ring.staged else self._records[at : at + granted]
+        self._reserved, self._staged = granted, bool(ring.staged)
+        return self._stage[:granted] if self._staged else self._records[at : at + granted]
 
     def commit(self, n: int) -> None:
         """Numbers the first n reserved slots and shows them to the readers."""
         if not 0 <= n <= self._reserved:
             raise ValueError(f"n must be 0 to {self._reserved}, the slots reserved, not {n}")
         self._reserved = 0
-        if self.handle.staged:
+        if self._staged:
             self._spread(self.handle.stage, n)
         else:
             self._lib.sm_ring_commit_sequenced(self.handle, n)

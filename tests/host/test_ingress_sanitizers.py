@@ -40,11 +40,12 @@ def pcapng(count: int) -> bytes:
 
 
 @pytest.mark.needs("compiler")
+@pytest.mark.parametrize("moves", [[], ["-DSM_PORTABLE"]], ids=["wide", "portable"])
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_no_sanitizer_objects_to_damaged_captures(
-    build_driver: Callable[..., Any], compiler: str, tmp_path: Path, soak: bool
+    build_driver: Callable[..., Any], compiler: str, moves: list[str], tmp_path: Path, soak: bool
 ) -> None:
-    flags = ["-Wall", "-Wextra", "-Werror"]
+    flags = ["-Wall", "-Wextra", "-Werror", *moves]
     run = build_driver("ingress_deliver.c", compiler, "memory-and-undefined", flags=flags, parts="*.c")
     (tmp_path / "a.pcap").write_bytes(pcap(400))
     (tmp_path / "b.pcapng").write_bytes(pcapng(400))

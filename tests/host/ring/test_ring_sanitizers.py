@@ -24,6 +24,12 @@ def test_no_sanitizer_objects(build_driver: Callable[..., Any], name: str, compi
         assert done.stdout.startswith(delivered)
 
 
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_copies_of_processors_without_wide_moves(build_driver: Callable[..., Any], name: str, compiler: str) -> None:
+    done = build_driver("ring_threads.c", compiler, None, flags=["-DSM_PORTABLE"])(name, 100000, 1, 12345)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "100000 of 100000 delivered and received\n")
+
+
 def test_the_thread_sanitizer_sees_a_ring_without_ordering(
     build_driver: Callable[..., Any], name: str, tmp_path: Path
 ) -> None:
