@@ -18,7 +18,9 @@ from .control import (
     SubscriberStats,
 )  # fmt: skip
 from .listing import Entry, entries
-from .sides import SLOTS, RingReader, RingWriter
+from .reader import RingReader
+from .sides import SLOTS
+from .writer import RingWriter
 
 __all__ = [
     "CAUSES", "POLICIES", "SLOTS", "Entry", "ProducerGone", "Ring", "RingAbsent", "RingCorrupt", "RingError",

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from .sides import RingReader
+    from .reader import RingReader
 
 SLICE = 0.02
 """Seconds that the thread waits at once: ``close`` takes no longer than this."""
