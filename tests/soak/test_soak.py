@@ -16,7 +16,7 @@ from tests.soak.accounts import Reading, findings
 from tests.soak.feed import frames
 from tests.soak.subscriber import FIELDS, Notes, Wrong, look
 
-SECONDS = 8
+SECONDS = 5
 
 
 @pytest.mark.needs("compiler", "clang", "xdp", "namespaces")
