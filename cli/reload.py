@@ -101,26 +101,43 @@ class Reloads:
         output.note("rules", bundle=bundle.name, digest=bundle.digest, generation=generation)
 
 
-@contextmanager
-def hangups(reloads: Reloads) -> Iterator[None]:
-    """Within the block SIGHUP asks for the rules anew; but where it came because the terminal is gone, it ends the run
-    as SIGTERM does. Who started it with SIGHUP ignored (nohup) keeps that."""
-    terminal = _has_terminal()
+class Hangups:
+    """Hands SIGHUP on to whoever reads the rules anew, once there is somebody."""
 
-    def note(number: int, frame: FrameType | None) -> None:
-        if terminal and not _has_terminal():
+    def __init__(self) -> None:
+        self._reloads: Reloads | None = None
+        self._asked = False
+        self._terminal = _has_terminal()
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """The signal's handler."""
+        if self._terminal and not _has_terminal():
             os.kill(os.getpid(), signal.SIGTERM)
+        elif self._reloads is None:
+            self._asked = True
         else:
+            self._reloads.ask()
+
+    def to(self, reloads: Reloads) -> None:
+        """From now on to these; also what came before."""
+        self._reloads = reloads
+        if self._asked:
             reloads.ask()
 
-    before = signal.getsignal(signal.SIGHUP)
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, note)
+
+@contextmanager
+def hangups(live: bool) -> Iterator[Hangups]:
+    """Within the block, if ``live``, SIGHUP asks for the rules anew; but where it came because the terminal is gone, it
+    ends the run as SIGTERM does. Who started it with SIGHUP ignored (nohup) keeps that."""
+    made, before = Hangups(), signal.getsignal(signal.SIGHUP)
+    heard = live and before is not signal.SIG_IGN
+    if heard:
+        signal.signal(signal.SIGHUP, made.note)
     try:
-        yield
+        yield made
     finally:
-        signal.signal(signal.SIGHUP, before)
-        reloads.close()
+        if heard:
+            signal.signal(signal.SIGHUP, before)
 
 
 def _has_terminal() -> bool:

@@ -75,7 +75,7 @@ def run(
         raise click.UsageError("-w - and --json both want standard output; write the capture to a file.")
     if service.latency is not None and not source.live:
         raise click.UsageError("--latency is about what arrives with -i; the events of a file arrived long ago.")
-    with ExitStack() as stack:
+    with hangups(source.live) as hung_up, ExitStack() as stack:
         plan, making = _rules(file, wants_gateware(engine))
         # Opened first, because what comes after it is done as the user that -i --user names.
         reader = stack.enter_context(source.open(plan))
@@ -92,8 +92,8 @@ def run(
             return source.ready(reader, plan)
 
         reloads = Reloads(file, plan, lambda: _rules(file, wants_gateware(engine)), device, session, ready)
-        if source.live:
-            stack.enter_context(hangups(reloads))
+        stack.callback(reloads.close)  # before the device
+        hung_up.to(reloads)
         source.begin(reader)
         output.note("started", input=source.name, bundle=bundle.name, digest=bundle.digest, rings=outlets.names)
         fault: IngressFault | CaptureError | None = None

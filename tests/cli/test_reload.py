@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -166,6 +167,27 @@ def test_a_terminal_that_goes_away_ends_it(file: Path, veth: Any, tmp_path: Path
     assert process.wait(timeout=60) == 0
     assert json.loads(out.read_text())["generation"] == 2
     process.stderr.close()
+
+
+def test_it_may_come_before_the_rules_run(file: Path, veth: Any, tmp_path: Path) -> None:
+    """While sevenm still starts; what it asks for is done then."""
+    with (tmp_path / "err").open("wb") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sevenm.cli.main", "run", str(file), "-i", "live0", "--json"],
+            stdout=subprocess.PIPE, stderr=err,
+        )  # fmt: skip
+    status = Path(f"/proc/{process.pid}/status")
+    while not int(re.findall(r"SigCgt:\s*(\w+)", status.read_text())[0], 16) & 1:
+        assert process.poll() is None
+    for _ in range(200):
+        process.send_signal(signal.SIGHUP)
+    while b"generation 2" not in (tmp_path / "err").read_bytes():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(out)["generation"] >= 2
 
 
 def test_nohup_keeps_it_running(file: Path, veth: Any) -> None:
