@@ -13,12 +13,17 @@ static inline uint64_t sm_now_ns(void)
     return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
-/* Microseconds since some moment, never less than before. */
-static inline uint64_t sm_elapsed_us(void)
+/* Nanoseconds since some moment, never less than before; and microseconds. */
+static inline uint64_t sm_elapsed_ns(void)
 {
     struct timespec t = {0, 0};
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+static inline uint64_t sm_elapsed_us(void)
+{
+    return sm_elapsed_ns() / 1000u;
 }
 
 /* Nanoseconds of CLOCK_MONOTONIC as they were at the last tick, up to 10 ms ago: five nanoseconds, not twenty. */

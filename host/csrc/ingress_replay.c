@@ -1,14 +1,10 @@
 #include "ingress_replay.h"
 
-#include <time.h>
+#include "clock.h"
 
 static uint64_t now_ns(const sm_replay_ingress *ingress)
 {
-    struct timespec t = {0, 0};
-    if (ingress->clock)
-        return *ingress->clock;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+    return ingress->clock ? *ingress->clock : sm_elapsed_ns();
 }
 
 /* When the next event is due: as long after the one before as it was captured, divided by the speed. One without a time,

@@ -89,7 +89,7 @@ class DpdkIngress(LiveIngress):
 
     def finish(self) -> None:
         """Each queue is emptied once: a device that has no end is not waited for."""
-        self.left, self._unread = self.left + self._unread, 0
+        self.leave_unread()
         most = self.left + int(self.struct.descriptors) * self.queues
         burst = self.ffi.new("sm_burst *")
         while self.left < most and self._next(burst) == READY:

@@ -61,11 +61,15 @@ class LiveIngress(CStruct):
 
     def finish(self) -> None:
         """Receives no more, and adds to ``left`` what had arrived and was not handed out."""
-        self.left, self._unread = self.left + self._unread, 0
+        self.leave_unread()
         burst = self.ffi.new("sm_burst *")
         while self._next(burst) == READY:
             self.left += int(burst.n)
             self.pointer.ops.release(self.pointer, burst)
+
+    def leave_unread(self) -> None:
+        """What was handed out as a batch and not read to its end is ``left``."""
+        self.left, self._unread = self.left + self._unread, 0
 
     def rules_change(self, digest: str | None) -> None:
         """The rules that count from the next event on are those of this digest, None: of none that is known. What a

@@ -65,7 +65,7 @@ class ReplayIngress(LiveIngress):
         return super().wait(seconds)
 
     def finish(self) -> None:
-        self.left, self._unread = self.left + self._unread, 0
+        self.leave_unread()
 
     def close(self) -> None:
         super().close()

@@ -52,7 +52,7 @@ class RingIngress(LiveIngress):
         return {"received": self.position, "dropped": 0, "undelivered": lost, "cut": int(self.live.damaged)}
 
     def finish(self) -> None:
-        self.left, self._unread = self.left + self._unread, 0
+        self.leave_unread()
 
     def close(self) -> None:
         super().close()
