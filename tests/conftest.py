@@ -25,6 +25,7 @@ from sevenm.host.capture.pcap import CaptureError, open_capture
 from sevenm.host.live.xdp_bpf import Map
 from sevenm.host.live.xdp_program import AF_XDP
 from sevenm.host.native import NativeMissing
+from tests.crashes import Crashes
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / "build" / "hypothesis"))
@@ -63,6 +64,10 @@ settings.load_profile("soak" if SOAK else "default")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files and generated pages anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Crashes(ROOT / "build" / "crashes"))
 
 
 def present(tool: str) -> bool:
