@@ -20,6 +20,7 @@ from sevenm.host.bundle import Bundle
 from sevenm.host.engine.compiled import CompiledEngine, load_engine
 from sevenm.host.native import NativeMissing, native
 from tests.conftest import SOAK
+from tests.host.objects import CSRC, ROOT, compiled
 
 ENGINE_C = f"""
 #include <string.h>
@@ -56,8 +57,6 @@ const struct sm_info sm_info = {{SM_ABI, N_RULES, N_RULES, 0, 0, 0, "DIGEST"}};
 """
 
 
-ROOT = Path(__file__).resolve().parents[2]
-CSRC = ROOT / "host" / "csrc"
 DRIVERS = ROOT / "tests" / "host" / "csrc"
 SANITIZERS = {"thread": "thread", "memory-and-undefined": "address,undefined"}
 OPTIONS = {
@@ -206,8 +205,7 @@ def build_driver(tmp_path_factory: pytest.TempPathFactory) -> Build:
         if shutil.which(compiler) is None:
             pytest.skip(f"{compiler} is not installed")
         folder = tmp_path_factory.mktemp("driver")
-        boundary.write_header(folder)
-        command = [compiler, "-std=c11", "-O1", "-g", "-D_GNU_SOURCE", f"-I{csrc}", f"-I{folder}"]
+        command = [compiler, "-std=c11", "-O1", "-g", "-D_GNU_SOURCE"]
         if kind is not None:
             command += [f"-fsanitize={SANITIZERS[kind]}", "-fno-sanitize-recover=all"]
         (folder / "empty.c").write_text("int main(void) { return 0; }\n")
@@ -215,10 +213,11 @@ def build_driver(tmp_path_factory: pytest.TempPathFactory) -> Build:
             [*command, "-o", "empty", "empty.c"], cwd=folder, capture_output=True, check=False
         ).returncode:
             pytest.skip(f"{compiler} has no runtime of its {kind} sanitizer (Debian: libclang-rt-dev)")
-        sources = [DRIVERS / source, *sorted(csrc.glob(parts))]
+        command += flags
+        objects = [compiled(command, one, csrc) for one in (DRIVERS / source, *sorted(csrc.glob(parts)))]
         program = folder / "driver"
         done = subprocess.run(
-            [*command, *flags, "-o", program, *sources, "-lpthread"], capture_output=True, text=True, check=False
+            [*command, "-o", program, *objects, "-lpthread"], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
 
