@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sevenm.compiler.backends.c import bit_vectors
-from sevenm.compiler.backends.c.bit_vectors import BitVectors, TooLarge, build
+from sevenm.compiler.backends.c.bit_vectors import BitVectors, KeyAxis, TooLarge, build
 from sevenm.compiler.backends.c.classify_text import Classifier, classifier
 from sevenm.compiler.backends.c.types import type_of
 from sevenm.compiler.passes.interval_sets import Intervals, union
@@ -223,12 +224,20 @@ def test_a_key_of_every_type_is_found_in_its_intervals(at: int, tmp_path: Path) 
     check(rows, build(g.nodes, rows), g, tmp_path, FLAGS["native"], rng)
 
 
-@pytest.mark.needs("compiler")
-def test_no_table_is_read_past_its_end(tmp_path: Path) -> None:
-    rng = random.Random(5)
-    g = Graph()
-    rows = random_rows(rng, g, sorted(key_nodes(g)), 1500, 10)
-    made = classifier("test", "first", "b0", g.nodes, rows.keys, build(g.nodes, rows), 1500)
+@pytest.fixture
+def poison(tmp_path: Path) -> list[str]:
+    """The compiler's flag for rubbish in variables that nobody set: what is read of them leads out of every table."""
+    flag = "-ftrivial-auto-var-init=pattern"
+    command = [compiler(), flag, "-x", "c", "-c", "-o", str(tmp_path / "probe.o"), "-"]
+    done = subprocess.run(command, input="int x;\n", text=True, capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("compiler is too old to fill variables with a pattern (gcc 12 does)")
+    return [flag]
+
+
+def reads_within(made: Classifier, g: Graph, folder: Path, flags: Sequence[str]) -> tuple[int, str]:
+    """Exit code and complaint of a program that looks rows up with every value of every byte, under the sanitizers,
+    all lanes live and few of them."""
     text = "#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n"
     text += (BACKEND / "engine_lanes.h").read_text() + (BACKEND / "classify.h").read_text() + made.text
     ctypes_of = [type_of(g[k]) for k in made.keys]
@@ -237,17 +246,48 @@ def test_no_table_is_read_past_its_end(tmp_path: Path) -> None:
     fills = "\n".join(
         f"memset(x{i}, v, sizeof x{i}); EACH if (x{i}[i] > {top}) x{i}[i] = {top};" for i, top in enumerate(tops)
     )
-    call = made.call(
-        [f"x{i}" for i in range(len(ctypes_of))], [f"when[{i}]" for i in range(len(made.conditions))], "rule"
+    results = {"first": ["rule"], "all": ["live", "events", "touched"]}[made.mode]
+    names, words = [f"x{i}" for i in range(len(ctypes_of))], [f"when[{i}]" for i in range(len(made.conditions))]
+    text += f"{columns}\nint main(void) {{ static u16 rule[LANES]; static u64 events[4096], touched[64];"
+    text += (
+        f"static const u64 when[{max(1, len(made.conditions))}]; (void)rule, (void)events, (void)touched, (void)when;"
     )
-    text += f"{columns}\nint main(void) {{ static u16 rule[LANES]; static const u64 when[{len(made.conditions)}];"
-    text += f"for (int v = 0; v < 256; v += 5) {{ {fills}\n{call} }} return 0; }}\n"
-    source = tmp_path / "past.c"
+    text += f"for (u64 live = ALL; live; live >>= 9) for (int v = 0; v < 256; v += 5) {{ {fills}\n"
+    text += f"{made.call(names, words, *results)} }} return 0; }}\n"
+    source = folder / "past.c"
     source.write_text(text)
-    command = [compiler(), "-std=c11", *FLAGS["sanitized"], str(source), "-o", str(tmp_path / "past")]
+    command = [compiler(), "-std=c11", *FLAGS["sanitized"], *flags, str(source), "-o", str(folder / "past")]
     subprocess.run(command, check=True, capture_output=True)
-    done = subprocess.run([tmp_path / "past"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run([folder / "past"], capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("mode", ["first", "all"])
+def test_no_table_is_read_past_its_end(mode: str, tmp_path: Path, poison: list[str]) -> None:
+    rng = random.Random(5)
+    g = Graph()
+    rows = random_rows(rng, g, sorted(key_nodes(g)), 700, 10)
+    made = classifier("test", mode, "b0", g.nodes, rows.keys, build(g.nodes, rows), 700)
+    assert reads_within(made, g, tmp_path, poison) == (0, "")
+
+
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("mode", ["first", "all"])
+def test_a_lane_without_an_event_leads_nowhere(mode: str, tmp_path: Path, poison: list[str]) -> None:
+    """Where the class of a value that is searched for is folded with another: a table of two classes of a lane."""
+    rng = random.Random(5)
+    g = Graph()
+    rows = random_rows(rng, g, [key_nodes(g)[4]], 6, 8)
+    vectors = build(g.nodes, rows, fold=True)
+    assert vectors.fold is not None and isinstance(vectors.axes[vectors.fold.parts[0]], KeyAxis)
+    made = classifier("test", mode, "b0", g.nodes, rows.keys, vectors, 6)
+    assert reads_within(made, g, tmp_path, poison) == (0, "")
+    if mode == "all":
+        said = f"for (unsigned i = 0; i < lanes_of(live); i++) c{len(vectors.axes)}[i]"
+        assert made.text.count(said) == 1
+        everywhere = replace(made, text=made.text.replace(said, f"EACH c{len(vectors.axes)}[i]"))
+        assert reads_within(everywhere, g, tmp_path, poison) != (0, ""), "lanes without a class lead out of the table"
 
 
 @pytest.mark.needs("compiler")

@@ -62,6 +62,8 @@ class _Text:
         self, name: str, mode: str, prefix: str, nodes: Sequence[Node], keys: Sequence[int], vectors: BitVectors
     ) -> None:
         self.name, self.mode, self.prefix, self.nodes, self.vectors = name, mode, prefix, nodes, vectors
+        # Lanes that have a class: what lies in the column after them leads out of any table.
+        self.lanes = "LANES" if mode == "first" else "lanes_of(live)"
         self.keys = [keys[axis.key] for axis in vectors.axes if isinstance(axis, KeyAxis)]
         self.key_of = list(keys)
         self.fill: list[str] = []
@@ -125,8 +127,7 @@ class _Text:
             table = f"{self._n(f'top{at}')}, {1 << min(bits, TOP_BITS)}, {shift}, {self._n(f'start{at}')}, {count}"
             self.fill.append(f"fill_top_{plain.name}({table});")
             arguments = f"{self._n(f'top{at}')}, {shift}, {self._n(f'start{at}')}, {self._n(f'class{at}')}, {half}"
-            lanes = "LANES" if self.mode == "first" else "lanes_of(live)"
-            lines.append(f"search_{ctype.name}(c{at}, {x}, {arguments}, {plain.literal(flip)}, {lanes});")
+            lines.append(f"search_{ctype.name}(c{at}, {x}, {arguments}, {plain.literal(flip)}, {self.lanes});")
         arrays += self._changes(at, axis.vectors)
         about = f"axis {at}: {x}, {count} intervals in {len(axis.vectors)} classes"
         return {"about": about, "arrays": arrays}
@@ -187,7 +188,8 @@ class _Text:
         index = f"(u32)c{fold.parts[0]}[i]"
         for part, size in zip(fold.parts[1:], fold.sizes[1:], strict=True):
             index = f"({index}) * {size}u + c{part}[i]"
-        self.classes += [f"u16 c{at}[LANES] ALIGNED;", f"EACH c{at}[i] = {self._n(f'fold{at}')}[{index}];"]
+        each = f"for (unsigned i = 0; i < {self.lanes}; i++)"
+        self.classes += [f"u16 c{at}[LANES] ALIGNED;", f"{each} c{at}[i] = {self._n(f'fold{at}')}[{index}];"]
         return arrays
 
     # the rows of one lane
