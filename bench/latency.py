@@ -5,8 +5,9 @@
 Events of 64 bytes are due at given times, evenly spaced or as a Poisson process. A producer in C spins until an event
 is due and puts it into a ring, bare or with a record header. *One hop*: another process reads that ring. *Through
 rules*: ``sevenm run FILE -i ring:`` decides each against as many rules on records, of which one is its own, and
-delivers it into a second ring. The reader is in C (ring.h), or in Python (RingReader, a NumPy view in hand). Every
-event arrives, in order, or the run fails.
+delivers it into a second ring. *Floor*: instead of ``sevenm run`` a few lines of C copy each event from one ring into
+the other and look at no rule: what the same parties take on the same processors. The reader is in C (ring.h), or in
+Python (RingReader, a NumPy view in hand). Every event arrives, in order, or the run fails.
 
 ``late`` is from when an event was due until the application has it: it contains all that held up the producer, too.
 ``delay`` begins when the event was sent. Both stand beside an empty spin, a program that only looks at the clock and
@@ -130,6 +131,9 @@ class Bench:
         feed, out = _name(), _name()
         with self._loop(feed, out):
             return self._run("through", gaps, [feed, f"{out}.out"], header)
+
+    def floor_c(self, gaps: NDArray[np.float64], header: bool) -> Late:
+        return self._run("floor", gaps, [_name(), _name()], header)
 
     def one_hop_python(self, gaps: NDArray[np.float64], header: bool) -> Late:
         name, run = _name(), self._made(gaps)
@@ -265,6 +269,8 @@ def main() -> None:
             "one hop, bare, C": (bench.one_hop_c, False),
             "one hop, header, C": (bench.one_hop_c, True),
             "one hop, bare, Python": (bench.one_hop_python, False),
+            "floor, bare, C": (bench.floor_c, False),
+            "floor, header, C": (bench.floor_c, True),
             f"through {options.rules} rules, bare, C": (bench.through_c, False),
             f"through {options.rules} rules, header, C": (bench.through_c, True),
             f"through {options.rules} rules, bare, Python": (bench.through_python, False),

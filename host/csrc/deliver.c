@@ -34,7 +34,7 @@ static int send(const sm_batch *batch, uint64_t chunk, uint32_t channel, const s
     return sm_outlet_send(outlet, accounts, channel, &matches, cause);
 }
 
-/* Everything is counted, and every channel goes on until it has to wait. */
+/* Everything is counted, and every channel goes on until it has to wait. Subscribers first: they wait, counts do not. */
 static void first_pass(const sm_actions *actions, const sm_batch *batch, sm_outlet *const *outlets,
                        sm_accounts *accounts, sm_cursor *cursor)
 {
@@ -44,8 +44,6 @@ static void first_pass(const sm_actions *actions, const sm_batch *batch, sm_outl
 
     for (uint64_t chunk = 0; chunk * SM_CHUNK < batch->n; fired += batch->chunks[chunk++].fired) {
         resolve(actions, batch, chunk, fired, resolved);
-        sm_account(accounts, batch->events + chunk * SM_CHUNK, events_in(batch, chunk), &batch->chunks[chunk], fired,
-                   resolved);
         for (uint64_t left = resolved->channels & ~cursor->stuck; left; left &= left - 1) {
             const unsigned channel = (unsigned)__builtin_ctzll(left);
             if (!send(batch, chunk, channel, resolved, outlets[channel], accounts, cause)) {
@@ -53,6 +51,8 @@ static void first_pass(const sm_actions *actions, const sm_batch *batch, sm_outl
                 cursor->chunk[channel] = (uint32_t)chunk;
             }
         }
+        sm_account(accounts, batch->events + chunk * SM_CHUNK, events_in(batch, chunk), &batch->chunks[chunk], fired,
+                   resolved);
     }
 }
 

@@ -113,12 +113,17 @@ def test_rules_that_are_looked_up_fire_as_the_reference_says(
     rng = random.Random(rules)
     plan = compile_text(rule_file(rng, rules, mode, default), "set").plan
     frames = [frame(rng) for _ in range(EVENTS)]
-    fired, _, _ = answer(engine(plan, tmp_path, FLAGS[name]), plan, frames)
+    made = engine(plan, tmp_path, FLAGS[name])
+    fired, _, _ = answer(made, plan, frames)
     lengths = np.array([len(f) for f in frames], np.uint32)
     offset = np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.uint64)
     wanted = evaluate(plan, np.frombuffer(b"".join(frames), np.uint8), offset, lengths, lengths)
     assert wanted.fired.any(axis=1).sum() > rules // 4
     assert np.array_equal(fired, wanted.fired)
+    for few in (1, 2, 3):  # alone, too: an engine goes other ways for few events
+        for at in range(0, 60, few):
+            alone, _, _ = answer(made, plan, frames[at : at + few])
+            assert np.array_equal(alone, wanted.fired[:, at : at + few])
 
 
 @pytest.mark.needs("compiler")

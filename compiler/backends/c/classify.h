@@ -13,12 +13,21 @@ CLASS_OF(u8, u8) CLASS_OF(s8, u8) CLASS_OF(u16, u16) CLASS_OF(s16, u16)
 
 /* ``top`` has the last interval that starts at or before each value of the upper bits; from there a search in steps of
    ``half``, half of that, … finds the interval, the same steps in every lane. ``start`` is padded past its end. Eight
-   lanes at a time, only those with some of the first ``lanes``: a single event shall not cost what 64 do. */
+   lanes at a time, only those with some of the first ``lanes``, and few of them by themselves: a single event shall not
+   cost what 64 do. */
+#define FEW 2u
 #define SEARCH_OF(T, U) \
     static inline void search_##T(u16 *restrict out, const T *restrict x, const u16 *restrict top, unsigned shift, \
                                   const U *restrict start, const u16 *restrict class, unsigned half, U flip, \
                                   unsigned lanes) \
-    { for (unsigned from = 0; from < lanes; from += 8) { \
+    { if (lanes <= FEW) { \
+        for (unsigned i = 0; i < lanes; i++) { \
+            const U key = (U)((U)x[i] ^ flip); \
+            u32 at = top[(size_t)(key >> shift)]; \
+            for (unsigned step = half; step; step >>= 1) at += start[at + step] <= key ? step : 0; \
+            out[i] = class[at]; } \
+        return; } \
+      for (unsigned from = 0; from < lanes; from += 8) { \
         u32 at[8]; \
         for (unsigned i = 0; i < 8; i++) at[i] = top[(size_t)((U)((U)x[from + i] ^ flip) >> shift)]; \
         for (unsigned step = half; step; step >>= 1) \

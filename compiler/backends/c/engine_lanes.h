@@ -115,7 +115,9 @@ INLINE void expand_mask(u8 *out, u64 word)
     { u8 b[LANES] ALIGNED; EACH b[i] = (U)((U)a[i] - (U)low) <= span; return pack(b); }
 #define SETTLE_LOOP(T, U) \
     INLINE void settle_##T(T *a, u64 word, int swap, unsigned shift, T mask) \
-    { u8 b[LANES] ALIGNED; expand_mask(b, word); \
+    { u8 b[LANES] ALIGNED; \
+      if (word == ALL && !swap && !shift && mask == (T)~(T)0) return; \
+      expand_mask(b, word); \
       if (swap) EACH a[i] = KEEP(T, b[i], (T)(swap_##T(a[i]) >> shift) & mask); \
       else EACH a[i] = KEEP(T, b[i], a[i] & mask); }
 #define MUX_LOOP(T, U, FORM, THEN_T, THEN, ELSE_T, ELSE) \

@@ -24,7 +24,7 @@ LEAVES = ("captured", "size", "time", "port")
 
 @dataclass(slots=True)
 class Program:
-    """What the template prints. ``fetch`` runs once per packet, ``repeat`` once per lane without one; ``statements``
+    """What the template prints. ``fetch`` runs once per packet, ``repeat`` for the lanes without one; ``statements``
     run in order on 64 packets. ``results``: name and length of arrays of words filled by one statement each."""
 
     fetch: list[str] = field(default_factory=list)

@@ -186,7 +186,7 @@ class Scheduler(Forms):
                 self.fixed_span = max(self.fixed_span, read.end)
                 raw = self._raw(read)
                 self.program.fetch.append(f"{raw}[i] = {read.text}(p + {read.disp});")
-                self.program.repeat.append(f"{raw}[i] = {raw}[last];")
+                self.program.repeat.append(f"REPEAT({raw});")
             together: defaultdict[Guard, list[int]] = defaultdict(list)
             for ref in levels[depth]:
                 if not self._is_fetched(ref):

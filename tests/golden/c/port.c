@@ -125,6 +125,13 @@ REACH(reach_u8, captured_t, const u8 *base COMMA, base[i])
 REACH(reach_u16, captured_t, const u16 *base COMMA, base[i])
 
 #define AHEAD 32u /* packets whose first line is fetched before it is needed */
+/* Lanes without an event hold what the last one holds. */
+#define REPEAT(COLUMN) \
+    do { \
+        const __typeof__(*(COLUMN)) value = (COLUMN)[last]; \
+        for (unsigned i = from; i < LANES; i++) \
+            (COLUMN)[i] = value; \
+    } while (0)
 static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
 {
     u16 *const ethertype_1 = c->u16_[0], *const ethertype_2 = c->u16_[1];
@@ -141,13 +148,14 @@ static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
         ethertype_1[i] = get_u16(p + 12);
         ethertype_2[i] = get_u16(p + 16);
     }
-    for (unsigned i = n; i < LANES; i++) {
-        c->at[i] = c->at[last];
-        c->captured[i] = c->captured[last];
-        c->size[i] = c->size[last];
-        ethertype_1[i] = ethertype_1[last];
-        ethertype_2[i] = ethertype_2[last];
-    }
+    /* One event alone fills its columns from the first lane on: what was stored lane by lane is waited for before it can be
+       loaded as a vector. */
+    const unsigned from = n > 1 ? n : 0;
+    REPEAT(c->at);
+    REPEAT(c->captured);
+    REPEAT(c->size);
+    REPEAT(ethertype_1);
+    REPEAT(ethertype_2);
 }
 
 /* ---- Rules that fire -------------------------------------------------------------------------------------------- */
