@@ -34,6 +34,7 @@ from sevenm.sim.testbench.amaranth_bench import decide, play
 from sevenm.sim.testbench.expected import expected_verdicts
 from sevenm.sim.testbench.packets import Packet
 from sevenm.sim.verilate import QUICK, Toolchain, open_model
+from tests.conftest import SOAK
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LENGTHS = (0, 1, 2, 13, 14, 15, 31, 60, 63, 64, 65, 66, 127, 128, 129, 191, 192, 193, 255, 256, 257, 300, 1514)
@@ -223,7 +224,7 @@ def test_random_graphs_decide_like_the_reference(seed: int, steps: int, levels: 
 
 
 @pytest.mark.needs("g++")
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, 2, 3, 4] if SOAK else [1])
 def test_a_large_random_graph_matches_the_reference_on_many_events(seed: int, tmp_path: Path, soak: bool) -> None:
     choose = random.Random(seed)
     plan = random_plan(choose, steps=500, rules=160)
