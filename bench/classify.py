@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import os
 import shlex
 import statistics
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 from _classbench import FRAME, NO_RULE, FiveTuples, first_match, headers, load, packets, rule_text
 from _machine import machine_facts
+from _results import save
 from numpy.typing import NDArray
 
 from sevenm import boundary
@@ -254,8 +254,6 @@ def main() -> None:
                     sides["rte_acl"] = peer(inputs, acl)
                 results.append(measure(inputs, sides, options.runs))
                 show(results[-1])
-    path = options.json or HERE / "results" / f"classify-{facts['date'][:10]}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     body = {
         "question": "the first of N five-tuple rules, batched, vs rte_acl: ns and bytes written per event",
         "machine": facts,
@@ -264,8 +262,7 @@ def main() -> None:
         "frame_bytes": FRAME,
         "results": results,
     }
-    path.write_text(json.dumps(body, indent=1) + "\n")
-    print(f"wrote {path}")
+    save("classify", body, options.json)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import os
 import statistics
 import subprocess
@@ -27,6 +26,7 @@ from typing import Any
 import numpy as np
 from _events_peers import Count, Counts, Rules, installed
 from _machine import machine_facts
+from _results import save
 from numpy.typing import NDArray
 
 import sevenm
@@ -193,10 +193,7 @@ def main() -> None:
         "absent": absent,
         "results": results,
     }
-    path = options.json or HERE / "results" / f"events-{facts['date'][:10]}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(body, indent=1) + "\n")
-    print(f"wrote {path}")
+    save("events", body, options.json)
 
 
 if __name__ == "__main__":

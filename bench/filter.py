@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import statistics
 import sys
 import tempfile
@@ -29,6 +28,7 @@ import numpy as np
 from _checkout import EngineText, builds, engine_text
 from _filter_peers import FLOOR, Harnesses, Side, build, build_harnesses, pointer
 from _machine import machine_facts
+from _results import save
 from numpy.typing import NDArray
 
 from sevenm import boundary
@@ -240,8 +240,6 @@ def main() -> None:
         harnesses = build_harnesses(Path(name))
         for question in (q for q in QUESTIONS if q.name in options.only):
             results += measure(question, checkouts, harnesses, options.packets, options.runs, Path(name))
-    path = options.json or HERE / "results" / f"filter-{facts['date'][:10]}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     body = {
         "question": "one filter, batched, vs libpcap and rte_bpf: ns per packet",
         "machine": facts,
@@ -251,8 +249,7 @@ def main() -> None:
         "absent": harnesses.absent,
         "results": results,
     }
-    path.write_text(json.dumps(body, indent=1) + "\n")
-    print(f"wrote {path}")
+    save("filter", body, options.json)
 
 
 if __name__ == "__main__":
