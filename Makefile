@@ -16,7 +16,7 @@ BENCHMARKS := $(filter-out bench/_% bench/page.py bench/gate.py,$(wildcard bench
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench soak sweep lib clean
+.PHONY: help demo test lint bench gate soak sweep lib clean
 # The stamps of one .venv must not be made at the same time.
 .NOTPARALLEL:
 
@@ -69,6 +69,10 @@ bench: $(VENV)/.bench ## the benchmarks, one file per question, each beside its 
 	  echo "== $$file"; $(OWN_CACHE) $(BIN)/python $$file || failed="$$failed $$file"; done; \
 	$(BIN)/python bench/page.py -o $(BUILD)/bench/index.html || failed="$$failed bench/page.py"; \
 	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
+
+gate: $(VENV)/.test ## whether the working tree is slower than the commit OLD: make gate OLD=main
+	@[ -n "$(OLD)" ] || { echo "name the commit to compare with: make gate OLD=main" >&2; exit 2; }
+	@$(BIN)/python bench/gate.py $(OLD) $(NEW)
 
 soak: $(VENV)/.test ## ten minutes of live traffic at full rate in which everything goes wrong, and nothing uncounted
 	@$(OWN_CACHE) $(BIN)/python -m tests.soak.soak --seconds 600

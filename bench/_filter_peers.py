@@ -76,12 +76,14 @@ class Harnesses:
         return {**sides, FLOOR: passes_of(self.ours, "touch_run")}
 
 
-def build_harnesses(folder: Path) -> Harnesses:
-    """In a folder that is there. Prints what is absent."""
+def build_harnesses(folder: Path, peers: bool = True) -> Harnesses:
+    """In a folder that is there; with the peers, or with ours alone. Prints what is absent."""
     boundary.write_header(folder)
     source = _copy(folder, "filter_harness.c")
     ours = build(source, [], "ours")
     ours.rows_run.restype = ours.sparse_run.restype = ctypes.c_uint64
+    if not peers:
+        return Harnesses(ours)
     found = Harnesses(ours, absent={"kernel BPF": KERNEL_BPF})
     attempts: dict[str, tuple[str, Callable[[], ctypes.CDLL]]] = {
         "libpcap": ("libpcap-dev", lambda: build(source, ["-DWITH_PCAP", "-lpcap"], "peer")),

@@ -116,6 +116,17 @@ def build(source: Path, more: list[str]) -> tuple[ctypes.CDLL, float]:
     return ctypes.CDLL(str(target)), time.perf_counter() - start
 
 
+def build_harness(folder: Path) -> ctypes.CDLL:
+    """Ours."""
+    source = folder / "harness.c"
+    source.write_text((HERE / "classify_harness.c").read_text())
+    boundary.write_header(folder)
+    harness, _ = build(source, [])
+    for function in (harness.rows_run, harness.sparse_run, harness.sparse_answer):
+        function.restype = ctypes.c_uint64
+    return harness
+
+
 def abi(library: ctypes.CDLL) -> int:
     return int(ctypes.c_uint32.in_dll(library, "sm_info").value)
 
@@ -235,12 +246,7 @@ def main() -> None:
     results = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source = folder / "harness.c"
-        source.write_text((HERE / "classify_harness.c").read_text())
-        boundary.write_header(folder)
-        harness, _ = build(source, [])
-        for function in (harness.rows_run, harness.sparse_run, harness.sparse_answer):
-            function.restype = ctypes.c_uint64
+        harness = build_harness(folder)
         acl = build_peer(folder)
         for which in options.sets:
             for count in options.rules:
