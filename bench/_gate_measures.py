@@ -83,10 +83,21 @@ def environment(checkout: Path) -> dict[str, str]:
 
 
 def _start(checkouts: Checkouts) -> Pair:
-    command = [sys.executable, "-m", "sevenm.cli.main", "--version"]
+    """-P: the folder that this is called from is not looked in for ``sevenm``."""
+    python = [sys.executable, "-P"]
+    for checkout in checkouts:
+        where = [*python, "-c", "import sevenm; print(sevenm.__file__)"]
+        done = subprocess.run(where, env=environment(checkout), check=True, capture_output=True, text=True)
+        of_checkout(done.stdout.strip(), checkout)
+    command = [*python, "-m", "sevenm.cli.main", "--version"]
     old, new = (partial(processor_time, command, environment(checkout)) for checkout in checkouts)
-    old(), new()
     return old, new
+
+
+def of_checkout(imported: str, checkout: Path) -> None:
+    """Raises Unmeasurable if what was imported is another's."""
+    if not Path(imported).is_relative_to(checkout):
+        raise Unmeasurable(f"{imported} was imported, which is not of {checkout}")
 
 
 class Worker:
@@ -97,8 +108,7 @@ class Worker:
         self._to: IO[str] = process.stdin
         self._from: IO[str] = process.stdout
         said: dict[str, Any] = json.loads(self._line())
-        if not Path(said["sevenm"]).is_relative_to(checkout):
-            raise Unmeasurable(f"{said['sevenm']} was imported, which is not of {checkout}")
+        of_checkout(said["sevenm"], checkout)
         self.absent: dict[str, str] = said["absent"]
 
     def _line(self) -> str:
