@@ -108,8 +108,11 @@ class Worker:
         self._to: IO[str] = process.stdin
         self._from: IO[str] = process.stdout
         said: dict[str, Any] = json.loads(self._line())
-        of_checkout(said["sevenm"], checkout)
         self.absent: dict[str, str] = said["absent"]
+        try:
+            of_checkout(said["sevenm"], checkout)
+        except Unmeasurable as error:
+            self.absent = dict.fromkeys(WORKED, str(error))
 
     def _line(self) -> str:
         line = self._from.readline()

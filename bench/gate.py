@@ -177,7 +177,7 @@ def main() -> int:
     facts = machine_facts()
     try:
         verdicts, absent, units = of_commands(options) if options.commands else of_commits(options)
-    except Trouble as error:
+    except (Trouble, Unmeasurable) as error:
         print(f"gate.py: {error}", file=sys.stderr)
         return 2
     for name, verdict in verdicts.items():
