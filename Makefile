@@ -11,10 +11,12 @@ CAPTURE := examples/capture/office.pcap
 OWN_CACHE := XDG_CACHE_HOME=$(CURDIR)/$(BUILD)/cache
 # Where `make lib` puts libsevenm.
 PREFIX ?= $(BUILD)/lib
+# Programs that measure; the others look at what was measured.
+BENCHMARKS := $(filter-out bench/_% bench/page.py bench/gate.py,$(wildcard bench/*.py))
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench soak sweep lib clean
+.PHONY: help demo test lint bench gate soak sweep lib clean
 # The stamps of one .venv must not be made at the same time.
 .NOTPARALLEL:
 
@@ -50,6 +52,11 @@ test: $(VENV)/.test ## the test suite, on all cores; its last lines say what cou
 	@mkdir -p $(BUILD)
 	@$(OWN_CACHE) $(BIN)/pytest -n auto tests
 
+$(VENV)/.bench: $(VENV)/.test
+	@echo "installing the benchmarks' peers into $(VENV)"
+	@$(PIP) install -e ".[bench]" --config-settings editable_mode=compat
+	@touch $@
+
 lint: $(VENV)/.test ## style, format, types and import directions
 	@mkdir -p $(BUILD)
 	$(BIN)/ruff check .
@@ -57,8 +64,15 @@ lint: $(VENV)/.test ## style, format, types and import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports --cache-dir $(BUILD)/import-linter
 
-bench: $(VENV)/.test ## the benchmarks, one file per question, each beside its peer
-	@set -e; for file in $(filter-out bench/_%,$(wildcard bench/*.py)); do echo "== $$file"; $(OWN_CACHE) $(BIN)/python $$file; done
+bench: $(VENV)/.bench ## the benchmarks, one file per question, each beside its peers; at the end one page of all kept runs
+	@failed=; for file in $(BENCHMARKS); do \
+	  echo "== $$file"; $(OWN_CACHE) $(BIN)/python $$file || failed="$$failed $$file"; done; \
+	$(BIN)/python bench/page.py -o $(BUILD)/bench/index.html || failed="$$failed bench/page.py"; \
+	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
+
+gate: $(VENV)/.test ## whether the working tree is slower than the commit OLD: make gate OLD=main
+	@[ -n "$(OLD)" ] || { echo "name the commit to compare with: make gate OLD=main" >&2; exit 2; }
+	@$(BIN)/python bench/gate.py $(OLD) $(NEW)
 
 soak: $(VENV)/.test ## ten minutes of live traffic at full rate in which everything goes wrong, and nothing uncounted
 	@$(OWN_CACHE) $(BIN)/python -m tests.soak.soak --seconds 600

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import os
 import shlex
 import statistics
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 from _classbench import FRAME, NO_RULE, FiveTuples, first_match, headers, load, packets, rule_text
 from _machine import machine_facts
+from _results import save
 from numpy.typing import NDArray
 
 from sevenm import boundary
@@ -114,6 +114,17 @@ def build(source: Path, more: list[str]) -> tuple[ctypes.CDLL, float]:
     start = time.perf_counter()
     subprocess.run([*find_compiler(), *FLAGS, str(source), "-o", str(target), *more], check=True, capture_output=True)
     return ctypes.CDLL(str(target)), time.perf_counter() - start
+
+
+def build_harness(folder: Path) -> ctypes.CDLL:
+    """Ours."""
+    source = folder / "harness.c"
+    source.write_text((HERE / "classify_harness.c").read_text())
+    boundary.write_header(folder)
+    harness, _ = build(source, [])
+    for function in (harness.rows_run, harness.sparse_run, harness.sparse_answer):
+        function.restype = ctypes.c_uint64
+    return harness
 
 
 def abi(library: ctypes.CDLL) -> int:
@@ -235,12 +246,7 @@ def main() -> None:
     results = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source = folder / "harness.c"
-        source.write_text((HERE / "classify_harness.c").read_text())
-        boundary.write_header(folder)
-        harness, _ = build(source, [])
-        for function in (harness.rows_run, harness.sparse_run, harness.sparse_answer):
-            function.restype = ctypes.c_uint64
+        harness = build_harness(folder)
         acl = build_peer(folder)
         for which in options.sets:
             for count in options.rules:
@@ -254,8 +260,6 @@ def main() -> None:
                     sides["rte_acl"] = peer(inputs, acl)
                 results.append(measure(inputs, sides, options.runs))
                 show(results[-1])
-    path = options.json or HERE / "results" / f"classify-{facts['date'][:10]}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     body = {
         "question": "the first of N five-tuple rules, batched, vs rte_acl: ns and bytes written per event",
         "machine": facts,
@@ -264,8 +268,7 @@ def main() -> None:
         "frame_bytes": FRAME,
         "results": results,
     }
-    path.write_text(json.dumps(body, indent=1) + "\n")
-    print(f"wrote {path}")
+    save("classify", body, options.json)
 
 
 if __name__ == "__main__":

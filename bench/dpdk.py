@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import os
 import statistics
 import subprocess
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from _machine import machine_facts
+from _results import save
 
 from sevenm import boundary
 from sevenm.compiler import compile_text
@@ -80,12 +80,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=20_000_000)
     parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="default: bench/results/dpdk-DATE.json")
     given = parser.parse_args()
     lacks = dpdk_library.missing()
     if lacks is not None:
         print(f"{lacks}; nothing was measured", file=sys.stderr)
         return 0
+    facts = machine_facts()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name, DpdkIngress(f"{DEVICE},size={SIZE}") as ingress:
@@ -123,9 +124,7 @@ def main() -> int:
             )
             print(f"{way:10} {shown} million frames a second, {ratio} of poll 256")
             results.append({"way": way, "rates": made, "beside poll 256": beside})
-    if given.json:
-        facts = {**machine_facts(), "huge pages": dpdk_library.library().huge}
-        given.json.write_text(json.dumps({"machine": facts, "results": results}, indent=1) + "\n")
+    save("dpdk", {"machine": {**facts, "huge pages": dpdk_library.library().huge}, "results": results}, given.json)
     return 0
 
 

@@ -1,22 +1,21 @@
-"""Question: what does one packet filter cost per packet, in batches, beside libpcap's bpf_filter?
+"""Question: what does one packet filter cost per packet, in batches, beside libpcap's bpf_filter and DPDK's rte_bpf?
 
 The same packets in memory, the same meaning, runs interleaved. Packets are minimum-sized frames (60 to 128 bytes) of
 IPv4 with and without options, IPv6, TCP, UDP, ICMP and ARP, so that the cost per packet is what shows. Two sets: as
 many packets as asked for, which come from memory, and few enough to stay in the cache, read again and again. The
-engine also handles two VLAN tags and IPv6 extension headers in every filter; libpcap's programs do not. Both sides must
-find the same number of packets, or the benchmark fails. The engine is built for each set of instructions that the
-processor has, and another checkout's engines can run in between.
+engine also handles two VLAN tags and IPv6 extension headers in every filter; libpcap's programs, which rte_bpf compiles
+to machine code, do not. All sides must find the same number of packets, or the benchmark fails. The engine is built for
+each set of instructions that the processor has, and another checkout's engines can run in between. The floor is a loop
+that reads a word of each packet.
 
-    python bench/filter.py [--packets N] [--runs N] [--beside CHECKOUT] [--json FILE]
+    python bench/filter.py [--only NAME ...] [--packets N] [--runs N] [--beside CHECKOUT] [--json FILE]
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -27,12 +26,13 @@ from typing import Any
 
 import numpy as np
 from _checkout import EngineText, builds, engine_text
+from _filter_peers import FLOOR, Harnesses, Side, build, build_harnesses, pointer
 from _machine import machine_facts
+from _results import save
 from numpy.typing import NDArray
 
 from sevenm import boundary
 from sevenm.host.batch import EVENT
-from sevenm.host.engine.compiled import FLAGS, find_compiler
 
 HERE = Path(__file__).parent
 HIT_RATES = (0.01, 0.5, 0.99)
@@ -159,93 +159,37 @@ def make_packets(question: Question, n: int, hit_rate: float, seed: int) -> tupl
     return frames[np.arange(FRAME_MAX) < fields["length"][:, None]], events
 
 
-class Side:
-    """Timed passes over the packets."""
-
-    def __init__(self, run: Callable[[NDArray[np.uint8], NDArray[np.void], ctypes.c_uint64, Any], int]) -> None:
-        self._run = run
-
-    def __call__(self, buffer: NDArray[np.uint8], events: NDArray[np.void], passes: int) -> tuple[float, int]:
-        """Nanoseconds per packet, and hits in one pass."""
-        hits = ctypes.c_uint64()
-        ns = self._run(buffer, events, ctypes.c_uint64(passes), ctypes.byref(hits))
-        return ns / len(events) / passes, hits.value
-
-
-def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
-
-
 def build_ours(engine: EngineText, harness: ctypes.CDLL, source: Path, flags: list[str]) -> Side:
     source.write_text(engine.text)
-    library = _build(source, flags)
+    library = build(source, flags)
     rows = np.zeros((3, 4), np.uint64)
     chunks, fired = (np.zeros(8, boundary.dtype(name)) for name in ("sm_chunk", "sm_fired"))
-    more = [_pointer(chunks), _pointer(fired)] if engine.sparse else [_pointer(rows)]
+    more = [pointer(chunks), pointer(fired)] if engine.sparse else [pointer(rows)]
     run = harness.sparse_run if engine.sparse else harness.rows_run
     return Side(
         lambda buffer, events, passes, hits: run(
-            library.sm_match, _pointer(buffer), _pointer(events), ctypes.c_uint64(len(events)), passes, *more, hits
+            library.sm_match, pointer(buffer), pointer(events), ctypes.c_uint64(len(events)), passes, *more, hits
         )
     )
 
 
-def build_peer(text: str, harness: ctypes.CDLL) -> tuple[Side, int]:
-    """Also the number of BPF instructions."""
-    error = ctypes.create_string_buffer(256)
-    length = harness.peer_compile(text.encode(), error, ctypes.c_size_t(256))
-    if length < 0:
-        raise SystemExit(f"libpcap refuses {text!r}: {error.value.decode()}")
-    side = Side(
-        lambda buffer, events, passes, hits: harness.peer_run(
-            _pointer(buffer), _pointer(events), ctypes.c_uint64(len(events)), passes, hits
-        )
-    )
-    return side, length
-
-
-def _build(source: Path, more: list[str], name: str | None = None) -> ctypes.CDLL:
-    target = source.with_name(f"{name or source.stem}.so")
-    subprocess.run([*find_compiler(), *FLAGS, str(source), "-o", str(target), *more], check=True, capture_output=True)
-    return ctypes.CDLL(str(target))
-
-
-def build_harness(folder: Path) -> tuple[ctypes.CDLL, ctypes.CDLL | None]:
-    """Ours, and the peer's or None where libpcap's headers are absent."""
-    source = folder / "harness.c"
-    source.write_text((HERE / "filter_harness.c").read_text())
-    boundary.write_header(folder)
-    ours = _build(source, [], "ours")
-    ours.rows_run.restype = ours.sparse_run.restype = ctypes.c_uint64
-    try:
-        peer = _build(source, ["-DWITH_PCAP", "-lpcap"], "peer")
-    except subprocess.CalledProcessError as error:
-        print(f"no peer: libpcap does not link ({error.stderr.decode().splitlines()[0]}); apt install libpcap-dev")
-        return ours, None
-    peer.peer_run.restype = ctypes.c_uint64
-    return ours, peer
-
-
-def sides_of(question: Question, checkouts: dict[str, Path], harness: ctypes.CDLL, folder: Path) -> dict[str, Side]:
-    """Every checkout's engine in every build."""
+def sides_of(question: Question, checkouts: dict[str, Path], harnesses: Harnesses, folder: Path) -> dict[str, Side]:
+    """Every checkout's engine in every build, ours first, then the peers and the floor."""
     out: dict[str, Side] = {}
     for number, (name, checkout) in enumerate(checkouts.items()):
         engine = engine_text(checkout, question.ours)
-        for build, flags in builds().items():
-            source = folder / f"{question.name.replace(' ', '_').replace('/', '_')}-{number}-{build}.c"
-            out[f"{name} {build}"] = build_ours(engine, harness, source, flags)
-    return out
+        for build_name, flags in builds().items():
+            source = folder / f"{question.name.replace(' ', '_').replace('/', '_')}-{number}-{build_name}.c"
+            out[f"{name} {build_name}"] = build_ours(engine, harnesses.ours, source, flags)
+    return {**out, **harnesses.sides(question.theirs)}
 
 
 def measure(
-    question: Question, checkouts: dict[str, Path], harnesses: tuple[ctypes.CDLL, ctypes.CDLL | None], packets: int,
-    runs: int, folder: Path,
-) -> list[dict[str, Any]]:  # fmt: skip
+    question: Question, checkouts: dict[str, Path], harnesses: Harnesses, packets: int, runs: int, folder: Path
+) -> list[dict[str, Any]]:
     """One result per hit rate and set of packets. Raises SystemExit if the sides disagree."""
-    sides = sides_of(question, checkouts, harnesses[0], folder)
+    sides = sides_of(question, checkouts, harnesses, folder)
     ours = next(iter(sides))
-    if harnesses[1] is not None:
-        sides["libpcap"], length = build_peer(question.theirs, harnesses[1])
     results = []
     for hit_rate, (place, count) in product(HIT_RATES, (("cache", CACHE_PACKETS), ("memory", packets))):
         buffer, events = make_packets(question, count, hit_rate, 1)
@@ -257,18 +201,17 @@ def measure(
                 ns, found[name] = side(buffer, events, passes)
                 if run:  # the first warms up
                     times[name].append(ns)
+        del found[FLOOR]
         if len(set(found.values())) != 1:
             raise SystemExit(f"{question.name} at {hit_rate:.0%}: the sides do not find the same packets: {found}")
         result: dict[str, Any] = {"filter": question.name, "hit_rate": hit_rate, "packets_in": place}
-        result["hits"] = found[ours]
+        result |= {"hits": found[ours], "ours": ours, "ratios": {}}
         print(f"{question.name}, {hit_rate:.0%} hits, in {place}")
         for name, values in times.items():
             result[name] = {"min": min(values), "median": statistics.median(values), "max": max(values), "runs": values}
-            ratio = result[name]["median"] / result[ours]["median"]
-            print(f"  {name:16} {_spread(result[name])}  {ratio:5.2f}", flush=True)
-        if "libpcap" in times:
-            result["bpf_instructions"] = length
-            result["ratio"] = result["libpcap"]["median"] / result[ours]["median"]
+            ratios = [value / own for value, own in zip(values, times[ours], strict=True)]
+            result["ratios"][name] = statistics.median(ratios)  # run by run: the machine's clock moves between them
+            print(f"  {name:16} {_spread(result[name])}  {result['ratios'][name]:5.2f}", flush=True)
         results.append(result)
     return results
 
@@ -279,6 +222,8 @@ def _spread(times: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [question.name for question in QUESTIONS]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--packets", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=7, help="at least 5")
     parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="another checkout, measured in the same run")
@@ -292,21 +237,19 @@ def main() -> None:
     checkouts = {"sevenm": HERE.parent, **({"beside": options.beside} if options.beside else {})}
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
-        harnesses = build_harness(Path(name))
-        for question in QUESTIONS:
+        harnesses = build_harnesses(Path(name))
+        for question in (q for q in QUESTIONS if q.name in options.only):
             results += measure(question, checkouts, harnesses, options.packets, options.runs, Path(name))
-    path = options.json or HERE / "results" / f"filter-{facts['date'][:10]}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     body = {
-        "question": "one filter, batched, vs libpcap: ns per packet",
+        "question": "one filter, batched, vs libpcap and rte_bpf: ns per packet",
         "machine": facts,
         "checkouts": {name: str(path.resolve().name) for name, path in checkouts.items()},
         "packets": {"memory": options.packets, "cache": CACHE_PACKETS},
         "frame_bytes": [60, FRAME_MAX],
+        "absent": harnesses.absent,
         "results": results,
     }
-    path.write_text(json.dumps(body, indent=1) + "\n")
-    print(f"wrote {path}")
+    save("filter", body, options.json)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import statistics
 import subprocess
@@ -37,6 +36,7 @@ from typing import Any
 
 import numpy as np
 from _machine import machine_facts
+from _results import save
 from cffi import FFI
 from numpy.typing import NDArray
 
@@ -293,12 +293,9 @@ def main() -> None:
         ]
         near = [trip for run in runs for trip in run["round trip"].values()]
         print(f"{name:42} {'  '.join(cells)}  round trip of a line {min(near):.0f} to {max(near):.0f}")
-    path = options.json or HERE / "results" / f"latency-{facts['date'][:10]}.json"
-    path.parent.mkdir(exist_ok=True)
     settings = {key: getattr(options, key) for key in ("events", "rate", "rules", "runs", "real_time")}
     body = {"question": "from arrival to application", "machine": facts, "settings": settings, "nanoseconds": found}
-    path.write_text(json.dumps(body, indent=1) + "\n")
-    print(f"written: {path}")
+    save("latency", body, options.json)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ beside it; published figures of such systems are in docs/benchmarks.md.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -26,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from _machine import machine_facts
+from _results import save
 from numpy.typing import NDArray
 
 import sevenm
@@ -36,7 +36,6 @@ from sevenm.host.engine.ingress import RecordsIngress
 from sevenm.host.engine.loop import Loop, Program, Why
 from sevenm.host.ring import Ring, RingReader, RingWriter
 
-HERE = Path(__file__).resolve().parent
 EVENT = np.dtype([("id", "<u8"), ("kind", "<u8"), ("rest", "u1", 48)])
 SLOTS = 16384
 SUBSCRIBERS = 4
@@ -144,12 +143,9 @@ def main() -> None:
     for name, rates in found.items():
         results[name] = {"min": min(rates), "median": statistics.median(rates), "max": max(rates), "runs": rates}
         print(f"{name:38} {min(rates):6.1f} / {statistics.median(rates):6.1f} / {max(rates):6.1f}")
-    path_to = options.json or HERE / "results" / f"path-{facts['date'][:10]}.json"
-    path_to.parent.mkdir(exist_ok=True)
     settings = {key: getattr(options, key) for key in ("events", "rules", "batch", "runs")}
     body = {"question": "replay, match, four subscribers on one processor", "machine": facts, "settings": settings}
-    path_to.write_text(json.dumps(body | {"results": results}, indent=1) + "\n")
-    print(f"written: {path_to}")
+    save("path", body | {"results": results}, options.json)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import os
 import statistics
 import subprocess
@@ -43,6 +42,7 @@ from typing import Any
 
 import numpy as np
 from _machine import machine_facts
+from _results import save
 from _ring_peer import EVENT, RECORD, SLOTS, NumpyRing
 from _ring_work import Step, Work, check, our_step, peer_step
 from numpy.typing import NDArray
@@ -271,11 +271,8 @@ def main() -> None:
             f"{result['what']:33} sevenm {cells[0]:18} numpy {cells[1]:18} ratio {result['ratio']['median']:.2f} "
             f"({result['ratio']['min']:.2f} to {result['ratio']['max']:.2f}), processors {', '.join(places)}"
         )
-    path = options.json or HERE / "results" / f"ring-{facts['date'][:10]}.json"
-    path.parent.mkdir(exist_ok=True)
     body = {"question": "Python consumer of 64-byte events beside a NumPy ring", "machine": facts, "results": results}
-    path.write_text(json.dumps(body, indent=1) + "\n")
-    print(f"written: {path}")
+    save("ring", body, options.json)
 
 
 if __name__ == "__main__":

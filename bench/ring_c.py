@@ -25,7 +25,6 @@ other work on the machine does not interrupt the spinning threads; it needs root
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import statistics
@@ -38,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 from _machine import machine_facts
+from _results import save
 
 from sevenm import boundary
 
@@ -204,10 +204,7 @@ def main() -> None:
         "results": [report(found, where) for where in ("near", "far")],
         "samples": [vars(sample) for sample in found],
     }
-    path = options.json or HERE / "results" / f"ring-c-{facts['date'][:10]}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(body) + "\n")
-    print(f"written: {path}")
+    save("ring-c", body, options.json)
 
 
 if __name__ == "__main__":

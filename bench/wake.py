@@ -11,7 +11,6 @@ Microseconds, of all wakes.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import tempfile
 import uuid
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from _machine import machine_facts
+from _results import save
 
 from sevenm import boundary
 
@@ -52,8 +52,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wakes", type=int, default=5000)
     parser.add_argument("--between", type=int, default=2000, help="microseconds, so that the sleeper sleeps")
-    parser.add_argument("--json", type=Path, help="where the numbers go")
+    parser.add_argument("--json", type=Path, help="default: bench/results/wake-DATE.json")
     options = parser.parse_args()
+    facts = machine_facts()
     with tempfile.TemporaryDirectory() as folder:
         found = measure(build(Path(folder)), options.wakes, options.between)
     report = {
@@ -61,8 +62,7 @@ def main() -> None:
     }
     for way, numbers in report.items():
         print(f"{way:6}" + "".join(f"{p:>6} {us:8.1f} us" for p, us in numbers.items()))
-    if options.json is not None:
-        options.json.write_text(json.dumps({"machine": machine_facts(), "microseconds": report}, indent=1) + "\n")
+    save("wake", {"machine": facts, "microseconds": report}, options.json)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import multiprocessing
 import os
 import re
@@ -33,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from _machine import machine_facts
+from _results import save
 
 from sevenm import boundary
 from sevenm.compiler import compile_text
@@ -208,11 +208,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=2_000_000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="default: bench/results/xdp-DATE.json")
     given = parser.parse_args()
     if os.geteuid() != 0 or (os.cpu_count() or 1) < 2:
         print("needs root and two processors; nothing was measured", file=sys.stderr)
         return 0
+    facts = machine_facts()
     os.sched_setaffinity(0, {1})
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder, wire():
@@ -240,8 +241,7 @@ def main() -> int:
                     f"dropped {statistics.median(dropped):.1%}"
                 )
                 results.append({"hits": hits / 1024, "way": way, "ratios": ratios, "runs": [vars(one) for one in made]})
-    if given.json:
-        given.json.write_text(json.dumps({"machine": machine_facts(), "results": results}, indent=1) + "\n")
+    save("xdp", {"machine": facts, "results": results}, given.json)
     return 0
 
 
