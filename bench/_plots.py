@@ -110,8 +110,10 @@ def figures(plt: Pyplot, rows: Sequence[Row]) -> str:
     for axes in panels[0]:
         axes.grid(axis="x", color="#dddddd", linewidth=0.5)
         axes.set_axisbelow(True)
-    left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False).set_in_layout(False)
+    left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False).set_in_layout(False)
     figure.tight_layout()
+    for axes in panels[0]:
+        axes.get_legend().set_in_layout(True)  # it does not narrow the panels, and is not cut off
     return _svg(plt, figure)
 
 
@@ -132,7 +134,7 @@ def _ratios(
     axes.axvline(1, color="black", linewidth=1, label="level")
     _scale(axes, [x for row in beside if row.ratio for x in (row.ratio.low, row.ratio.high, row.aim or 1.0)] + [1.0])
     axes.set_xlabel("times as good as the peer; left of 1 is behind")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False).set_in_layout(False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False).set_in_layout(False)
 
 
 def history(plt: Pyplot, rows: Sequence[Row]) -> str | None:

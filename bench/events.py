@@ -153,10 +153,10 @@ def measure(rule_count: int, percent: int, n: int, runs: int, harness: ctypes.CD
     print(f"{rule_count} rules, {percent} % of the events of their kinds, {wanted.sum():,} of {n:,} fire")
     for name, values in rates.items():
         ratios = [own / value for own, value in zip(rates["sevenm"], values, strict=True)]
-        side = {"rate": spread(values), "ratio": spread(ratios)}
-        out["sides"][name] = side
-        shown = " / ".join(f"{side['rate'][part]:6.1f}" for part in ("min", "median", "max"))
-        print(f"  {name:24} {shown} million a second   sevenm by it {side['ratio']['median']:5.2f}", flush=True)
+        rate, ratio = spread(values), spread(ratios)
+        out["sides"][name] = {"rate": rate, "ratio": ratio}
+        shown = " / ".join(f"{rate[part]:6.1f}" for part in ("min", "median", "max"))
+        print(f"  {name:24} {shown} million a second   sevenm by it {ratio['median']:5.2f}", flush=True)
     return out
 
 
@@ -178,7 +178,7 @@ def main() -> None:
     for name, reason in absent.items():
         print(f"absent: {name}: {reason}")
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    results = []
+    results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         harness = build_harness(Path(name))
         for question in [options.only] if options.only else QUESTIONS:

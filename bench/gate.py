@@ -43,7 +43,9 @@ class Trouble(Exception):
 
 
 def git(*arguments: str, **more: Any) -> str:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, **more)
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, **more
+    )
     if done.returncode:
         raise Trouble(f"git {' '.join(arguments)}: {done.stderr.strip() or 'failed'}")
     return done.stdout.strip()
