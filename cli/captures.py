@@ -31,6 +31,7 @@ from sevenm.prefilter import drop_unwanted, prepare
 from . import output
 from .engines import registered
 from .errors import Exit, Failure
+from .progress import progress_bar
 from .signals import until_stopped
 
 Command = TypeVar("Command", bound=Callable[..., int])
@@ -206,7 +207,7 @@ def open_events(source: str, ingress: str | None, plan: Plan) -> Iterator[Ingres
 
 def batches(reader: Ingress) -> Iterator[EventBatch]:
     """The reader's batches, with a progress bar on a terminal."""
-    with output.progress_bar("reading", reader.size) as bar:
+    with progress_bar("reading", reader.size) as bar:
         for batch in reader.batches():
             yield batch
             bar.at(reader.position)

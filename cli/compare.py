@@ -34,7 +34,6 @@ RATE_SECONDS = 0.3
 
 
 @click.command(
-    short_help="Run rules in every engine and compare.",
     epilog="\b\nExit codes: 0 equal, 1 not equal or errors in the rules, 3 input, 4 fewer than two engines.",
 )
 @click.argument("file")

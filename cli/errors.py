@@ -11,9 +11,6 @@ from enum import IntEnum
 
 import click
 
-from sevenm.compiler.diagnostics import CompileError
-from sevenm.compiler.plan import PlanError
-
 
 class Exit(IntEnum):
     """Exit codes of every command."""
@@ -47,8 +44,13 @@ class Failure(Exception):
 
 def explain(error: BaseException) -> tuple[str, Exit] | None:
     """The message and exit code of a known exception, None for one that is a fault of sevenm."""
+    if isinstance(error, Failure):
+        return str(error), error.code
+    # Whoever raised one of these has them loaded; a command that fails of itself is spared all that.
     from sevenm.compiler.bundle import BundleWriteError, MissingExtra
+    from sevenm.compiler.diagnostics import CompileError
     from sevenm.compiler.passes.cost import ChoiceError
+    from sevenm.compiler.plan import PlanError
     from sevenm.host.bundle import BundleError
     from sevenm.host.capture.format import CaptureError
     from sevenm.host.capture.writer import ReaderGone
@@ -60,8 +62,6 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
     from sevenm.host.replay import InterfaceError
     from sevenm.host.ring import RingError
 
-    if isinstance(error, Failure):
-        return str(error), error.code
     if isinstance(error, ReaderGone):
         return "", Exit.PIPE
     if isinstance(error, ChoiceError):

@@ -27,7 +27,6 @@ from .sources import compile_expression
 
 @click.command(
     "filter",
-    short_help="Show, count or write the packets that match.",
     epilog="\b\nExit codes: 0 done, 1 error in EXPR, 2 usage, 3 capture unreadable, 4 no engine.",
 )
 @click.argument("expr")

@@ -6,27 +6,34 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
+from sevenm.version import VERSION
+
 from . import output
-from .build import build
-from .check import check
-from .compare import compare
-from .devices import devices
 from .errors import EXIT_HELP, Exit, Failure, explain
-from .filter import filter_
-from .layout import layout
-from .publish import publish
-from .replay import replay
-from .ring import ring
-from .run import run
-from .stat import stat
-from .subscribe import subscribe
-from .top import top
+
+COMMANDS = {
+    "build": ("build:build", "Build everything that is made from a rule file."),
+    "check": ("check:check", "Find errors in a rule file."),
+    "compare": ("compare:compare", "Run rules in every engine and compare."),
+    "devices": ("devices:devices", "Show engines and kinds of input, and what they lack here."),
+    "filter": ("filter:filter_", "Show, count or write the packets that match."),
+    "layout": ("layout:layout", "Show fields: of a schema, or of packets."),
+    "publish": ("publish:publish", "Make a ring and fill it from a file."),
+    "replay": ("replay:replay", "Send a capture on an interface."),
+    "ring": ("ring:ring", "List and remove rings in shared memory."),
+    "run": ("run:run", "Run rules on a capture or an interface and count what happens."),
+    "stat": ("stat:stat", "Show how fast rings are filled, read and overrun."),
+    "subscribe": ("subscribe:subscribe", "Show or write what a ring delivers."),
+    "top": ("top:top", "Watch rings in a terminal."),
+}
+"""Each command: the module beside this one and its name there, and what `sevenm --help` says of it. A module, with all
+that it needs, is imported when its command is chosen."""
 
 EPILOG = f"""\b
 Examples:
@@ -51,16 +58,22 @@ Examples:
 SEVENM_DEBUG=1 shows the traceback of a fault."""
 
 
-def installed_version() -> str:
-    """The version of the installed package."""
-    try:
-        return version("sevenm")
-    except PackageNotFoundError:
-        return "unknown"
-
-
 class Commands(click.Group):
-    """click would end the process itself, with 1, when the output's reader goes away."""
+    """The commands of the table above. When the output's reader goes away click would end the process, with 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(f"sevenm.cli.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -72,17 +85,13 @@ class Commands(click.Group):
 @click.group(
     cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )
-@click.version_option(installed_version(), prog_name="sevenm")
+@click.version_option(VERSION, prog_name="sevenm")
 def cli() -> None:
     """Match packets and records against rules: in C on this machine, in a NumPy reference model, and in gateware
     (an Amaranth core, simulated here), all with the same answer.
 
     A rule is a condition, written like a Wireshark display filter, and what to do with the events that meet it.
     """
-
-
-for command in (filter_, check, run, compare, build, layout, devices, publish, subscribe, replay, stat, top, ring):
-    cli.add_command(command)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -17,12 +17,13 @@ from sevenm.host.ingress import Ingress
 from sevenm.host.report import Report
 from sevenm.host.session import Session
 
-from . import output
+from . import output, tables
 from .captures import Input, input_options, received
 from .durations import latency_text
 from .engines import engine_option, open_engine, wants_gateware
 from .errors import Exit
 from .export import open_writer
+from .progress import progress_bar
 from .reload import Reloads, hangups
 from .rings import Rings, delivery_options
 from .service import Service, service_options
@@ -32,7 +33,6 @@ STAGES = {"decided": "from arrival until decided", "in_ring": "from decided unti
 
 
 @click.command(
-    short_help="Run rules on a capture or an interface and count what happens.",
     epilog="\b\nExit codes: 0 done, 1 errors in the rules, 2 usage, 3 input, output or ring, 4 no engine.",
 )
 @click.argument("file")
@@ -98,7 +98,7 @@ def run(
         output.note("started", input=source.name, bundle=bundle.name, digest=bundle.digest, rings=outlets.names)
         fault: IngressFault | CaptureError | None = None
         with (
-            output.progress_bar("matching", reader.size) as bar,
+            progress_bar("matching", reader.size) as bar,
             service.around(session, lambda: outlets.names) as alive,
         ):
 
@@ -153,35 +153,35 @@ def _by_name(plan: Plan) -> dict[tuple[str, str], Rule]:
 
 
 def _show(plan: Plan, report: Report, prefix: str | None, reader: Ingress) -> None:
-    rules = output.table("rule", "does", "events", left=2)
+    rules = tables.table("rule", "does", "events", left=2)
     present = _by_name(plan)
     for count in report.rules:
         rule = present.get((count.block, count.name))
         does = "of earlier rules" if rule is None else actions(plan, rule)
         rules.add_row(f"{count.block}.{count.name}", does, f"{count.events:,}")
-    output.show(rules)
+    tables.show(rules)
     if report.channels:
         click.echo()
-        channels = output.table("channel", "matched", *(("delivered", "undelivered") if prefix is not None else ()))
+        channels = tables.table("channel", "matched", *(("delivered", "undelivered") if prefix is not None else ()))
         for channel in report.channels:
             row = [channel.name, f"{channel.matched:,}"]
             if prefix is not None:
                 causes = ", ".join(f"{count:,} {cause}" for cause, count in channel.undelivered.items())
                 row += [f"{channel.delivered:,}", causes or "0"]
             channels.add_row(*row)
-        output.show(channels)
+        tables.show(channels)
     if report.counters:
         click.echo()
-        counters = output.table("counter", "events")
+        counters = tables.table("counter", "events")
         for name, number in report.counters.items():
             counters.add_row(name, f"{number:,}")
-        output.show(counters)
+        tables.show(counters)
     if report.forwarded:
         click.echo()
-        ports = output.table("port", "forwarded")
+        ports = tables.table("port", "forwarded")
         for port, number in report.forwarded.items():
             ports.add_row(str(port), f"{number:,}")
-        output.show(ports)
+        tables.show(ports)
     undelivered = sum(sum(channel.undelivered.values()) for channel in report.channels)
     click.echo(
         f"\n{output.plural(report.events, 'event')} by {report.engine}: {report.dropped:,} dropped, "

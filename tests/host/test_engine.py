@@ -10,7 +10,9 @@ import pytest
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine import compiled as engine_module
-from sevenm.host.engine.compiled import CompiledEngine, EngineError, NoCompiler, find_compiler, load_engine
+from sevenm.host.engine.code import EngineError
+from sevenm.host.engine.compiled import CompiledEngine, load_engine
+from sevenm.host.engine.toolchain import NoCompiler, find_compiler
 
 pytestmark = pytest.mark.needs("compiler")
 
