@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-import click
-
 
 class Exit(IntEnum):
     """Exit codes of every command."""
@@ -53,7 +51,7 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
     from sevenm.compiler.plan import PlanError
     from sevenm.host.bundle import BundleError
     from sevenm.host.capture.format import CaptureError
-    from sevenm.host.capture.writer import ReaderGone
+    from sevenm.host.capture.pcap_file import ReaderGone
     from sevenm.host.devices.device import DeviceError
     from sevenm.host.engine.loop import IngressFault
     from sevenm.host.live.privileges import PrivilegeError
@@ -85,6 +83,8 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
 
 def _system(error: OSError) -> str:
     """The operating system's reason with the file it is about; the names of both files of a rename."""
+    import click
+
     what = " -> ".join(click.format_filename(str(name)) for name in (error.filename, error.filename2) if name)
     reason = (error.strerror or str(error) or type(error).__name__).lower()
     return f"{what}: {reason}" if what else reason

@@ -1,30 +1,24 @@
 """Where the commands write: answers to standard output, all else to standard error, colour only on a terminal.
 
-Every command says something, so this costs little to import: tables, pictures and progress are in files of their own.
+Every command says something, so this costs next to nothing to import: what dresses text is loaded when there is some.
 Without colour is plain: NO_COLOR (https://no-color.org) and TERM=dumb turn off every escape sequence that dresses text.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import sys
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
-
-import click
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-@dataclass
 class _Log:
     """How remarks and errors are written on standard error: for people, or one JSON object a line."""
 
-    json: bool = False
+    json = False
 
 
 _log = _Log()
@@ -72,7 +66,7 @@ def say(message: str) -> None:
     if _log.json:
         _json_line("info", message)
     else:
-        styled(printable(message))
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 def complain(message: str) -> None:
@@ -80,6 +74,8 @@ def complain(message: str) -> None:
     if _log.json:
         _json_line("error", message)
         return
+    import click
+
     styled(click.style("sevenm: ", fg="red", bold=True) + printable(message))
 
 
@@ -90,13 +86,18 @@ def note(message: str, **facts: Any) -> None:
 
 
 def _json_line(level: str, message: str, **facts: Any) -> None:
+    import json
+    from datetime import UTC, datetime
+
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     text = message.removeprefix("sevenm: ")
-    click.echo(json.dumps({"time": now, "level": level, "message": text, **facts}), err=True)
+    print(json.dumps({"time": now, "level": level, "message": text, **facts}), file=sys.stderr, flush=True)
 
 
 def styled(text: str) -> None:
     """A line on standard error; styles go only to a terminal that shows them."""
+    import click
+
     if _log.json:
         _json_line("error", click.unstyle(text))
         return
@@ -105,7 +106,9 @@ def styled(text: str) -> None:
 
 def emit_json(data: Any) -> None:
     """JSON on standard output, indented, with a stable order of keys."""
-    click.echo(json.dumps(data, indent=2))
+    import json
+
+    print(json.dumps(data, indent=2), flush=True)
 
 
 def quantity(value: float, unit: str) -> str:

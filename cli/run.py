@@ -12,17 +12,20 @@ from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
 from sevenm.host.capture.format import CaptureError
+from sevenm.host.capture.writer import CaptureWriter
 from sevenm.host.engine.loop import IngressFault
 from sevenm.host.ingress import Ingress
 from sevenm.host.report import Report
 from sevenm.host.session import Session
 
 from . import output, tables
-from .captures import Input, input_options, received
+from .captures import Input, received
+from .choices import engine_option
 from .durations import latency_text
-from .engines import engine_option, open_engine, wants_gateware
+from .engines import open_engine, wants_gateware
 from .errors import Exit
 from .export import open_writer
+from .inputs import Asked, input_options
 from .progress import progress_bar
 from .reload import Reloads, hangups
 from .rings import Rings, delivery_options
@@ -44,7 +47,7 @@ STAGES = {"decided": "from arrival until decided", "in_ring": "from decided unti
 @delivery_options
 def run(
     file: str,
-    source: Input,
+    asked: Asked,
     engine: str | None,
     target: str | None,
     as_json: bool,
@@ -71,6 +74,7 @@ def run(
       sevenm run edge.7m -i eth0 --ring edge --seconds 60
       sevenm run edge.7m -i eth0 --ring edge --metrics 127.0.0.1:9107 --log json
     """
+    source = Input.of(asked)
     if target == "-" and as_json:
         raise click.UsageError("-w - and --json both want standard output; write the capture to a file.")
     if service.latency is not None and not source.live:
@@ -81,7 +85,9 @@ def run(
         reader = stack.enter_context(source.open(plan))
         bundle = stack.enter_context(making)
         device = stack.enter_context(open_engine(engine, bundle))
-        writer = stack.enter_context(open_writer(target, source.read, reader)) if target is not None else None
+        writer = None
+        if target is not None:
+            writer = stack.enter_context(open_writer(CaptureWriter, target, source.read, reader.link_type))
         outlets = stack.enter_context(rings.open(bundle, service.latency is not None))
         session = Session(
             device, bundle, outlets if rings.prefix else None, writer, None, rings.deadline, service.latency

@@ -10,15 +10,15 @@ from __future__ import annotations
 import os
 import threading
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from sevenm import boundary
 from sevenm.boundary import InfoFlag
-from sevenm.host.devices.device import DeviceError
+from sevenm.host.devices.errors import DeviceError
 from sevenm.host.native import Native, available, native
 
+CSRC = Path(__file__).parent.parent / "csrc"
 ROOM = 4096
 """Entries of fired rules that an engine gets room for at least; one that needs more for a chunk gets that."""
 
@@ -35,7 +35,7 @@ def _loader() -> Native:
     from cffi import FFI
 
     ffi: Any = FFI()  # its type stubs know neither NumPy arrays nor what was declared
-    ffi.cdef(boundary.cdef() + (files("sevenm.host.csrc") / "code.cdef").read_text())
+    ffi.cdef(boundary.cdef() + (CSRC / "code.cdef").read_text())
     return Native(ffi, ffi.dlopen(None))
 
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from sevenm.host.devices.device import DeviceError
+from sevenm.host.devices.errors import DeviceError
 
 COMPILERS = ("gcc", "clang", "cc")
 ITSELF = re.compile(r"([a-z0-9_]+-)*(gcc|g\+\+|clang|clang\+\+|cc|tcc)(-[0-9.]+)?")
@@ -30,16 +28,18 @@ class NoCompiler(DeviceError):
 def find_compiler() -> list[str]:
     """The compiler's command: $CC (which may have arguments), else gcc, clang or cc. Raises NoCompiler."""
     given = os.environ.get("CC", "")
-    try:
-        command = shlex.split(given)
-    except ValueError as error:
-        raise NoCompiler(f"CC={given!r} is no command: {error}") from error
-    if command:
-        if shutil.which(command[0]) is None:
+    if given.strip():
+        import shlex
+
+        try:
+            command = shlex.split(given)
+        except ValueError as error:
+            raise NoCompiler(f"CC={given!r} is no command: {error}") from error
+        if find_program(command[0]) is None:
             raise NoCompiler(f"CC={given!r}: there is no program {command[0]}; install it or unset CC")
         return command
     for name in COMPILERS:
-        path = shutil.which(name)
+        path = find_program(name)
         if path is not None:
             return [path]
     raise NoCompiler(
@@ -48,10 +48,19 @@ def find_compiler() -> list[str]:
     )
 
 
+def find_program(name: str) -> str | None:
+    """As ``shutil.which`` finds a program, without loading what ``shutil`` archives with."""
+    for folder in [""] if "/" in name else os.get_exec_path():
+        path = Path(folder, name)
+        if path.is_file() and os.access(path, os.X_OK):
+            return str(path)
+    return None
+
+
 def compiler_identity(command: list[str]) -> bytes:
     """What changes when another compiler comes under the command: path, size, time of change and number of its file;
     for what is no compiler itself, what it says of its version. Raises NoCompiler if it cannot be run."""
-    found = shutil.which(command[0])
+    found = find_program(command[0])
     if found is not None:
         with suppress(OSError):
             path = Path(found).resolve()
@@ -64,12 +73,12 @@ def compiler_identity(command: list[str]) -> bytes:
     try:
         return subprocess.run([*command, "--version"], capture_output=True, timeout=ASK_S_MAX, check=False).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise NoCompiler(f"{shlex.join(command)} cannot be run: {error}") from error
+        raise NoCompiler(f"{' '.join(command)} cannot be run: {error}") from error
 
 
-def file_identity(path: Path) -> bytes:
+def file_identity(path: str | Path) -> bytes:
     """Path, size, inode, and the times of its content and of its entry, in nanoseconds. Raises OSError."""
-    facts = path.stat()
+    facts = os.stat(path)  # noqa: PTH116 - many of them, and a Path of each would cost more than the call
     return f"{path} {facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_dev} {facts.st_ino}".encode()
 
 
