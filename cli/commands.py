@@ -56,6 +56,13 @@ Examples:
 SEVENM_DEBUG=1 shows the traceback of a fault."""
 
 
+def command(name: str) -> click.Command:
+    """The command of that name in the table. Raises KeyError."""
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found: click.Command = getattr(import_module(f"sevenm.cli.{module}"), attribute)
+    return found
+
+
 class Commands(click.Group):
     """The commands of the table above. When the output's reader goes away click would end the process, with 1."""
 
@@ -63,11 +70,7 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(f"sevenm.cli.{module}"), name)
-        return command
+        return command(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -44,9 +44,10 @@ def filter_(expr: str, asked: Asked, target: str | None, count: bool, engine: st
         raise Failure("standard output is a terminal; give a file: -w out.pcap", Exit.USAGE)
     form = Form.COUNT if count else Form.LINES if target is None else Form.PCAP
     source = asked.capture if engine in (None, "host") and selecting.available() else None
-    code = None if source is None else Filters().find(expr)
+    filters = Filters()
+    code = None if source is None else filters.find(expr)
     if source is not None and code is not None:
         return selecting.run(code, source, form, target, asked.events or ALL)
     from . import filtering  # with the compiler, NumPy and all that engines need
 
-    return filtering.run(expr, asked, source, form, target, engine)
+    return filtering.run(expr, asked, source, form, target, engine, filters)

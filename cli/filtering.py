@@ -31,11 +31,13 @@ from .inputs import Asked
 from .sources import compile_expression
 
 
-def run(expr: str, asked: Asked, capture: str | None, form: Form, target: str | None, engine: str | None) -> int:
+def run(
+    expr: str, asked: Asked, capture: str | None, form: Form, target: str | None, engine: str | None, filters: Filters
+) -> int:
     """Compiles the expression and runs it. ``capture``: what generated C may read by itself, if it can be that; the
-    engine is kept then for the next time."""
+    engine is then kept among ``filters``, which were looked up before the compiler was loaded."""
     compiled = compile_expression(expr)
-    code = None if capture is None else _code(compiled, expr)
+    code = None if capture is None else _code(compiled, expr, filters)
     if capture is not None and code is not None:
         return selecting.run(code, capture, form, target, asked.events or ALL)
     source = Input.of(asked)
@@ -58,7 +60,7 @@ def run(expr: str, asked: Asked, capture: str | None, form: Form, target: str | 
     return Exit.OK
 
 
-def _code(compiled: Compiled, expr: str) -> Code | None:
+def _code(compiled: Compiled, expr: str, filters: Filters) -> Code | None:
     """The filter's engine in C; None where it is not what would run, and then somebody else says why."""
     with bundle_for(compiled.plan, gateware=False) as bundle:
         name, why = default_engine(bundle)
@@ -66,7 +68,7 @@ def _code(compiled: Compiled, expr: str) -> Code | None:
             return None
         code = load_engine(bundle.read(ENGINE_C), bundle.structure, len(bundle.rules))
     if not compiled.warnings:
-        Filters().keep(expr, code.path)
+        filters.keep(expr, code.path)
     return code
 
 
