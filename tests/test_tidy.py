@@ -21,7 +21,20 @@ MAY_IMPORT = {
     "hdl": {"hdl"},
     "host": {"host"},
     "sim": {"sim", "compiler", "host", "hdl"},
-    "cli": {"cli", "compiler", "hdl", "host", "sim", "bundles", "engines", "events", "arrow", "prefilter", "records", "filters"},
+    "cli": {
+        "cli",
+        "compiler",
+        "hdl",
+        "host",
+        "sim",
+        "bundles",
+        "engines",
+        "events",
+        "arrow",
+        "prefilter",
+        "records",
+        "filters",
+    },
 }
 ROOT_MODULES = {"boundary", "manifest", "tables", "version"}
 """Modules of the root package, which know no part and may be imported by every one."""

@@ -191,8 +191,8 @@ def faulty(tmp_path: Path) -> Callable[[str, str, str], Path]:
 def build_driver(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """``build_driver("ring_threads.c", "gcc", "thread")(arguments)`` runs a program over the C runtime, sanitized.
 
-    The sanitizer may be None. ``csrc``: another folder of its sources. ``parts``: those it needs. ``flags``: for
-    the compiler. Skips where the sanitizer is absent.
+    The sanitizer may be None. ``csrc``: another folder of its sources. ``parts``: those it needs, as patterns.
+    ``flags``: for the compiler. Skips where the sanitizer is absent.
     """
 
     def build(
@@ -215,7 +215,7 @@ def build_driver(tmp_path_factory: pytest.TempPathFactory) -> Build:
             [*command, "-o", "empty", "empty.c"], cwd=folder, capture_output=True, check=False
         ).returncode:
             pytest.skip(f"{compiler} has no runtime of its {kind} sanitizer (Debian: libclang-rt-dev)")
-        sources = [DRIVERS / source, *sorted(csrc.glob(parts))]
+        sources = [DRIVERS / source, *(path for part in parts.split() for path in sorted(csrc.glob(part)))]
         program = folder / "driver"
         done = subprocess.run(
             [*command, *flags, "-o", program, *sources, "-lpthread"], capture_output=True, text=True, check=False
