@@ -36,7 +36,9 @@ def _loader() -> Native:
 
     ffi: Any = FFI()  # its type stubs know neither NumPy arrays nor what was declared
     ffi.cdef(boundary.cdef() + (CSRC / "code.cdef").read_text())
-    return Native(ffi, ffi.dlopen(None))
+    lib = ffi.dlopen(None)
+    lib.dlerror()  # looked up now: looking it up later would forget what it is to say
+    return Native(ffi, lib)
 
 
 class Code:
