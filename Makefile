@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BUILD := build
-PARTS := pyproject.toml setup.py sevenm/boundary.py $(wildcard host/build_native.py host/csrc/*.[ch] host/csrc/*.cdef)
+PARTS := pyproject.toml setup.py sevenm/boundary.py sevenm/version.py $(wildcard host/build_native.py host/csrc/*.[ch] host/csrc/*.cdef)
 CAPTURE := examples/capture/office.pcap
 # What sevenm compiles on the way is kept here too, not in the user's own cache.
 OWN_CACHE := XDG_CACHE_HOME=$(CURDIR)/$(BUILD)/cache

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sevenm import boundary
-from sevenm.host.engine.compiled import FLAGS, find_compiler
+from sevenm.host.engine.compiled import FLAGS
+from sevenm.host.engine.toolchain import find_compiler
 
 HERE = Path(__file__).parent
 FLOOR = "line touch"

@@ -34,7 +34,8 @@ from numpy.typing import NDArray
 
 from sevenm import boundary
 from sevenm.host.batch import EVENT
-from sevenm.host.engine.compiled import FLAGS, find_compiler
+from sevenm.host.engine.compiled import FLAGS
+from sevenm.host.engine.toolchain import find_compiler
 
 HERE = Path(__file__).parent
 SETS = ("acl1", "fw1", "ipc1")

@@ -40,8 +40,9 @@ from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.accounts import Accounts
-from sevenm.host.engine.compiled import find_compiler, load_engine
+from sevenm.host.engine.compiled import load_engine
 from sevenm.host.engine.loop import Loop, Program
+from sevenm.host.engine.toolchain import find_compiler
 from sevenm.host.live.xdp import XdpIngress
 from sevenm.host.live.xdp_bpf import Program as Sender
 from sevenm.host.live.xdp_program import compile_program

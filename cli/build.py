@@ -14,7 +14,7 @@ from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.passes.cost import AUTO
 from sevenm.host.bundle import Bundle
 
-from . import output
+from . import output, tables
 from .errors import Exit
 from .sources import compile_file
 
@@ -26,7 +26,6 @@ def _module(context: click.Context, parameter: click.Parameter, name: str) -> st
 
 
 @click.command(
-    short_help="Build everything that is made from a rule file.",
     epilog="\b\nExit codes: 0 built, 1 errors in the rules, 3 the folder cannot be written, 4 no Amaranth.",
 )
 @click.argument("file")
@@ -61,16 +60,16 @@ def build(file: str, folder: str, no_gateware: bool, classifier: str, top: str) 
     compiled = compile_file(file)
     path = Path(folder)
     if output.animated():
-        with Status("building", console=output.console(stderr=True)) as status:
+        with Status("building", console=tables.console(stderr=True)) as status:
             show = partial(_show, status)
             write_bundle(compiled.plan, path, not no_gateware, show, top, classifier)
     else:
         write_bundle(compiled.plan, path, not no_gateware, top=top, classifier=classifier)
     bundle = Bundle.open(path)
-    out = output.table("file", "bytes")
+    out = tables.table("file", "bytes")
     for name in sorted(bundle.files):
         out.add_row(str(path / name), f"{(path / name).stat().st_size:,}")
-    output.show(out)
+    tables.show(out)
     if bundle.core is not None:
         click.echo(f"core {bundle.core.top}: latency {output.plural(bundle.core.latency_cycles, 'cycle')}")
     for why, names in _without(bundle).items():

@@ -1,6 +1,6 @@
 """What the commands read: a file (-r), or what arrives (-i), and where that ends.
 
-One idea: a command is given one Input, whatever options it was made from; opening it gives an ingress that fits the
+One idea: a command has one Input, whatever options it was made from; opening it gives an ingress that fits the
 rules, or one message that says why not.
 """
 
@@ -10,17 +10,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, TypeVar
-
-import click
 
 from sevenm.boundary import CAPTURE_MAX
 from sevenm.compiler.plan import Plan
 from sevenm.events import open_events as open_named
 from sevenm.events import open_live
 from sevenm.host.batch import EventBatch
-from sevenm.host.ingress import INGRESS, Ingress, LiveOptions
+from sevenm.host.ingress import Ingress, LiveOptions
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.live.privileges import become
 from sevenm.host.live.until import Until
@@ -29,55 +25,11 @@ from sevenm.host.live.xdp_program import PrefilterError
 from sevenm.prefilter import drop_unwanted, prepare
 
 from . import output
-from .engines import registered
 from .errors import Exit, Failure
+from .inputs import Asked
+from .progress import progress_bar
+from .selecting import TERMINAL
 from .signals import until_stopped
-
-Command = TypeVar("Command", bound=Callable[..., int])
-READ = "Capture to read, pcap or pcapng; - is standard input. For rules on records also a file of bare records."
-SECONDS_MAX = 1e9
-EVENTS_MAX = 1 << 62
-
-
-def _read(required: bool) -> Callable[[Command], Command]:
-    return click.option("-r", "--read", "source", required=required, metavar="IN", help=READ)
-
-
-_ingress = click.option(
-    "--ingress",
-    metavar="NAME",
-    callback=registered(INGRESS),
-    help="What IN is: capture, records, or another one that `sevenm devices` lists. Default: a capture, except that "
-    "for rules on records a file that does not begin like one holds bare records.",
-)
-_LIVE = (
-    click.option(
-        "-i",
-        "--interface",
-        metavar="SPEC",
-        help="Receive instead of reading: an interface's name, or KIND:NAME with a kind that `sevenm devices` lists.",
-    ),
-    click.option("-c", "--max-events", "events", type=click.IntRange(1, EVENTS_MAX), metavar="N", help="End after N."),
-    click.option(
-        "--seconds", type=click.FloatRange(0, SECONDS_MAX, min_open=True), metavar="S", help="End after S seconds."
-    ),
-    click.option("-p", "--no-promiscuous", is_flag=True, help="With -i: only what the interface receives anyway."),
-    click.option(
-        "-s",
-        "--snaplen",
-        type=click.IntRange(1, CAPTURE_MAX),
-        metavar="BYTES",
-        help=f"With -i: keep at most so many bytes of a packet; {CAPTURE_MAX} by default.",
-    ),
-    click.option("--hardware-time", is_flag=True, help="With -i: the interface's own timestamps, where it has them."),
-    click.option("--user", metavar="NAME", help="With -i: become this user, for good, once the input is open."),
-    click.option(
-        "--prefilter/--no-prefilter",
-        default=None,
-        help="With -i xdp:…: drop in the kernel what no rule wants, and count it. By default where that can be done; "
-        "with --prefilter it must.",
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +43,12 @@ class Input:
     options: LiveOptions
     until: Until
     prefilter: bool | None = None
+
+    @classmethod
+    def of(cls, asked: Asked) -> Input:
+        options = LiveOptions(asked.promiscuous, asked.snaplen or CAPTURE_MAX, asked.hardware_time)
+        until = Until(asked.events, asked.seconds)
+        return cls(asked.read, asked.ingress, asked.interface, asked.user, options, until, asked.prefilter)
 
     @property
     def name(self) -> str:
@@ -149,47 +107,6 @@ class Input:
             return [str(error)]
 
 
-def read_options(command: Command) -> Command:
-    """Adds -r and --ingress, as ``source`` and ``ingress``."""
-    return _read(required=True)(_ingress(command))
-
-
-def input_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Adds -r, -i and what belongs to them; the command gets an Input as ``source``."""
-
-    @wraps(command)
-    def wrapped(
-        source: str | None,
-        ingress: str | None,
-        interface: str | None,
-        events: int | None,
-        seconds: float | None,
-        no_promiscuous: bool,
-        snaplen: int | None,
-        hardware_time: bool,
-        user: str | None,
-        prefilter: bool | None,
-        **others: Any,
-    ) -> int:
-        if (source is None) == (interface is None):
-            raise click.UsageError("say what to read: either -r IN, a capture, or -i SPEC, an interface.")
-        only_live = {"-p": no_promiscuous, "-s": snaplen, "--hardware-time": hardware_time, "--user": user}
-        only_live["--prefilter"] = prefilter
-        given = [name for name, value in only_live.items() if value]
-        if source is not None and given:
-            raise click.UsageError(f"{given[0]} is about what is received with -i, not about a file.")
-        if interface is not None and ingress is not None:
-            raise click.UsageError(f"--ingress is about the file of -r; say -i {ingress}:{interface}.")
-        options = LiveOptions(not no_promiscuous, snaplen or CAPTURE_MAX, hardware_time)
-        given_input = Input(source, ingress, interface, user, options, Until(events, seconds), prefilter)
-        return command(source=given_input, **others)
-
-    decorated: Callable[..., int] = wrapped
-    for option in reversed((_read(required=False), _ingress, *_LIVE)):
-        decorated = option(decorated)
-    return decorated
-
-
 @contextmanager
 def open_events(source: str, ingress: str | None, plan: Plan) -> Iterator[Ingress]:
     """The events that ``source`` names; "-" is standard input.
@@ -197,7 +114,7 @@ def open_events(source: str, ingress: str | None, plan: Plan) -> Iterator[Ingres
     Raises what ``sevenm.events.open_events`` does, Failure for a terminal. Says on standard error, when the work is
     done, which defects the source had."""
     if source == "-" and sys.stdin.isatty():
-        raise Failure("standard input is a terminal; give a capture: sevenm ... -r - < in.pcap", Exit.USAGE)
+        raise Failure(TERMINAL, Exit.USAGE)
     with closing(open_named(source, plan, ingress)) as reader:
         yield reader
         for warning in reader.warnings():
@@ -206,7 +123,7 @@ def open_events(source: str, ingress: str | None, plan: Plan) -> Iterator[Ingres
 
 def batches(reader: Ingress) -> Iterator[EventBatch]:
     """The reader's batches, with a progress bar on a terminal."""
-    with output.progress_bar("reading", reader.size) as bar:
+    with progress_bar("reading", reader.size) as bar:
         for batch in reader.batches():
             yield batch
             bar.at(reader.position)

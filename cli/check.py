@@ -16,13 +16,12 @@ from sevenm.compiler.backends.c.emit import explained
 from sevenm.compiler.passes.cost import Choice, describe
 from sevenm.compiler.plan import Plan
 
-from . import output
+from . import output, tables
 from .errors import Exit
 from .sources import compile_file, read_rules
 
 
 @click.command(
-    short_help="Find errors in a rule file.",
     epilog="\b\nExit codes: 0 sound (warnings allowed), 1 errors, 3 the file cannot be read.",
 )
 @click.argument("file")
@@ -38,7 +37,7 @@ def check(file: str, explain: bool, as_json: bool) -> int:
     if as_json:
         return _as_json(file, explain)
     compiled = compile_file(file)
-    output.show(_summary(compiled))
+    tables.show(_summary(compiled))
     if explain:
         click.echo("\n" + "\n".join(describe(choice) for choice in explained(compiled.plan)))
     return Exit.OK
@@ -107,7 +106,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
 
 def _summary(compiled: Compiled) -> Table:
     plan = compiled.plan
-    out = output.table("", "", left=2)
+    out = tables.table("", "", left=2)
     out.show_header = False
     for block in plan.blocks:
         on = "packet" if block.layout is None else plan.layouts[block.layout].name

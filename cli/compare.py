@@ -23,10 +23,11 @@ from sevenm.host.ingress import Ingress
 from sevenm.host.registry import RegistryError
 from sevenm.host.session import Session
 
-from .captures import batches, open_events, read_options
+from .captures import batches, open_events
 from .comparison import MATCHED, Comparison, Lane, report
 from .errors import Exit, Failure
 from .export import open_writer
+from .inputs import read_options
 from .sources import compile_file
 
 RATE_SECONDS = 0.3
@@ -34,7 +35,6 @@ RATE_SECONDS = 0.3
 
 
 @click.command(
-    short_help="Run rules in every engine and compare.",
     epilog="\b\nExit codes: 0 equal, 1 not equal or errors in the rules, 3 input, 4 fewer than two engines.",
 )
 @click.argument("file")
@@ -61,7 +61,9 @@ def compare(file: str, source: str, ingress: str | None, folder: str | None) -> 
             raise Failure("; ".join(f"{n}: {why}" for n, why in result.absent.items()), Exit.ENGINE)
         reader = stack.enter_context(open_events(source, ingress, plan))
         target = str(Path(folder) / MATCHED) if folder is not None else None
-        writer = stack.enter_context(open_writer(target, source, reader)) if target is not None else None
+        writer = None
+        if target is not None:
+            writer = stack.enter_context(open_writer(CaptureWriter, target, source, reader.link_type))
         last = _process(result, reader, writer)
         if last is not None:
             _measure(result, last)

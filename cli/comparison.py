@@ -16,7 +16,7 @@ from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import Device
 from sevenm.host.session import Session
 
-from . import output
+from . import output, tables
 
 PICTURE = "report.svg"
 MATCHED = "matched.pcap"
@@ -65,8 +65,8 @@ def report(result: Comparison, title: str, folder: Path | None) -> None:
     parts += [Text(f"left out: {name}: {why}", "yellow") for name, why in result.absent.items()]
     if folder is not None:
         parts += [Text(), _places(result, folder)]
-        output.picture(Group(*parts), folder / PICTURE, "sevenm compare")
-    output.show(Group(*parts))
+        tables.picture(Group(*parts), folder / PICTURE, "sevenm compare")
+    tables.show(Group(*parts))
 
 
 def _matches(result: Comparison) -> Table:
@@ -74,7 +74,7 @@ def _matches(result: Comparison) -> Table:
     reports = [lane.session.report() for lane in result.lanes]
     counts = [[*(rule.events for rule in run.rules), run.malformed, run.truncated] for run in reports]
     names = [f"{plan.blocks[rule.block].name}.{rule.name}" for rule in plan.rules]
-    out = output.table("rule", *(lane.name for lane in result.lanes), "equal")
+    out = tables.table("rule", *(lane.name for lane in result.lanes), "equal")
     for row, name in enumerate([*names, "(malformed)", "(truncated)"]):
         firsts = [number for lane in result.lanes if (number := lane.first[row]) is not None]
         verdict = Text(f"NO, from event {min(firsts)}", "bold red") if firsts else Text("yes", "green")
@@ -83,7 +83,7 @@ def _matches(result: Comparison) -> Table:
 
 
 def _engines(result: Comparison) -> Table:
-    out = output.table("engine", "rate", "what it is", left=1)
+    out = tables.table("engine", "rate", "what it is", left=1)
     out.columns[2].justify = "left"
     for lane in result.lanes:
         rate = "-"
@@ -108,7 +108,7 @@ def _verdict(result: Comparison) -> Text:
 
 
 def _places(result: Comparison, folder: Path) -> Table:
-    out = output.table("what", "where", left=2)
+    out = tables.table("what", "where", left=2)
     out.show_header = False
     out.add_row("events that channels get", str(folder / MATCHED))
     for name, what in (("core.v", "Verilog"), ("core.py", "Amaranth source"), ("engine.c", "C")):

@@ -1,7 +1,8 @@
 """One line of text per packet, for `sevenm filter` without an output file.
 
 One idea: a glance, not a dissection. It names the addresses, ports and protocol it can see and never fails: what is
-cut short or unknown is described by the last layer that was whole. Rules do not depend on anything here.
+cut short or unknown is described by the last layer that was whole. Rules do not depend on anything here. This is the
+definition; captures are described by ``host/csrc/describe.c``, which writes the same.
 """
 
 from __future__ import annotations
@@ -43,7 +44,12 @@ def _second(seconds: int) -> str | None:
 @lru_cache(4096)
 def _address(data: bytes) -> str:
     """4 or 16 bytes."""
-    return str(IPv4Address(data) if len(data) == 4 else IPv6Address(data))
+    if len(data) == 4:
+        return str(IPv4Address(data))
+    address = IPv6Address(data)
+    if address.ipv4_mapped is not None:  # Python writes these in one way up to 3.12, in another after it
+        return f"::ffff:{int.from_bytes(data[12:14], 'big'):x}:{int.from_bytes(data[14:], 'big'):x}"
+    return str(address)
 
 
 def packet(head: bytes) -> str:

@@ -10,12 +10,11 @@ from rich.table import Table
 
 from sevenm.engines import Listed, list_devices, list_ingress
 
-from . import output
+from . import output, tables
 from .errors import Exit
 
 
 @click.command(
-    short_help="Show engines and kinds of input, and what they lack here.",
     epilog="\b\nExit codes: 0 shown, 4 a package registers something that cannot be used.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -31,9 +30,9 @@ def devices(as_json: bool) -> int:
     if as_json:
         output.emit_json({"devices": [asdict(one) for one in found], "ingress": [asdict(one) for one in opened]})
     else:
-        output.show(_table("engine", found))
+        tables.show(_table("engine", found))
         click.echo()
-        output.show(_table("ingress", opened))
+        tables.show(_table("ingress", opened))
     errors = [one.error for one in (*found, *opened) if one.error is not None]
     for error in errors:
         output.complain(error)
@@ -41,7 +40,7 @@ def devices(as_json: bool) -> int:
 
 
 def _table(what: str, rows: Sequence[Listed]) -> Table:
-    out = output.table(what, "what it is", "from", "missing", left=4)
+    out = tables.table(what, "what it is", "from", "missing", left=4)
     for one in rows:
         lacks = "cannot be used, see below" if one.error is not None else one.missing or "-"
         out.add_row(one.name, one.label, one.package, lacks)

@@ -9,11 +9,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-import click
-
-from sevenm.compiler.diagnostics import CompileError
-from sevenm.compiler.plan import PlanError
-
 
 class Exit(IntEnum):
     """Exit codes of every command."""
@@ -47,11 +42,16 @@ class Failure(Exception):
 
 def explain(error: BaseException) -> tuple[str, Exit] | None:
     """The message and exit code of a known exception, None for one that is a fault of sevenm."""
+    if isinstance(error, Failure):
+        return str(error), error.code
+    # Whoever raised one of these has them loaded; a command that fails of itself is spared all that.
     from sevenm.compiler.bundle import BundleWriteError, MissingExtra
+    from sevenm.compiler.diagnostics import CompileError
     from sevenm.compiler.passes.cost import ChoiceError
+    from sevenm.compiler.plan import PlanError
     from sevenm.host.bundle import BundleError
     from sevenm.host.capture.format import CaptureError
-    from sevenm.host.capture.writer import ReaderGone
+    from sevenm.host.capture.pcap_file import ReaderGone
     from sevenm.host.devices.device import DeviceError
     from sevenm.host.engine.loop import IngressFault
     from sevenm.host.live.privileges import PrivilegeError
@@ -60,8 +60,6 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
     from sevenm.host.replay import InterfaceError
     from sevenm.host.ring import RingError
 
-    if isinstance(error, Failure):
-        return str(error), error.code
     if isinstance(error, ReaderGone):
         return "", Exit.PIPE
     if isinstance(error, ChoiceError):
@@ -85,6 +83,8 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
 
 def _system(error: OSError) -> str:
     """The operating system's reason with the file it is about; the names of both files of a rename."""
+    import click
+
     what = " -> ".join(click.format_filename(str(name)) for name in (error.filename, error.filename2) if name)
     reason = (error.strerror or str(error) or type(error).__name__).lower()
     return f"{what}: {reason}" if what else reason

@@ -13,7 +13,7 @@ from sevenm.compiler.plan.layout import Layout
 from sevenm.compiler.protocols.fields import decimal
 from sevenm.compiler.protocols.packet_fields import packet_fields
 
-from . import output
+from . import output, tables
 from .errors import Exit, Failure
 from .sources import compile_file
 
@@ -21,7 +21,6 @@ PACKET = "packet"
 
 
 @click.command(
-    short_help="Show fields: of a schema, or of packets.",
     epilog="\b\nExit codes: 0 shown, 1 errors in the rules, 2 no such schema, 3 the file cannot be read.",
 )
 @click.argument("file")
@@ -54,7 +53,7 @@ def layout(file: str, schema: str | None, form: str | None) -> int:
             if number:
                 click.echo()
             click.echo(_title(item))
-            output.show(_table(item))
+            tables.show(_table(item))
     return Exit.OK
 
 
@@ -80,7 +79,7 @@ def _title(item: Layout) -> str:
 
 
 def _table(item: Layout) -> Table:
-    out = output.table("offset", "size", "bits", "field", "type", "meaning", left=0)
+    out = tables.table("offset", "size", "bits", "field", "type", "meaning", left=0)
     for column in out.columns[3:]:
         column.justify = "left"
     for field in item.fields:
@@ -116,8 +115,8 @@ def _packet(prefix: str | None, form: str | None) -> int:
     if form == "json":
         output.emit_json(rows)
         return Exit.OK
-    out = output.table("field", "type", "meaning", left=3)
+    out = tables.table("field", "type", "meaning", left=3)
     for row in rows:
         out.add_row(row["name"], row["type"], row["about"])
-    output.show(out)
+    tables.show(out)
     return Exit.OK

@@ -6,83 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-import click
-
-from . import output
-from .build import build
-from .check import check
-from .compare import compare
-from .devices import devices
-from .errors import EXIT_HELP, Exit, Failure, explain
-from .filter import filter_
-from .layout import layout
-from .publish import publish
-from .replay import replay
-from .ring import ring
-from .run import run
-from .stat import stat
-from .subscribe import subscribe
-from .top import top
-
-EPILOG = f"""\b
-Examples:
-  sevenm filter 'tcp.dstport == 443' -r in.pcap             one line per matching packet
-  sevenm filter 'udp and ip.src in 10.0.0.0/8' -r in.pcap -w out.pcap
-  sevenm filter 'arp' -r - --count < in.pcapng
-  sevenm check edge.7m                                      are the rules sound?
-  sevenm run edge.7m -r in.pcap                             what each rule and channel gets
-  sevenm compare edge.7m -r in.pcap                         the same in C, NumPy and the simulated core
-  sevenm build edge.7m -o edge.bundle                       C, Verilog, headers and dtypes in a folder
-  sevenm layout packet                                      every packet field and what it means
-  sevenm devices                                            what can match here, and what is missing
-  sevenm publish demo -r in.pcap --pace original            a capture as records of a ring
-  sevenm subscribe edge.web                                 what the ring of a channel delivers, as it comes
-  sevenm replay in.pcap -i veth0                            a capture on an interface, with its own timing
-  sevenm stat edge.                                         how fast rings are filled and read; top shows it live
-  sevenm ring list                                          rings in shared memory; ring rm removes them
-
-{EXIT_HELP}
-
-\b
-SEVENM_DEBUG=1 shows the traceback of a fault."""
-
-
-def installed_version() -> str:
-    """The version of the installed package."""
-    try:
-        return version("sevenm")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-class Commands(click.Group):
-    """click would end the process itself, with 1, when the output's reader goes away."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            raise Failure("", Exit.PIPE) from None
-
-
-@click.group(
-    cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
-)
-@click.version_option(installed_version(), prog_name="sevenm")
-def cli() -> None:
-    """Match packets and records against rules: in C on this machine, in a NumPy reference model, and in gateware
-    (an Amaranth core, simulated here), all with the same answer.
-
-    A rule is a condition, written like a Wireshark display filter, and what to do with the events that meet it.
-    """
-
-
-for command in (filter_, check, run, compare, build, layout, devices, publish, subscribe, replay, stat, top, ring):
-    cli.add_command(command)
+from . import output, plain
+from .errors import Exit, explain
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -90,17 +17,18 @@ def main(args: Sequence[str] | None = None) -> int:
     output.keep_going()
     try:
         try:
-            code = cli.main(args=args, prog_name="sevenm", standalone_mode=False)
+            code = plain.run(sys.argv[1:] if args is None else args)
+            if code is None:
+                from . import commands  # with the parser
+
+                code = commands.run(args)
             sys.stdout.flush()
-            return int(code or 0)
+            return code
         except BrokenPipeError:
             _drop_output()
             return Exit.PIPE
-        except (click.Abort, KeyboardInterrupt):
+        except KeyboardInterrupt:
             return Exit.INTERRUPTED
-        except click.ClickException as error:
-            error.show()
-            return Exit.USAGE
         except Exception as error:
             return _failed(error)
     except BrokenPipeError:

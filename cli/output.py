@@ -1,42 +1,24 @@
 """Where the commands write: answers to standard output, all else to standard error, colour only on a terminal.
 
+Every command says something, so this costs next to nothing to import: what dresses text is loaded when there is some.
 Without colour is plain: NO_COLOR (https://no-color.org) and TERM=dumb turn off every escape sequence that dresses text.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import click
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-
-from sevenm.compiler.diagnostics import Diagnostic, render
-
-WIDTH_PIPED = 200
-"""Columns of a table that does not go to a terminal."""
-FINDINGS_SHOWN_MAX = 50
-PICTURE_COLUMNS = 110
-_COLOURS = {"error": "red", "warning": "yellow"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-@dataclass
 class _Log:
     """How remarks and errors are written on standard error: for people, or one JSON object a line."""
 
-    json: bool = False
+    json = False
 
 
 _log = _Log()
@@ -69,37 +51,14 @@ def animated() -> bool:
     return sys.stderr.isatty() and not dumb()
 
 
-def console(stderr: bool = False) -> Console:
-    """A console that takes text as it is: no markup, no highlighting."""
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else WIDTH_PIPED
-    # Rich's own NO_COLOR keeps bold and dim.
-    system: Literal["auto"] | None = None if plain() else "auto"
-    return Console(file=stream, width=width, color_system=system, markup=False, highlight=False, emoji=False)
-
-
-def table(*columns: str, left: int = 1) -> Table:
-    """An empty table; the first ``left`` columns are text, the others are numbers."""
-    out = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for number, name in enumerate(columns):
-        out.add_column(name, justify="left" if number < left else "right", overflow="fold")
-    return out
-
-
-def show(item: RenderableType) -> None:
-    """Prints a table on standard output; without the blanks at the ends of lines where that is no terminal."""
-    out = console()
-    if out.is_terminal:
-        out.print(item)
-        return
-    with out.capture() as captured:
-        out.print(item)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+def printable(text: str) -> str:
+    """The text with a question mark for each control character that is no tab or line feed."""
+    return _CONTROL.sub("?", text)
 
 
 def clean(text: str) -> str:
     """The text without what would move a terminal's cursor or cannot be encoded."""
-    return _CONTROL.sub("?", text).encode("utf-8", "replace").decode("utf-8")
+    return printable(text).encode("utf-8", "replace").decode("utf-8")
 
 
 def say(message: str) -> None:
@@ -107,7 +66,7 @@ def say(message: str) -> None:
     if _log.json:
         _json_line("info", message)
     else:
-        _error(_CONTROL.sub("?", message))
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 def complain(message: str) -> None:
@@ -115,7 +74,9 @@ def complain(message: str) -> None:
     if _log.json:
         _json_line("error", message)
         return
-    _error(click.style("sevenm: ", fg="red", bold=True) + _CONTROL.sub("?", message))
+    import click
+
+    styled(click.style("sevenm: ", fg="red", bold=True) + printable(message))
 
 
 def note(message: str, **facts: Any) -> None:
@@ -125,13 +86,18 @@ def note(message: str, **facts: Any) -> None:
 
 
 def _json_line(level: str, message: str, **facts: Any) -> None:
+    import json
+    from datetime import UTC, datetime
+
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     text = message.removeprefix("sevenm: ")
-    click.echo(json.dumps({"time": now, "level": level, "message": text, **facts}), err=True)
+    print(json.dumps({"time": now, "level": level, "message": text, **facts}), file=sys.stderr, flush=True)
 
 
-def _error(text: str) -> None:
+def styled(text: str) -> None:
     """A line on standard error; styles go only to a terminal that shows them."""
+    import click
+
     if _log.json:
         _json_line("error", click.unstyle(text))
         return
@@ -140,46 +106,9 @@ def _error(text: str) -> None:
 
 def emit_json(data: Any) -> None:
     """JSON on standard output, indented, with a stable order of keys."""
-    click.echo(json.dumps(data, indent=2))
+    import json
 
-
-def findings(diagnostics: tuple[Diagnostic, ...], source: str, filename: str) -> None:
-    """The findings with their source lines, on standard error; at most FINDINGS_SHOWN_MAX of them."""
-    for diagnostic in diagnostics[:FINDINGS_SHOWN_MAX]:
-        head, *lines = _CONTROL.sub("?", render(diagnostic, source, filename)).split("\n")
-        colour = _COLOURS.get(diagnostic.severity)
-        word = f": {diagnostic.severity}: "
-        where, _, what = head.partition(word)
-        _error(click.style(where, bold=True) + click.style(word, fg=colour, bold=True) + what)
-        for line in lines:
-            caret = line.strip().startswith("| ^")
-            _error(click.style(line, fg=colour) if caret else line)
-    if len(diagnostics) > FINDINGS_SHOWN_MAX:
-        say(f"... and {len(diagnostics) - FINDINGS_SHOWN_MAX} more findings")
-
-
-class Bar:
-    """Progress in bytes of input; does nothing where standard error is no terminal."""
-
-    def __init__(self, progress: Progress | None, total: int | None, label: str) -> None:
-        self._progress = progress
-        self._task = None if progress is None else progress.add_task(label, total=total)
-
-    def at(self, position: int) -> None:
-        """The work has come to this byte."""
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=position)
-
-
-@contextmanager
-def progress_bar(label: str, total: int | None) -> Iterator[Bar]:
-    """A bar on standard error that disappears when the work is done; ``total`` in bytes, None if unknown."""
-    if not animated():
-        yield Bar(None, total, label)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
-        yield Bar(progress, total, label)
+    print(json.dumps(data, indent=2), flush=True)
 
 
 def quantity(value: float, unit: str) -> str:
@@ -193,11 +122,3 @@ def quantity(value: float, unit: str) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """1 rule, 2 rules."""
     return f"{count} {one if count == 1 else many or one + 's'}"
-
-
-def picture(item: RenderableType, path: Path, title: str) -> None:
-    """Writes what ``show`` would print as an SVG. Raises OSError."""
-    canvas = Console(record=True, width=PICTURE_COLUMNS, file=io.StringIO(), markup=False, highlight=False, emoji=False)
-    canvas.print(item)
-    # Rich's picture would fetch its font from the network; the viewer's own monospaced one does.
-    path.write_text(re.sub(r"@font-face\s*{.*?}", "", canvas.export_svg(title=title), flags=re.DOTALL))

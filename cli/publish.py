@@ -29,7 +29,6 @@ LANES = 16
 
 
 @click.command(
-    short_help="Make a ring and fill it from a file.",
     epilog="\b\nExit codes: 0 all was offered to the ring, 1 errors in the rules, 2 usage, 3 input or ring, "
     "4 no C runtime,\n130 or 143 ended by SIGINT or SIGTERM, after the ring was closed.",
 )

@@ -14,7 +14,6 @@ from .signals import until_stopped
 
 
 @click.command(
-    short_help="Send a capture on an interface.",
     epilog="\b\nExit codes: 0 done, 2 usage, 3 the capture or the interface cannot be used,\n"
     "130 or 143 ended by SIGINT or SIGTERM.",
 )

@@ -9,13 +9,12 @@ import click
 
 from sevenm.host.ring import Entry, Ring, RingError, RingStats, RingTaken, SubscriberStats, entries
 
-from . import output
+from . import output, tables
 from .errors import Exit, explain
 
 
 @click.group(
     "ring",
-    short_help="List and remove rings in shared memory.",
     epilog="\b\nExit codes: 0 done, 2 usage, 3 a ring is absent, in use or cannot be removed, 4 no C runtime.",
 )
 def ring() -> None:
@@ -41,9 +40,9 @@ def list_(prefix: str, as_json: bool) -> int:
     if as_json:
         output.emit_json([_whole(entry) for entry in found])
         return Exit.OK
-    rings = output.table("ring", "producer", "slots", "slot size", "created", left=2)
+    rings = tables.table("ring", "producer", "slots", "slot size", "created", left=2)
     rings.columns[-1].justify = "left"
-    subscribers = output.table(
+    subscribers = tables.table(
         "ring", "subscriber", "policy", "reader", "in ring", "delivered", "undelivered", "lost", left=4
     )
     for entry in found:
@@ -51,13 +50,13 @@ def list_(prefix: str, as_json: bool) -> int:
             rings.add_row(*_row(entry.stats))
             for subscriber in entry.stats.subscribers:
                 subscribers.add_row(entry.name, *_subscriber(subscriber))
-    others = output.table("no usable ring", "what it is", left=2)
+    others = tables.table("no usable ring", "what it is", left=2)
     for entry in found:
         if entry.stats is None:
             others.add_row(output.clean(entry.name), f"{entry.kind}: {output.clean(entry.why)}")
     for table in (rings, subscribers, others):
         if table.row_count:
-            output.show(table)
+            tables.show(table)
     if not found:
         output.say(f"no ring's name begins with {prefix}" if prefix else "there are no rings")
     return Exit.OK

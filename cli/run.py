@@ -12,17 +12,21 @@ from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
 from sevenm.host.capture.format import CaptureError
+from sevenm.host.capture.writer import CaptureWriter
 from sevenm.host.engine.loop import IngressFault
 from sevenm.host.ingress import Ingress
 from sevenm.host.report import Report
 from sevenm.host.session import Session
 
-from . import output
-from .captures import Input, input_options, received
+from . import output, tables
+from .captures import Input, received
+from .choices import engine_option
 from .durations import latency_text
-from .engines import engine_option, open_engine, wants_gateware
+from .engines import open_engine, wants_gateware
 from .errors import Exit
 from .export import open_writer
+from .inputs import Asked, input_options
+from .progress import progress_bar
 from .reload import Reloads, hangups
 from .rings import Rings, delivery_options
 from .service import Service, service_options
@@ -32,7 +36,6 @@ STAGES = {"decided": "from arrival until decided", "in_ring": "from decided unti
 
 
 @click.command(
-    short_help="Run rules on a capture or an interface and count what happens.",
     epilog="\b\nExit codes: 0 done, 1 errors in the rules, 2 usage, 3 input, output or ring, 4 no engine.",
 )
 @click.argument("file")
@@ -44,7 +47,7 @@ STAGES = {"decided": "from arrival until decided", "in_ring": "from decided unti
 @delivery_options
 def run(
     file: str,
-    source: Input,
+    asked: Asked,
     engine: str | None,
     target: str | None,
     as_json: bool,
@@ -71,6 +74,7 @@ def run(
       sevenm run edge.7m -i eth0 --ring edge --seconds 60
       sevenm run edge.7m -i eth0 --ring edge --metrics 127.0.0.1:9107 --log json
     """
+    source = Input.of(asked)
     if target == "-" and as_json:
         raise click.UsageError("-w - and --json both want standard output; write the capture to a file.")
     if service.latency is not None and not source.live:
@@ -81,7 +85,9 @@ def run(
         reader = stack.enter_context(source.open(plan))
         bundle = stack.enter_context(making)
         device = stack.enter_context(open_engine(engine, bundle))
-        writer = stack.enter_context(open_writer(target, source.read, reader)) if target is not None else None
+        writer = None
+        if target is not None:
+            writer = stack.enter_context(open_writer(CaptureWriter, target, source.read, reader.link_type))
         outlets = stack.enter_context(rings.open(bundle, service.latency is not None))
         session = Session(
             device, bundle, outlets if rings.prefix else None, writer, None, rings.deadline, service.latency
@@ -98,7 +104,7 @@ def run(
         output.note("started", input=source.name, bundle=bundle.name, digest=bundle.digest, rings=outlets.names)
         fault: IngressFault | CaptureError | None = None
         with (
-            output.progress_bar("matching", reader.size) as bar,
+            progress_bar("matching", reader.size) as bar,
             service.around(session, lambda: outlets.names) as alive,
         ):
 
@@ -153,35 +159,35 @@ def _by_name(plan: Plan) -> dict[tuple[str, str], Rule]:
 
 
 def _show(plan: Plan, report: Report, prefix: str | None, reader: Ingress) -> None:
-    rules = output.table("rule", "does", "events", left=2)
+    rules = tables.table("rule", "does", "events", left=2)
     present = _by_name(plan)
     for count in report.rules:
         rule = present.get((count.block, count.name))
         does = "of earlier rules" if rule is None else actions(plan, rule)
         rules.add_row(f"{count.block}.{count.name}", does, f"{count.events:,}")
-    output.show(rules)
+    tables.show(rules)
     if report.channels:
         click.echo()
-        channels = output.table("channel", "matched", *(("delivered", "undelivered") if prefix is not None else ()))
+        channels = tables.table("channel", "matched", *(("delivered", "undelivered") if prefix is not None else ()))
         for channel in report.channels:
             row = [channel.name, f"{channel.matched:,}"]
             if prefix is not None:
                 causes = ", ".join(f"{count:,} {cause}" for cause, count in channel.undelivered.items())
                 row += [f"{channel.delivered:,}", causes or "0"]
             channels.add_row(*row)
-        output.show(channels)
+        tables.show(channels)
     if report.counters:
         click.echo()
-        counters = output.table("counter", "events")
+        counters = tables.table("counter", "events")
         for name, number in report.counters.items():
             counters.add_row(name, f"{number:,}")
-        output.show(counters)
+        tables.show(counters)
     if report.forwarded:
         click.echo()
-        ports = output.table("port", "forwarded")
+        ports = tables.table("port", "forwarded")
         for port, number in report.forwarded.items():
             ports.add_row(str(port), f"{number:,}")
-        output.show(ports)
+        tables.show(ports)
     undelivered = sum(sum(channel.undelivered.values()) for channel in report.channels)
     click.echo(
         f"\n{output.plural(report.events, 'event')} by {report.engine}: {report.dropped:,} dropped, "

@@ -9,7 +9,7 @@ from sevenm.compiler import Compiled, CompileError, compile_filter, compile_text
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.syntax.parse import read_source
 
-from . import output
+from . import findings, output
 from .errors import Exit, Failure
 
 UNREADABLE = "unreadable"
@@ -32,9 +32,9 @@ def compile_file(path: str) -> Compiled:
     try:
         compiled = compile_text(text, Path(path).stem, Path(path).parent)
     except CompileError as error:
-        output.findings(error.diagnostics, text, path)
+        findings.show(error.diagnostics, text, path)
         raise Failure(_count(error, path), Exit.FINDINGS) from None
-    output.findings(compiled.warnings, text, path)
+    findings.show(compiled.warnings, text, path)
     return compiled
 
 
@@ -48,9 +48,9 @@ def compile_expression(text: str) -> Compiled:
     try:
         compiled = compile_filter(text)
     except CompileError as error:
-        output.findings(error.diagnostics, text, "filter")
+        findings.show(error.diagnostics, text, "filter")
         raise Failure(_count(error, "the filter"), Exit.FINDINGS) from None
-    output.findings(compiled.warnings, text, "filter")
+    findings.show(compiled.warnings, text, "filter")
     return compiled
 
 

@@ -35,7 +35,6 @@ LOOK = 0.1
 
 
 @click.command(
-    short_help="Show how fast rings are filled, read and overrun.",
     epilog="\b\nExit codes: 0 done, 2 usage, 3 the rings cannot be looked at, 4 no C runtime,\n"
     "130 or 143 ended by SIGINT or SIGTERM.",
 )

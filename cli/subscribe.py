@@ -30,7 +30,6 @@ BATCH_MAX = 4096
 
 
 @click.command(
-    short_help="Show or write what a ring delivers.",
     epilog="\b\nExit codes: 0 the producer closed the ring, or -c or --timeout ended it, 1 errors in the rules,\n"
     "2 usage, 3 no such ring, one that carries something else, or a producer that died,\n4 no C runtime or no pyarrow, "
     "130 or 143 ended by SIGINT or SIGTERM, after the output was completed.",

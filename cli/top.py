@@ -13,7 +13,6 @@ from .intervals import interval_option
 
 
 @click.command(
-    short_help="Watch rings in a terminal.",
     epilog="\b\nExit codes: 0 done, 2 usage or no terminal, 3 the rings cannot be looked at,\n"
     "4 no C runtime, or no textual.",
 )

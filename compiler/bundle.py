@@ -24,7 +24,6 @@ import secrets
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +35,7 @@ from sevenm.compiler.passes.cost import AUTO
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
 from sevenm.manifest import Core, Manifest
+from sevenm.version import VERSION
 
 MANIFEST = form.NAME
 PLAN = "plan.json"
@@ -155,14 +155,10 @@ def manifest_of(
     plan: Plan, digests: dict[str, str], core: Core | None, refused: dict[str, str], classifier: str
 ) -> Manifest:
     """What a bundle of the Plan says of itself; the rest is what ``Generated`` has, and what was asked for."""
-    try:
-        release = version("sevenm")
-    except PackageNotFoundError:
-        release = "unknown"
     return Manifest(
         format=form.FORMAT,
         name=plan.name,
-        version=release,
+        version=VERSION,
         structure=plan.structure,
         content=plan.content,
         digest=plan.digest,

@@ -52,7 +52,7 @@ ffibuilder.set_source(
     depends=[*_paths(".h"), *_paths(".cdef"), boundary_h.as_posix()],
     define_macros=[("_GNU_SOURCE", "1")],
     extra_compile_args=FLAGS,
-    libraries=["rt"],
+    libraries=["rt", "dl"],
     py_limited_api=True,
     optional=True,
 )

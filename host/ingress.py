@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sevenm.boundary import CAPTURE_MAX
-from sevenm.host.batch import EventBatch
 from sevenm.host.registry import Registry
+
+if TYPE_CHECKING:
+    from sevenm.host.batch import EventBatch
 
 
 class Ingress(Protocol):

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Kind = TypeVar("Kind")
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -51,6 +53,9 @@ class Registry(Generic[Kind]):
 
     def entries(self) -> dict[str, list[Entry]]:
         """What is registered under each name, in order of names; a second entry is an error once the name is loaded."""
+        # Not at the top: it takes longer to load than all else that a cached filter needs.
+        from importlib.metadata import entry_points
+
         found: dict[str, list[Entry]] = {}
         for point in entry_points(group=self.group):
             found.setdefault(point.name, []).append(_entry(point))

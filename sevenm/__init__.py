@@ -42,7 +42,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    __version__: str
     from sevenm.bundles import open_bundle as open_bundle
     from sevenm.compiler.columns import FieldError as FieldError
     from sevenm.compiler.diagnostics import CompileError as CompileError
@@ -67,8 +66,10 @@ if TYPE_CHECKING:
     from sevenm.rules import compile_condition as filter  # noqa: A004 - sevenm.filter is its public name
     from sevenm.rules import compile_rules as compile  # noqa: A004 - sevenm.compile is its public name
     from sevenm.rules import open_device as open_device
+    from sevenm.version import VERSION as __version__  # noqa: N811 - the name that tools look for
 
 _WHERE = {
+    "__version__": "version:VERSION",
     "Bundle": "host.bundle",
     "BundleError": "host.bundle",
     "CaptureError": "host.capture.format",
@@ -107,24 +108,13 @@ if not TYPE_CHECKING:  # a type checker would take every name for one of ours
 
     def __getattr__(name: str) -> Any:
         """Loads a public name when it is first used."""
-        if name == "__version__":
-            value = _version()
-        elif name in _WHERE:
+        if name in _WHERE:
             module, _, own = _WHERE[name].partition(":")
             value = getattr(import_module(f"sevenm.{module}"), own or name)
         else:
             raise AttributeError(f"module 'sevenm' has no attribute {name!r}")
         globals()[name] = value
         return value
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("sevenm")
-    except PackageNotFoundError:  # a checkout that was not installed
-        return "unknown"
 
 
 def __dir__() -> list[str]:

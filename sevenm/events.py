@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EVENT, EventBatch
-from sevenm.host.capture.format import LINK_ETHERNET, CaptureError
+from sevenm.host.capture.format import LINK_ETHERNET, NO_PACKETS, CaptureError
 from sevenm.host.capture.pcap_classic import MAGIC as CLASSIC_MAGIC
 from sevenm.host.capture.pcapng import MAGIC as PCAPNG_MAGIC
 from sevenm.host.devices.device import DeviceUnavailable
@@ -173,7 +173,7 @@ def _bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _check_link(reader: Ingress, plan: Plan, hint: str) -> None:
     if plan.source == "packet" and reader.link_type != LINK_ETHERNET:
-        raise CaptureError(f"{reader.name}: holds schema records, but the rules are on packets")
+        raise CaptureError(f"{reader.name}: {NO_PACKETS}")
     if plan.source == "record" and reader.link_type == LINK_ETHERNET:
         raise CaptureError(
             f"{reader.name}: holds Ethernet frames, but the rules are on bare records; "

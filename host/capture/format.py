@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NamedTuple, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from sevenm import boundary
 from sevenm.host.engine.ingress import CaptureIngress
 from sevenm.host.native import native
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Table: TypeAlias = "NDArray[np.void] | list[None]"
+"""Room for events: (n,) sm_event, or a list of n where nobody looks at them."""
 
 CAP_MAX = boundary.CAPTURE_MAX
 """Most bytes of one event; libpcap's largest snapshot length."""
@@ -25,6 +29,7 @@ BLOCK_MAX = 16 << 20
 LINK_ETHERNET = 1
 LINK_USER0 = 147
 """What sevenm writes bare schema records as."""
+NO_PACKETS = "holds schema records, but the rules are on packets"
 LINK_NAMES = {
     0: "NULL", 1: "Ethernet", 6: "IEEE802_5", 8: "SLIP", 9: "PPP", 10: "FDDI", 50: "PPP_HDLC", 51: "PPP_ETHER",
     100: "ATM_RFC1483", 101: "RAW", 104: "C_HDLC", 105: "IEEE802_11", 107: "FRELAY", 108: "LOOP", 113: "LINUX_SLL",
@@ -123,7 +128,7 @@ class Format(Protocol):
         """None until the capture has said it."""
         ...
 
-    def index(self, buffer: NDArray[np.uint8], start: int, end: int, events: NDArray[np.void]) -> Step:
+    def index(self, buffer: memoryview, start: int, end: int, events: Table) -> Step:
         """Indexes bytes [start, end), which start at a record, into the table."""
         ...
 
@@ -131,7 +136,7 @@ class Format(Protocol):
         """Tells an indexer in C what the capture said so far."""
         ...
 
-    def control(self, buffer: NDArray[np.uint8], start: int, end: int) -> Step:
+    def control(self, buffer: memoryview, start: int, end: int) -> Step:
         """Reads what a step stopped at with CONTROL. Raises FormatError."""
         ...
 
@@ -170,16 +175,23 @@ def too_long(found: int) -> str:
     )
 
 
-def c_step(
-    function: str, buffer: NDArray[np.uint8], start: int, end: int, *middle: Any, events: NDArray[np.void]
-) -> Step:
+def c_step(function: str, buffer: memoryview, start: int, end: int, *middle: Any, events: Table) -> Step:
     """Calls an indexer of csrc/index.c."""
     ffi, lib = native()
     step = ffi.new("sm_step *")
-    table = ffi.from_buffer("sm_event[]", events, require_writable=True)
+    if isinstance(events, list):
+        table = ffi.new("sm_event[]", len(events))
+    else:
+        table = ffi.from_buffer("sm_event[]", events, require_writable=True)
     data = ffi.from_buffer("uint8_t[]", buffer)
     getattr(lib, function)(data, start, end, *middle, table, len(events), step)
     return from_c(step, step.count)
+
+
+def fill(events: Table, rows: list[tuple[int, int, int, int]]) -> None:
+    """Puts (offset, ts_ns, cap_len, wire_len) into the first places of the table."""
+    if not isinstance(events, list):
+        events[: len(rows)] = rows
 
 
 def from_c(step: Any, events: int) -> Step:

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import struct
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sevenm.host.capture.format import (
     CAP_MAX,
     Facts,
@@ -19,8 +16,10 @@ from sevenm.host.capture.format import (
     Interface,
     Status,
     Step,
+    Table,
     c_step,
     check_link,
+    fill,
     too_long,
 )
 from sevenm.host.engine.ingress import CaptureIngress
@@ -60,15 +59,15 @@ class Classic:
     def link_type(self) -> int | None:
         return self.link
 
-    def index(self, buffer: NDArray[np.uint8], start: int, end: int, events: NDArray[np.void]) -> Step:
+    def index(self, buffer: memoryview, start: int, end: int, events: Table) -> Step:
         if self.use_native:
             return c_step("sm_index_pcap", buffer, start, end, self.big, self.nano, events=events)
-        return self._index(buffer.data, start, end, events)
+        return self._index(buffer, start, end, events)
 
     def describe(self, ingress: CaptureIngress) -> None:
         ingress.describe(self.big, nano=self.nano)
 
-    def _index(self, data: memoryview, at: int, end: int, events: NDArray[np.void]) -> Step:
+    def _index(self, data: memoryview, at: int, end: int, events: Table) -> Step:
         head = struct.Struct(">IIII" if self.big else "<IIII")
         unit = 1 if self.nano else 1000
         rows: list[tuple[int, int, int, int]] = []
@@ -88,10 +87,10 @@ class Classic:
             clamped += wire_len < cap_len
             rows.append((at + 16, seconds * 10**9 + fraction * unit, cap_len, max(wire_len, cap_len)))
             at += 16 + cap_len
-        events[: len(rows)] = rows
+        fill(events, rows)
         return Step(at, need, found, clamped, len(rows), status)
 
-    def control(self, buffer: NDArray[np.uint8], start: int, end: int) -> Step:
+    def control(self, buffer: memoryview, start: int, end: int) -> Step:
         raise AssertionError("a pcap has no control blocks")
 
     def explain(self, step: Step) -> str:

@@ -9,9 +9,7 @@ enhanced, simple and obsolete packet blocks; blocks of other types are skipped. 
 from __future__ import annotations
 
 import struct
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple
 
 from sevenm.host.capture.format import (
     BLOCK_MAX,
@@ -21,8 +19,10 @@ from sevenm.host.capture.format import (
     Interface,
     Status,
     Step,
+    Table,
     c_step,
     check_link,
+    fill,
     link_name,
     too_long,
 )
@@ -35,9 +35,20 @@ INTERFACES_MAX = 1024
 """Interfaces in one section."""
 FACTS_MAX = 4096
 """Interfaces that the facts list, over all sections."""
-TABLE = np.dtype([("offset_s", "<i8"), ("link", "<u4"), ("snaplen", "<u4"), ("exponent", "<u4"), ("binary", "<u4")])
-"""sm_interface of csrc/index.h."""
 OPTION_TSRESOL, OPTION_TSOFFSET = 9, 14
+
+
+class Described(NamedTuple):
+    """What an interface description says; ``sm_interface`` of csrc/index.h."""
+
+    offset_s: int
+    link: int
+    snaplen: int
+    exponent: int
+    binary: int
+
+
+_C_INTERFACE = struct.Struct("<qIIII")
 
 
 class Pcapng:
@@ -46,27 +57,32 @@ class Pcapng:
     def __init__(self, use_native: bool) -> None:
         self.big = False
         self.link: int | None = None
-        self.interfaces = np.zeros(INTERFACES_MAX, TABLE)
-        self.count = 0
+        self.interfaces: list[Described] = []
+        self._table = bytearray(INTERFACES_MAX * _C_INTERFACE.size)
         self.facts = Facts("pcapng")
         self.use_native = use_native
+
+    @property
+    def count(self) -> int:
+        """Interfaces described in this section."""
+        return len(self.interfaces)
 
     @property
     def link_type(self) -> int | None:
         return self.link
 
-    def index(self, buffer: NDArray[np.uint8], start: int, end: int, events: NDArray[np.void]) -> Step:
+    def index(self, buffer: memoryview, start: int, end: int, events: Table) -> Step:
         link = self.link or 0
         if self.use_native:
-            table = native().ffi.from_buffer("sm_interface[]", self.interfaces)
+            table = native().ffi.from_buffer("sm_interface[]", self._table)
             return c_step("sm_index_pcapng", buffer, start, end, self.big, table, self.count, link, events=events)
-        return self._index(buffer.data, start, end, link, events)
+        return self._index(buffer, start, end, link, events)
 
     def describe(self, ingress: CaptureIngress) -> None:
-        table = native().ffi.from_buffer("sm_interface[]", self.interfaces)
+        table = native().ffi.from_buffer("sm_interface[]", self._table)
         ingress.describe(self.big, link=self.link or 0, interfaces=table, count=self.count)
 
-    def _index(self, data: memoryview, at: int, end: int, link: int, events: NDArray[np.void]) -> Step:
+    def _index(self, data: memoryview, at: int, end: int, link: int, events: Table) -> Step:
         order = ">" if self.big else "<"
         rows: list[tuple[int, int, int, int]] = []
         clamped = need = found = 0
@@ -103,13 +119,13 @@ class Pcapng:
                 found, status = number, Status.INTERFACE
                 break
             interface = self.interfaces[number]
-            if int(interface["link"]) != link:
+            if interface.link != link:
                 found, status = number, Status.LINK
                 break
             ts_ns = 0
             if kind == SIMPLE:
                 (wire_len,) = struct.unpack_from(order + "I", data, at + 8)
-                cap_len = min(wire_len, int(interface["snaplen"]) or wire_len)
+                cap_len = min(wire_len, interface.snaplen or wire_len)
             else:
                 high, low, cap_len, wire_len = struct.unpack_from(order + "IIII", data, at + 12)
                 ts_ns = nanoseconds(high << 32 | low, interface)
@@ -122,10 +138,10 @@ class Pcapng:
             clamped += wire_len < cap_len
             rows.append((at + overhead - 4, ts_ns, cap_len, max(wire_len, cap_len)))
             at += total
-        events[: len(rows)] = rows
+        fill(events, rows)
         return Step(at, need, found, clamped, len(rows), status)
 
-    def control(self, buffer: NDArray[np.uint8], start: int, end: int) -> Step:
+    def control(self, buffer: memoryview, start: int, end: int) -> Step:
         """Reads the section header or interface description at ``start``."""
         if end - start < 12:
             return _more(start, 12)
@@ -164,7 +180,7 @@ class Pcapng:
                 f"pcapng version {major}.{minor}, expected 1.0; convert it with editcap -F pcapng", start + 12
             )
         self.big = big
-        self.count = 0
+        self.interfaces.clear()
         self.facts.sections += 1
         self.facts.byte_order = "big" if big else "little"
 
@@ -180,8 +196,9 @@ class Pcapng:
             except FormatError as error:
                 raise FormatError(str(error), start + 8) from None
             self.link = link
-        self.interfaces[self.count] = (offset_s, link, snaplen, exponent, binary)
-        self.count += 1
+        described = Described(offset_s, link, snaplen, exponent, binary)
+        _C_INTERFACE.pack_into(self._table, self.count * _C_INTERFACE.size, *described)
+        self.interfaces.append(described)
         if len(self.facts.interfaces) < FACTS_MAX:
             resolution = f"2^-{exponent}" if binary else f"1e-{exponent:02}"
             self.facts.interfaces.append(Interface(link, snaplen, resolution, offset_s))
@@ -199,7 +216,7 @@ class Pcapng:
                 return f"a packet of {step.found} captured bytes, more than its block holds; {damaged}"
             case Status.INTERFACE:
                 return f"a packet of interface {step.found}, of {self.count} described in this section; {damaged}"
-        link = int(self.interfaces[step.found]["link"])
+        link = self.interfaces[step.found].link
         return (
             f"a packet of interface {step.found} with link type {link_name(link)}, expected "
             f"{link_name(self.link or 0)} as on the first interface; split the capture by interface "
@@ -207,12 +224,12 @@ class Pcapng:
         )
 
 
-def nanoseconds(ticks: int, interface: np.void) -> int:
+def nanoseconds(ticks: int, interface: Described) -> int:
     """Ticks of an interface's clock as nanoseconds since 1970, held between 0 and 2**64 - 1."""
-    exponent = int(interface["exponent"])
-    base = 2 if interface["binary"] else 10
+    exponent = interface.exponent
+    base = 2 if interface.binary else 10
     time = ticks * 10**9 // int(base**exponent)
-    return min(max(time + int(interface["offset_s"]) * 10**9, 0), 2**64 - 1)
+    return min(max(time + interface.offset_s * 10**9, 0), 2**64 - 1)
 
 
 def _more(start: int, need: int) -> Step:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sevenm.host.batch import EVENT, EventBatch
 from sevenm.host.capture.format import LINK_USER0, Facts
-from sevenm.host.capture.pcap import ByteSource, Source
+from sevenm.host.capture.source import ByteSource, Source
 from sevenm.host.engine.ingress import LoopIngress, RecordsIngress
 
 __all__ = ["RecordReader", "open_records"]
@@ -55,13 +55,14 @@ class RecordReader:
                 f"max_events must be at least 1 and max_bytes {self._record}, not {max_events}, {max_bytes}"
             )
         if self._source.memory is not None:
-            for start in range(self._position, len(self._source.memory), most * self._record):
-                piece = self._source.memory[start : start + most * self._record]
+            memory = np.frombuffer(self._source.memory, np.uint8)
+            for start in range(self._position, len(memory), most * self._record):
+                piece = memory[start : start + most * self._record]
                 self._position = start + len(piece)
                 yield self._batch(piece, source)
             return
         buffer, held = np.empty(most * self._record, np.uint8), 0
-        while got := self._source.read(buffer[held:]):
+        while got := self._source.read(buffer[held:].data):
             held += got
             whole = held // self._record * self._record
             if whole:

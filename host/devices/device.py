@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+from sevenm.host.devices.errors import DeviceError as DeviceError
+from sevenm.host.devices.errors import DeviceUnavailable as DeviceUnavailable
 from sevenm.host.registry import Registry
 
 if TYPE_CHECKING:
@@ -27,14 +29,6 @@ if TYPE_CHECKING:
 
 GENERATION_MAX = (1 << 32) - 1
 """A delivered record has 32 bits for its generation."""
-
-
-class DeviceError(RuntimeError):
-    """The device cannot do what was asked; the message says why and what to do."""
-
-
-class DeviceUnavailable(DeviceError):
-    """What the device needs is not installed here; the message says what to install."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import Capabilities, DeviceError, DeviceKind
 from sevenm.host.devices.software import SoftwareDevice
-from sevenm.host.engine.compiled import CompiledEngine, Context, NoCompiler, find_compiler, load_engine
+from sevenm.host.engine.compiled import CompiledEngine, Context, load_engine
 from sevenm.host.engine.context import Contents, Memory
 from sevenm.host.engine.decisions import Decisions
+from sevenm.host.engine.toolchain import NoCompiler, find_compiler
 from sevenm.host.ring.record import Engine
 from sevenm.tables import KINDS, ROWS_MAX, Row, TableError
 

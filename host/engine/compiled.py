@@ -9,32 +9,27 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import shlex
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from cffi import FFI
 from numpy.typing import NDArray
 
-from sevenm import boundary
-from sevenm.boundary import CHUNK, InfoFlag
+from sevenm.boundary import CHUNK
 from sevenm.host.batch import EventBatch
-from sevenm.host.devices.device import DeviceError
 from sevenm.host.engine.actions import Actions, words
+from sevenm.host.engine.code import Code, EngineError
 from sevenm.host.engine.code_cache import is_sealed, prune, seal, usable
 from sevenm.host.engine.decisions import CHUNK_DTYPE, FIRED_DTYPE, Decisions
+from sevenm.host.engine.toolchain import NoCompiler, compiler_identity, find_compiler, processor
 
 FLAGS = ("-O3", "-march=native", "-std=c11", "-fPIC", "-shared")
-COMPILERS = ("gcc", "clang", "cc")
 COMPILE_S_MAX = 900
 """Seconds a compiler may take."""
 CACHE_ROOM_MIN = 16 << 20
@@ -43,40 +38,6 @@ CACHE_MAX = 128
 """Engines kept in the cache; the longest unused go first."""
 ERROR_LINES = 8
 """Lines of a compiler's complaint that are shown."""
-ROOM = 4096
-"""Entries of fired rules that an engine gets room for at least; one that needs more for a chunk gets that."""
-
-_FFI: Any = FFI()  # its type stubs know neither NumPy arrays nor what was declared
-_FFI.cdef(boundary.cdef() + boundary.ENGINE_CDEF)
-
-
-class EngineError(DeviceError):
-    """The generated C does not compile, or what was compiled is not the engine of the bundle."""
-
-
-class NoCompiler(DeviceError):
-    """There is no C compiler on this machine."""
-
-
-def find_compiler() -> list[str]:
-    """The compiler's command: $CC (which may have arguments), else gcc, clang or cc. Raises NoCompiler."""
-    given = os.environ.get("CC", "")
-    try:
-        command = shlex.split(given)
-    except ValueError as error:
-        raise NoCompiler(f"CC={given!r} is no command: {error}") from error
-    if command:
-        if shutil.which(command[0]) is None:
-            raise NoCompiler(f"CC={given!r}: there is no program {command[0]}; install it or unset CC")
-        return command
-    for name in COMPILERS:
-        path = shutil.which(name)
-        if path is not None:
-            return [path]
-    raise NoCompiler(
-        f"no C compiler found (looked for {', '.join(COMPILERS)}): install one (Debian: apt install gcc libc6-dev), "
-        "set CC, or use the reference engine"
-    )
 
 
 @dataclass(frozen=True)
@@ -92,50 +53,12 @@ class Context:
 NO_CONTEXT = Context()
 
 
-class CompiledEngine:
-    """A loaded engine; ``cached`` says that nothing was compiled. May be used by several threads at a time, unless its
-    context has state. Its code stays mapped while a call is inside, or somebody holds it, also after ``close``."""
+class CompiledEngine(Code):
+    """Code that decides batches. May be used by several threads at a time, unless its context has state."""
 
     def __init__(self, path: Path, cached: bool) -> None:
-        try:
-            self._lib: Any = _FFI.dlopen(str(path))
-            info, self._match = self._lib.sm_info, self._lib.sm_match
-        except (OSError, AttributeError, KeyError) as error:
-            raise EngineError(f"the compiled engine cannot be loaded: {error.args[-1]}") from error
-        self.abi, self.n_rules, self.fired_max = int(info.abi), int(info.rules), int(info.fired_max)
-        self.n_tables, self.n_states = int(info.tables), int(info.states)
-        self.has_ports = bool(info.flags & InfoFlag.DYNAMIC_PORTS)
-        self.structure: str = _FFI.string(info.structure).decode("ascii", "replace")
-        self.cached = cached
-        self.room = max(ROOM, self.fired_max)
+        super().__init__(path, cached)
         self._spare: list[NDArray[np.void]] = []
-        self._lock = threading.Lock()
-        self._holders = 0
-        self._closed = False
-
-    @property
-    def address(self) -> int:
-        """Of ``sm_match``, for the C runtime; good while the engine is held."""
-        return int(_FFI.cast("uintptr_t", _FFI.addressof(self._lib, "sm_match")))
-
-    @property
-    def mapped(self) -> bool:
-        """Whether the code is there."""
-        return self._lib is not None
-
-    def state_bytes(self, state: int) -> int:
-        """The memory that the state of this number needs, 0 if there is none."""
-        return int(self._lib.sm_state_bytes(state))
-
-    def check(self, structure: str, n_rules: int) -> None:
-        """Raises EngineError if this is not the engine of the Plan with that structure."""
-        for what, found, expected in (
-            ("ABI", self.abi, boundary.ABI),
-            ("number of rules", self.n_rules, n_rules),
-            ("structure", self.structure, structure),
-        ):
-            if found != expected:
-                raise EngineError(f"engine.c has {what} {found}, expected {expected}; build the bundle again")
 
     def check_context(self, context: Context) -> None:
         """Raises EngineError if the context lacks what the engine would read without asking."""
@@ -143,30 +66,6 @@ class CompiledEngine:
             raise EngineError(f"the engine looks up {self.n_tables} tables, but their rows were not given")
         if self.n_states and not context.states:
             raise EngineError(f"the engine keeps {self.n_states} states, but no memory for them was given")
-
-    def hold(self) -> None:
-        """Keeps the code mapped until ``release``. Who holds it may hold it again, also after ``close``. Raises
-        EngineError once it is closed and nobody holds it."""
-        with self._lock:
-            if self._lib is None:
-                raise EngineError("the engine was closed")
-            self._holders += 1
-
-    def release(self) -> None:
-        with self._lock:
-            self._holders -= 1
-            self._unmap()
-
-    def close(self) -> None:
-        """Lets go of the code, as soon as nobody holds it."""
-        with self._lock:
-            self._closed = True
-            self._unmap()
-
-    def _unmap(self) -> None:
-        if self._closed and not self._holders and self._lib is not None:
-            _FFI.dlclose(self._lib)
-            self._lib = self._match = None
 
     def run(self, batch: EventBatch, rules: Sequence[Actions], context: Context = NO_CONTEXT) -> Decisions:
         """Decides a batch. Raises EngineError once closed, or where the engine breaks its contract."""
@@ -178,21 +77,21 @@ class CompiledEngine:
 
     def _run(self, batch: EventBatch, rules: Sequence[Actions], context: Context) -> Decisions:
         self.check_context(context)
-        n = len(batch)
+        n, ffi = len(batch), self.ffi
         chunks = np.empty(words(n), CHUNK_DTYPE)
         ports = np.zeros(n, np.uint16) if self.has_ports else None
         fired = self._spare.pop() if self._spare else np.empty(self.room, FIRED_DTYPE)
-        c_context = _FFI.new("sm_context *", {"port": batch.source})
-        c_context.tables = _FFI.cast("sm_table *", context.tables)
-        c_context.states = _FFI.cast("sm_state **", context.states)
-        buffer, c_fired = _FFI.from_buffer("uint8_t[]", batch.buffer), _FFI.from_buffer("sm_fired[]", fired)
-        c_events, c_chunks = _FFI.from_buffer("sm_event[]", batch.events), _FFI.from_buffer("sm_chunk[]", chunks)
-        c_ports = _FFI.NULL if ports is None else _FFI.from_buffer("uint16_t[]", ports)
+        c_context = ffi.new("sm_context *", {"port": batch.source})
+        c_context.tables = ffi.cast("sm_table *", context.tables)
+        c_context.states = ffi.cast("sm_state **", context.states)
+        buffer, c_fired = ffi.from_buffer("uint8_t[]", batch.buffer), ffi.from_buffer("sm_fired[]", fired)
+        c_events, c_chunks = ffi.from_buffer("sm_event[]", batch.events), ffi.from_buffer("sm_chunk[]", chunks)
+        c_ports = ffi.NULL if ports is None else ffi.from_buffer("uint16_t[]", ports)
         parts, at = [], 0
         while at < n:
             to_ports = c_ports if ports is None else c_ports + at
             chunk = c_chunks + at // CHUNK
-            done = self._match(buffer, c_events + at, n - at, c_context, chunk, c_fired, self.room, to_ports)
+            done = self.match(buffer, c_events + at, n - at, c_context, chunk, c_fired, self.room, to_ports)
             if not 0 < done <= n - at or (done < n - at and done % CHUNK):
                 raise EngineError(f"the engine decided {done} of {n - at} events")
             used = int(chunks["fired"][at // CHUNK : words(at + done)].sum(dtype=np.uint64))
@@ -243,28 +142,11 @@ def _checked(path: Path, cached: bool, structure: str, n_rules: int) -> Compiled
 
 
 def _key(source: bytes, command: list[str]) -> str:
-    """SHA-256 over everything that the machine code depends on."""
-    try:
-        version = subprocess.run([*command, "--version"], capture_output=True, timeout=60, check=False).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise NoCompiler(f"{shlex.join(command)} cannot be run: {error}") from error
+    """SHA-256 over everything that the machine code depends on. Raises NoCompiler."""
     digest = hashlib.sha256()
-    for part in (source, version, shlex.join([*command, *FLAGS]).encode(), _processor()):
+    for part in (source, compiler_identity(command), shlex.join([*command, *FLAGS]).encode(), processor()):
         digest.update(len(part).to_bytes(8, "little") + part)
     return digest.hexdigest()
-
-
-def _processor() -> bytes:
-    """What -march=native looks at; a home folder may be shared by machines."""
-    wanted = (b"model name", b"flags", b"Features", b"CPU part")
-    lines: list[bytes] = []
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_bytes().splitlines():
-            if not line.strip():
-                break
-            if line.startswith(wanted):
-                lines.append(line)
-    return platform.machine().encode() + b"\n".join(lines)
 
 
 def _compile(source: bytes, command: list[str], out: Path) -> Path:

@@ -10,12 +10,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sevenm.boundary import PORTS
 from sevenm.host.batch import EventBatch
 from sevenm.host.engine.accounts import TOTALS, Accounts
 from sevenm.host.engine.actions import ActionTable, Lists
+from sevenm.host.engine.c_struct import CStruct
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.native import native
 
@@ -25,25 +25,6 @@ BLOCK_TIMEOUT = 5.0
 """Seconds that a `block` ring is waited for while its reader makes no room. 0: as long as the reader lives."""
 TIMEOUT_MAX = 86_400.0
 BACKLOG_MAX = 1 << 20
-
-
-class CStruct:
-    """A C struct and the memory that it points into."""
-
-    def __init__(self, kind: str) -> None:
-        self.ffi, self.lib = native()
-        self.pointer: Any = self.ffi.new(f"{kind} *")
-        self._kept: list[Any] = []
-
-    def array(self, kind: str, array: NDArray[Any]) -> Any:
-        """A pointer to the array's memory, which lives as long as this struct."""
-        pointer = self.ffi.from_buffer(f"{kind}[]", array)
-        self._kept.append((pointer, array))
-        return pointer
-
-    def keep(self, what: Any) -> Any:
-        self._kept.append(what)
-        return what
 
 
 class CActions(CStruct):

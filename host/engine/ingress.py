@@ -6,14 +6,16 @@ memory that they look at. Another kind brings its own ``pointer``.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sevenm.boundary import PORTS
-from sevenm.host.batch import EVENT, EventBatch
-from sevenm.host.engine.delivery import CStruct
+from sevenm.host.engine.c_struct import CStruct
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sevenm.host.batch import EventBatch
 
 BURST = 1024
 """Events that an ingress hands out at a time, by default."""
@@ -65,7 +67,7 @@ class RecordsIngress(_Ingress):
         super().__init__("sm_records_ingress", burst, port)
         if record < 1:
             raise ValueError(f"record must be at least 1 byte, not {record}")
-        table = self.array("sm_event", np.empty(burst, EVENT))
+        table = self.keep(self.ffi.new("sm_event[]", burst))
         data = self.array("uint8_t", buffer)
         self.lib.sm_records_ingress_open(self.struct, data, len(buffer), record, table, burst, port)
 
@@ -76,12 +78,12 @@ class CaptureIngress(_Ingress):
 
     def __init__(self, burst: int = BURST, port: int = 0) -> None:
         super().__init__("sm_capture_ingress", burst, port)
-        self._table = self.array("sm_event", np.empty(burst, EVENT))
+        self._table = self.keep(self.ffi.new("sm_event[]", burst))
         self._burst, self._port = burst, port
         self._piece: Any = None
         self._interfaces: Any = None
 
-    def load(self, buffer: NDArray[np.uint8], start: int, end: int) -> None:
+    def load(self, buffer: NDArray[np.uint8] | memoryview, start: int, end: int) -> None:
         """Bytes [start, end), from the start of a record."""
         self._piece = self.ffi.from_buffer("uint8_t[]", buffer)
         self.lib.sm_capture_ingress_open(self.struct, self._piece, start, end, self._table, self._burst, self._port)

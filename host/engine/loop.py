@@ -17,6 +17,7 @@ import numpy as np
 
 from sevenm.boundary import Engine
 from sevenm.host.engine.accounts import Accounts
+from sevenm.host.engine.c_struct import CStruct
 from sevenm.host.engine.compiled import NO_CONTEXT, CompiledEngine, Context
 from sevenm.host.engine.decisions import CHUNK_DTYPE, FIRED_DTYPE
 from sevenm.host.engine.delivery import (
@@ -24,7 +25,6 @@ from sevenm.host.engine.delivery import (
     SLICE_US,
     CAccounts,
     CActions,
-    CStruct,
     Outlet,
     outlet_array,
 )

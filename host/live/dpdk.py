@@ -23,7 +23,7 @@ import numpy as np
 from sevenm.boundary import CAPTURE_MAX
 from sevenm.host.batch import EVENT, EventBatch
 from sevenm.host.capture.format import LINK_ETHERNET, CaptureError
-from sevenm.host.engine.compiled import NoCompiler
+from sevenm.host.engine.toolchain import NoCompiler
 from sevenm.host.ingress import IngressKind, Wanted
 from sevenm.host.live.dpdk_library import DpdkError, Library, library, missing
 from sevenm.host.live.kernel import make_promiscuous

@@ -23,7 +23,8 @@ from cffi import FFI
 
 from sevenm import boundary
 from sevenm.host.engine.code_cache import is_sealed, prune, seal, usable
-from sevenm.host.engine.compiled import CACHE_MAX, ERROR_LINES, NoCompiler, find_compiler
+from sevenm.host.engine.compiled import CACHE_MAX, ERROR_LINES
+from sevenm.host.engine.toolchain import NoCompiler, find_compiler
 from sevenm.host.native import available
 
 CSRC = Path(__file__).resolve().parents[1] / "csrc"

@@ -17,7 +17,7 @@ import numpy as np
 
 from sevenm.boundary import PORTS
 from sevenm.host.batch import EVENT, EventBatch
-from sevenm.host.engine.delivery import CStruct
+from sevenm.host.engine.c_struct import CStruct
 from sevenm.host.engine.loop import IngressFault
 
 WAIT_S = 0.1

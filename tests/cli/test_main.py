@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sevenm.cli import commands
 from sevenm.cli import main as entry
 from sevenm.cli.errors import Exit, Failure, explain
 
@@ -83,7 +84,7 @@ def test_an_unexpected_exception_is_one_line_without_traceback(
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(entry.cli, "main", broken)
+    monkeypatch.setattr(commands.cli, "main", broken)
     monkeypatch.delenv("SEVENM_DEBUG", raising=False)
     assert entry.main([]) == 70
     out, err = capfd.readouterr()
@@ -96,7 +97,7 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capfd: pytes
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(entry.cli, "main", broken)
+    monkeypatch.setattr(commands.cli, "main", broken)
     monkeypatch.setenv("SEVENM_DEBUG", "1")
     assert entry.main([]) == 70
     assert "Traceback (most recent call last)" in capfd.readouterr().err
@@ -106,7 +107,7 @@ def test_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(entry.cli, "main", interrupted)
+    monkeypatch.setattr(commands.cli, "main", interrupted)
     assert entry.main([]) == 130
 
 

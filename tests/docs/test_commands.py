@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from sevenm.cli.main import cli
+from sevenm.cli.commands import COMMANDS, command
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -118,9 +118,9 @@ def check(words: list[str]) -> None:
             pass
         case ["sevenm", ("run" | "filter") as name, *arguments] if "-i" in arguments:
             # What arrives at an interface cannot be written down; that the command is understood can be tested.
-            cli.commands[name].make_context(name, list(arguments))
-        case ["sevenm", command, *_]:
-            assert command in cli.commands
+            command(name).make_context(name, list(arguments))
+        case ["sevenm", name, *_]:
+            assert name in COMMANDS
         case ["make", *targets]:
             known = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
             assert set(targets) <= set(known)

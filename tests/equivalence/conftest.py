@@ -16,8 +16,9 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import Device, start
 from sevenm.host.devices.host import HostDevice
-from sevenm.host.engine.compiled import CompiledEngine, find_compiler
+from sevenm.host.engine.compiled import CompiledEngine
 from sevenm.host.engine.decisions import Decisions
+from sevenm.host.engine.toolchain import find_compiler
 from sevenm.sim.packets import batch as generated
 from sevenm.sim.plan_contents import contents_of
 from sevenm.sim.reference_device import ReferenceDevice

@@ -190,8 +190,8 @@ def faulty(tmp_path: Path) -> Callable[[str, str, str], Path]:
 def build_driver(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """``build_driver("ring_threads.c", "gcc", "thread")(arguments)`` runs a program over the C runtime, sanitized.
 
-    The sanitizer may be None. ``csrc``: another folder of its sources. ``parts``: those it needs. ``flags``: for
-    the compiler. Skips where the sanitizer is absent.
+    The sanitizer may be None. ``csrc``: another folder of its sources. ``parts``: those it needs, as patterns.
+    ``flags``: for the compiler. Skips where the sanitizer is absent.
     """
 
     def build(
@@ -214,7 +214,8 @@ def build_driver(tmp_path_factory: pytest.TempPathFactory) -> Build:
         ).returncode:
             pytest.skip(f"{compiler} has no runtime of its {kind} sanitizer (Debian: libclang-rt-dev)")
         command += flags
-        objects = [compiled(command, one, csrc) for one in (DRIVERS / source, *sorted(csrc.glob(parts)))]
+        sources = [DRIVERS / source, *(path for part in parts.split() for path in sorted(csrc.glob(part)))]
+        objects = [compiled(command, one, csrc) for one in sources]
         program = folder / "driver"
         done = subprocess.run(
             [*command, "-o", program, *objects, "-lpthread"], capture_output=True, text=True, check=False

@@ -9,8 +9,11 @@ import pytest
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
+from sevenm.host.engine import code
 from sevenm.host.engine import compiled as engine_module
-from sevenm.host.engine.compiled import CompiledEngine, EngineError, NoCompiler, find_compiler, load_engine
+from sevenm.host.engine.code import EngineError
+from sevenm.host.engine.compiled import CompiledEngine, load_engine
+from sevenm.host.engine.toolchain import NoCompiler, find_compiler
 
 pytestmark = pytest.mark.needs("compiler")
 
@@ -144,6 +147,24 @@ def test_a_closed_engine_says_so(manifest: dict[str, Any], make_bundle: Callable
     engine.close()
     with pytest.raises(EngineError, match="the engine was closed"):
         engine.run(EventBatch.from_bytes([b"a"]), ())
+
+
+def test_without_the_c_runtime_engines_run_as_well(
+    manifest: dict[str, Any], make_bundle: Callable[..., Bundle], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(code, "available", lambda: False)
+    code._loader.cache_clear()
+    try:
+        bundle = make_bundle(manifest)
+        engine = load(bundle)
+        fired = engine.run(EventBatch.from_bytes([b"\1", b"\2", b"\0"]), bundle.rules).fired
+        assert fired.tolist() == [[True, False, False], [False, True, False], [False, False, False]]
+        engine.close()
+        (tmp_path / "text.so").write_text("no engine")
+        with pytest.raises(EngineError, match=r"cannot be loaded: .*text\.so"):
+            CompiledEngine(tmp_path / "text.so", False)
+    finally:
+        code._loader.cache_clear()
 
 
 def test_code_stays_mapped_while_somebody_holds_it(

@@ -9,7 +9,7 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import Device, start
 from sevenm.host.devices.host import HostDevice
-from sevenm.host.engine.compiled import EngineError
+from sevenm.host.engine.code import EngineError
 from sevenm.host.ring.record import Engine
 
 pytestmark = pytest.mark.needs("compiler")

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from sevenm.host.batch import EventBatch
 from sevenm.host.capture.format import CAP_MAX
 from sevenm.host.capture.pcap import CaptureError, open_capture
-from sevenm.host.capture.writer import CaptureWriter, ReaderGone
+from sevenm.host.capture.pcap_file import ReaderGone
+from sevenm.host.capture.writer import CaptureWriter
 
 pytestmark = pytest.mark.usefixtures("need_native")
 

@@ -25,7 +25,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from sevenm.host.engine.compiled import find_compiler
+from sevenm.host.engine.toolchain import find_compiler
 from sevenm.host.ring import Ring
 from tests.host.live.wires import wire
 from tests.soak.accounts import Reading, findings
