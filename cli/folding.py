@@ -1,4 +1,4 @@
-"""Whether rings that several workers have for one channel are shown as one: one option of `ring list`, `stat`, `top`."""
+"""Whether rings that several workers have for one channel are shown as one: an option of `ring list`, `stat`, `top`."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def rm(names: tuple[str, ...], force: bool) -> int:
       sevenm ring rm --force edge.web
     """
     worst = Exit.OK
-    for name in (ring for name in names for ring in sets.rings_of(name)):
+    for name in (ring for given in names for ring in sets.rings_of(given)):
         try:
             Ring.unlink(name, force)
         except ValueError as error:
