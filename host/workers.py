@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import DeviceError
@@ -111,14 +112,20 @@ class Workers:
                     progress(sum(place.events for place in places))
         except BaseException:
             end.stop()
-            while any(thread.is_alive() for thread in threads):
-                for session in self._sessions:  # again and again: one may only just have begun
-                    session.give_up()
-                self._woken.wait(LOOK_S)
+            self._give_up(threads)
             raise
         if self._errors:
             raise self._errors[0]
         return self.report()
+
+    def _give_up(self, threads: Sequence[threading.Thread]) -> None:
+        """Returns when all have ended, which takes them a slice of the loop at most; their memory is let go of after
+        that. So one more signal changes nothing."""
+        while any(thread.is_alive() for thread in threads):
+            with suppress(KeyboardInterrupt):
+                for session in self._sessions:  # again and again: one may only just have begun
+                    session.give_up()
+                self._woken.wait(LOOK_S)
 
     def _work(self, number: int, part: LiveIngress, place: _Worker, end: Together) -> None:
         try:

@@ -35,10 +35,12 @@ LOOK_S = 0.005
 
 
 class MergedReader:
-    """``readers``: of the rings, in order of worker. ``worker``: the number of the ring that the last batch is from.
+    """``readers``: of 1 to 64 rings, in order of worker. ``worker``: number of the ring that the last batch is from.
     ``ended``: every producer has closed its ring, and everything was read."""
 
     def __init__(self, name: str, readers: Sequence[RingReader]) -> None:
+        if not 1 <= len(readers) <= sets.RINGS_MAX:
+            raise ValueError(f"{name}: 1 to {sets.RINGS_MAX} rings are read together, not {len(readers)}")
         self.name, self.readers = name, tuple(readers)
         self.dtype = self.readers[0].dtype
         self.subscriber, self.policy = self.readers[0].subscriber, self.readers[0].policy

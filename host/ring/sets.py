@@ -17,6 +17,8 @@ from .control import Ring, RingStats, SubscriberStats
 from .listing import Entry
 
 MEMBER = re.compile(r"(.+)\.(0|[1-9]\d?)")
+RINGS_MAX = 64
+"""Of a set; as many are waited for at a time (``csrc/ring_wait_any.h``)."""
 
 
 def member(name: str, worker: int) -> str:
@@ -85,7 +87,7 @@ def together(name: str, rings: Sequence[RingStats]) -> RingStats:
 def _of(name: str) -> str | None:
     """The name of the set that a ring of this name belongs to."""
     found = MEMBER.fullmatch(name)
-    return None if found is None else found[1]
+    return None if found is None or int(found[2]) >= RINGS_MAX else found[1]
 
 
 def _subscriber(some: Sequence[SubscriberStats]) -> SubscriberStats:

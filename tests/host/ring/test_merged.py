@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sevenm.host.native import native
 from sevenm.host.ring import (
     MergedReader,
     ProducerGone,
@@ -159,6 +160,17 @@ def test_a_name_is_that_of_a_ring_or_else_of_a_set(ring: str) -> None:
         Path(f"/dev/shm/sevenm.{ring}").unlink()
         with RingWriter.create(f"{ring}.2", 256, 128), pytest.raises(RingMismatch, match="are not of one run"):
             MergedReader.attach(ring)
+
+
+def test_as_many_rings_as_can_be_waited_for(ring: str) -> None:
+    with ExitStack() as stack:
+        for worker in range(sets.RINGS_MAX + 1):
+            stack.enter_context(RingWriter.create(f"{ring}.{worker}", 256, 64))
+        assert len(sets.members(ring)) == sets.RINGS_MAX == native().lib.SM_WAIT_ANY_MAX
+        reader = stack.enter_context(MergedReader.attach(ring))
+        assert not reader.wait(0.001)
+        with pytest.raises(ValueError, match="1 to 64 rings are read together, not 65"):
+            MergedReader(ring, [*reader.readers, reader.readers[0]])
 
 
 def test_a_reader_waits_for_the_rings_to_be_made(ring: str) -> None:
