@@ -99,8 +99,8 @@ def run(
             session = team.session(device, bundle, rings, outlets, measured)
             go_on = partial(session.run, reader)
         else:
-            made = rings.prefix and outlets
-            session = Session(device, bundle, made or None, writer, None, rings.deadline, service.latency)
+            into = outlets if rings.prefix else None
+            session = Session(device, bundle, into, writer, None, rings.deadline, service.latency)
             go_on = partial(session.run, reader)
 
         def ready(plan: Plan, bundle: Bundle) -> list[str]:

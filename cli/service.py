@@ -20,13 +20,13 @@ from sevenm.host.metrics import metrics_text
 from sevenm.host.ring import Ring, RingError
 from sevenm.host.session import Session
 from sevenm.host.systemd import Watchdog, notify
-from sevenm.host.workers import Workers
 
 from . import output
 from .errors import Exit, Failure
 
 if TYPE_CHECKING:
     from sevenm.host.export import MetricsFile, MetricsServer
+    from sevenm.host.workers import Workers
 
 ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]]*)):(?P<port>\d{1,5})")
 

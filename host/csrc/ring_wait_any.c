@@ -9,6 +9,10 @@
 
 #include "ring_wait.h"
 
+#ifndef FUTEX_WAITV_MAX /* headers of an older Linux than 5.16 */
+#define FUTEX_32 2
+struct futex_waitv { uint64_t val, uaddr; uint32_t flags, __reserved; };
+#endif
 #define ASK_US 20000 /* between two looks whether producers live, which are a system call each */
 
 static int found(sm_ring *const *rings, uint32_t n, uint32_t *which) {
