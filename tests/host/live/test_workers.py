@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -369,7 +369,7 @@ def test_what_workers_cannot_do_is_refused(veth: tuple[str, str], make: Callable
         ):
             workers.run(parts)
     with ReferenceDevice() as slow, pytest.raises(DeviceError, match="several workers need the engine host, not"):
-        Workers(slow, plain, 2)  # type: ignore[arg-type]
+        Workers(cast(HostDevice, slow), plain, 2)
 
 
 def test_each_worker_stays_on_its_processor(veth: tuple[str, str], make: Callable[[str], Bundle]) -> None:

@@ -205,7 +205,8 @@ def test_sets_are_listed_as_the_sums_of_their_rings(writers: list[RingWriter], r
         ]  # fmt: skip
         assert not stats.closed and stats.producer_pid is not None
         writers[0].close()
-        assert not sets.folded(entries(ring))[0].stats.closed  # type: ignore[union-attr]
+        after = sets.folded(entries(ring))[0].stats
+        assert after is not None and not after.closed
     half = [entry for entry in entries(ring) if not entry.name.endswith(".0")]
     assert sets.folded(half) == half, "the rings of worker 1 and 2 alone are no channel"
 
