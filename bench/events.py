@@ -34,10 +34,10 @@ from sevenm import boundary
 from sevenm.bundles import bundle_for
 from sevenm.host.engine.accounts import Accounts
 from sevenm.host.engine.compiled import FLAGS, CompiledEngine, load_engine
-from sevenm.host.engine.toolchain import find_compiler
 from sevenm.host.engine.decisions import CHUNK_DTYPE, FIRED_DTYPE
 from sevenm.host.engine.ingress import RecordsIngress
 from sevenm.host.engine.loop import Loop, Program
+from sevenm.host.engine.toolchain import find_compiler
 
 HERE = Path(__file__).resolve().parent
 EVENT = np.dtype([("id", "<u8"), ("kind", "<u4"), ("value", "<u4"), ("rest", "u1", 48)])

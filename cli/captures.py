@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from sevenm.boundary import CAPTURE_MAX
 from sevenm.compiler.plan import Plan
 from sevenm.events import open_events as open_named
-from sevenm.events import open_live
+from sevenm.events import open_live, open_split
 from sevenm.host.batch import EventBatch
 from sevenm.host.ingress import Ingress, LiveOptions
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.live.privileges import become
+from sevenm.host.live.split import Split
 from sevenm.host.live.until import Until
 from sevenm.host.live.xdp import XdpIngress
 from sevenm.host.live.xdp_program import PrefilterError
@@ -80,16 +81,31 @@ class Input:
                 if warning not in said:
                     output.say(f"sevenm: {live.name}: {warning}")
 
-    def begin(self, reader: Ingress) -> None:
+    @contextmanager
+    def open_split(self, plan: Plan, workers: int) -> Iterator[Split]:
+        """The same of a live ingress in so many parts. Raises what ``sevenm.events.open_split`` does, and
+        PrivilegeError."""
+        with closing(open_split(self.interface or "", plan, workers, self.options)) as parts, until_stopped() as stop:
+            self.until.ask(stop)
+            said = [line for part in parts.parts[:1] for line in self._prefilter(part, plan, drop_unwanted)]
+            if self.user is not None:
+                become(self.user)
+            said = [*parts.warnings(), *said]
+            for warning in said:
+                output.say(f"sevenm: {parts.name}: {warning}")
+            yield parts
+
+    def begin(self, reader: Ingress | Split) -> None:
         """A live ingress receives from now on, which is said. Raises CaptureError."""
-        if isinstance(reader, LiveIngress):
+        if isinstance(reader, LiveIngress | Split):
             reader.begin()
             output.say(f"sevenm: receiving from {reader.name}")
 
-    def ready(self, reader: Ingress, plan: Plan) -> list[str]:
+    def ready(self, reader: Ingress | Split, plan: Plan) -> list[str]:
         """What has to be there before other rules can take over: their prefilter. Returns what there is to say of it.
         Raises Failure if it must be there and cannot."""
-        return self._prefilter(reader, plan, prepare) if isinstance(reader, LiveIngress) else []
+        live = reader.parts[0] if isinstance(reader, Split) else reader
+        return self._prefilter(live, plan, prepare) if isinstance(live, LiveIngress) else []
 
     def _prefilter(self, live: LiveIngress, plan: Plan, put: Callable[[XdpIngress, Plan], list[str]]) -> list[str]:
         """Puts it in front of AF_XDP; what there is to say of it. Raises Failure if it must be there and cannot."""
@@ -129,9 +145,9 @@ def batches(reader: Ingress) -> Iterator[EventBatch]:
             bar.at(reader.position)
 
 
-def received(counts: dict[str, int], unit: str, reader: Ingress) -> str:
+def received(counts: dict[str, int], unit: str, reader: Ingress | Split) -> str:
     """What a live ingress counted, in one line."""
-    by = reader.drops_by if isinstance(reader, LiveIngress) else "kernel"
+    by = reader.drops_by if isinstance(reader, LiveIngress | Split) else "kernel"
     line = f"{output.plural(counts['received'], unit)} received, {counts['dropped']:,} dropped by the {by}"
     others = {name: n for name, n in counts.items() if n and name not in ("received", "dropped")}
     return ", ".join([line, *(f"{n:,} {name.replace('_', ' ')}" for name, n in others.items())])

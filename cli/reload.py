@@ -19,6 +19,7 @@ from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import Device
 from sevenm.host.session import Session
 from sevenm.host.systemd import notify
+from sevenm.host.workers import Workers
 
 from . import output
 from .errors import explain
@@ -39,7 +40,7 @@ class Reloads:
         plan: Plan,
         read: Rules,
         device: Device,
-        session: Session,
+        session: Session | Workers,
         ready: Callable[[Plan, Bundle], list[str]],
     ) -> None:
         self._file, self._read, self._device, self._session, self._ready = file, read, device, session, ready

@@ -7,10 +7,11 @@ from dataclasses import asdict
 
 import click
 
-from sevenm.host.ring import Entry, Ring, RingError, RingStats, RingTaken, SubscriberStats, entries
+from sevenm.host.ring import Entry, Ring, RingError, RingStats, RingTaken, SubscriberStats, sets
 
 from . import output, tables
 from .errors import Exit, explain
+from .folding import each_option, looking
 
 
 @click.group(
@@ -24,19 +25,21 @@ def ring() -> None:
 @ring.command("list", short_help="Show rings, what is in them and who uses them.")
 @click.argument("prefix", default="")
 @click.option("--json", "as_json", is_flag=True, help="Everything known of each, as JSON on standard output.")
-def list_(prefix: str, as_json: bool) -> int:
+@each_option
+def list_(prefix: str, as_json: bool, each: bool) -> int:
     """Show all rings whose name begins with PREFIX, and files that have the name of a ring and are none.
 
     Each ring has a default subscriber, and others that have names. Counts are since the subscriber came; "lost" was
     written over before it was read. A producer that is "dead" ended without closing its ring; the next one goes on
-    where it was.
+    where it was. Rings that several workers have for one channel (PREFIX.CHANNEL.0, …) are added up in one line,
+    unless --each is said.
 
     \b
     Examples:
       sevenm ring list
       sevenm ring list edge. --json
     """
-    found = entries(prefix)
+    found = looking(each)(prefix)
     if as_json:
         output.emit_json([_whole(entry) for entry in found])
         return Exit.OK
@@ -95,7 +98,7 @@ def _whole(entry: Entry) -> dict[str, object]:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--force", is_flag=True, help="Also rings that are in use, and for root those of other users.")
 def rm(names: tuple[str, ...], force: bool) -> int:
-    """Remove rings. What nobody has read is lost.
+    """Remove rings. What nobody has read is lost. The name of a channel of several workers is that of all its rings.
 
     A ring that a living process uses is refused. With --force its name goes all the same; who has it open keeps it,
     and others no longer find it.
@@ -106,7 +109,7 @@ def rm(names: tuple[str, ...], force: bool) -> int:
       sevenm ring rm --force edge.web
     """
     worst = Exit.OK
-    for name in names:
+    for name in (ring for given in names for ring in sets.rings_of(given)):
         try:
             Ring.unlink(name, force)
         except ValueError as error:

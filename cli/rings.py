@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from typing import Any
 import click
 
 from sevenm.host.bundle import Bundle
+from sevenm.host.editions import ChannelRing, RingsOf
 from sevenm.host.engine.delivery import BLOCK_TIMEOUT
-from sevenm.host.ring import POLICIES, SLOTS, Ring, RingWriter
+from sevenm.host.ring import POLICIES, SLOTS, Ring, RingWriter, sets
 from sevenm.host.ring.record import PACKET_SLOT, slot_size_for
 
 from . import output
@@ -83,8 +85,8 @@ class Rings:
     deadline: float
 
     @contextmanager
-    def open(self, bundle: Bundle, measured: bool = False) -> Iterator[Outlets]:
-        """With a ring for each channel of the bundle, which keeps latencies if ``measured``.
+    def open(self, bundle: Bundle, measured: bool = False, workers: int = 1) -> Iterator[Outlets]:
+        """With a ring for each channel of the bundle and each worker, which keeps latencies if ``measured``.
 
         Raises Failure if there is none, or one cannot be made.
 
@@ -92,38 +94,71 @@ class Rings:
         if self.prefix is not None and not bundle.channels:
             raise Failure(f"{bundle.name} has no channel, so there is nothing to deliver; say `deliver NAME` in a rule")
         with ExitStack() as stack:
-            outlets = Outlets(self, stack, measured)
+            outlets = Outlets(self, stack, measured, workers)
             outlets(bundle)
             yield outlets
 
 
 class Outlets:
-    """The rings of a run. A channel has one from the first rules on that name it until the run ends."""
+    """The rings of a run. A channel has one for each worker from the first rules on that name it until the run ends:
+    PREFIX.CHANNEL of a single worker, else PREFIX.CHANNEL.0, PREFIX.CHANNEL.1, …"""
 
-    def __init__(self, rings: Rings, stack: ExitStack, measured: bool) -> None:
-        self._rings, self._stack, self._measured = rings, stack, measured
-        self._writers: dict[str, RingWriter] = {}
+    def __init__(self, rings: Rings, stack: ExitStack, measured: bool, workers: int) -> None:
+        self._rings, self._stack, self._measured, self._workers = rings, stack, measured, workers
+        self._writers: dict[str, tuple[RingWriter, ...]] = {}
+        """By channel, one for each worker."""
+        self._making = threading.Lock()
 
-    def __call__(self, bundle: Bundle) -> Mapping[str, RingWriter]:
-        """A writer for each of its channels, by name; none where nothing is delivered. Raises Failure where one cannot
-        be made; those that were stay."""
+    def __call__(self, bundle: Bundle) -> Mapping[str, ChannelRing]:
+        """A writer of the first worker for each of its channels, by name; none where nothing is delivered. Raises
+        Failure where one cannot be made; those that were stay."""
+        return self.of(0)(bundle)
+
+    def of(self, worker: int) -> RingsOf:
+        """The same of another worker."""
+
+        def rings(bundle: Bundle) -> Mapping[str, RingWriter]:
+            with self._making:
+                self._make(bundle)
+            return {} if self._rings.prefix is None else {name: self._writers[name][worker] for name in bundle.channels}
+
+        return rings
+
+    def _make(self, bundle: Bundle) -> None:
+        """Those of the bundle's channels that are not there yet, the ring of worker 0 last (``host.ring.sets``)."""
         prefix, new = self._rings.prefix, [name for name in bundle.channels if name not in self._writers]
-        if prefix is None:
-            return {}
+        if prefix is None or not new:
+            return
         identity = bundle.layouts[0].hash if bundle.source == "record" else 0
-        for channel, name in ring_names(prefix, new).items():
-            ring = self._rings.shape.create(name, bundle.record_size, identity, bundle.digest)
-            self._writers[channel] = self._stack.enter_context(ring)
-            if self._measured:
-                ring.measure()
-        if new:
-            output.say(f"sevenm: delivering into {', '.join(self._writers[channel].name for channel in new)}")
-        return {channel: self._writers[channel] for channel in bundle.channels}
+        names = ring_names(prefix, new)
+        for channel, name in names.items():
+            own = [name] if self._workers == 1 else [sets.member(name, worker) for worker in range(self._workers)]
+            _check_others(name, own)
+            made: list[RingWriter] = []
+            for one in reversed(own):
+                ring = self._rings.shape.create(one, bundle.record_size, identity, bundle.digest)
+                made.insert(0, self._stack.enter_context(ring))
+                if self._measured:
+                    ring.measure()
+            self._writers[channel] = tuple(made)
+        each = "" if self._workers == 1 else f", a ring for each of {self._workers} workers"
+        output.say(f"sevenm: delivering into {', '.join(names.values())}{each}")
 
     @property
     def names(self) -> list[str]:
         """Of all that there are."""
-        return [ring.name for ring in tuple(self._writers.values())]
+        return [ring.name for rings in tuple(self._writers.values()) for ring in rings]
+
+
+def _check_others(name: str, own: Sequence[str]) -> None:
+    """Raises Failure for rings of the channel that a run with another number of workers left: who takes the channel by
+    its name would get these instead, or too."""
+    there = [one for one in (name, *sets.members(name)) if one in Ring.names()]
+    if there and there != own:
+        raise Failure(
+            f"ring {', '.join(there)}: left from a run with another number of workers; read what is in there, and "
+            f"remove it: sevenm ring rm {' '.join(there)}"
+        )
 
 
 def shape_options(command: Callable[..., int]) -> Callable[..., int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,8 +16,10 @@ from sevenm.host.capture.format import CaptureError
 from sevenm.host.capture.writer import CaptureWriter
 from sevenm.host.engine.loop import IngressFault
 from sevenm.host.ingress import Ingress
+from sevenm.host.live.split import Split
 from sevenm.host.report import Report
 from sevenm.host.session import Session
+from sevenm.host.workers import Workers
 
 from . import output, tables
 from .captures import Input, received
@@ -31,6 +34,7 @@ from .reload import Reloads, hangups
 from .rings import Rings, delivery_options
 from .service import Service, service_options
 from .sources import compile_file
+from .workers import Team, workers_options
 
 STAGES = {"decided": "from arrival until decided", "in_ring": "from decided until in the ring"}
 
@@ -45,6 +49,7 @@ STAGES = {"decided": "from arrival until decided", "in_ring": "from decided unti
 @click.option("-w", "--write", "target", metavar="OUT", help="Write what any channel gets here; - is stdout.")
 @click.option("--json", "as_json", is_flag=True, help="Counts as JSON on standard output.")
 @delivery_options
+@workers_options
 def run(
     file: str,
     asked: Asked,
@@ -53,6 +58,7 @@ def run(
     as_json: bool,
     rings: Rings,
     service: Service,
+    team: Team,
 ) -> int:
     """Run the rule file FILE on a capture, or on what arrives, and count, per rule and channel, what happens.
 
@@ -72,6 +78,7 @@ def run(
       sevenm run edge.7m -r in.pcap --engine reference --json
       sevenm run edge.7m -r in.pcap --ring edge -w delivered.pcap
       sevenm run edge.7m -i eth0 --ring edge --seconds 60
+      sevenm run edge.7m -i eth0 --ring edge --workers 4 --cpus 2,3,4,5
       sevenm run edge.7m -i eth0 --ring edge --metrics 127.0.0.1:9107 --log json
     """
     source = Input.of(asked)
@@ -79,19 +86,26 @@ def run(
         raise click.UsageError("-w - and --json both want standard output; write the capture to a file.")
     if service.latency is not None and not source.live:
         raise click.UsageError("--latency is about what arrives with -i; the events of a file arrived long ago.")
+    team.check(source, target)
     with hangups(source.live) as hung_up, ExitStack() as stack:
         plan, making = _rules(file, wants_gateware(engine))
         # Opened first, because what comes after it is done as the user that -i --user names.
-        reader = stack.enter_context(source.open(plan))
+        reader = stack.enter_context(team.open(source, plan))
         bundle = stack.enter_context(making)
         device = stack.enter_context(open_engine(engine, bundle))
         writer = None
-        if target is not None:
+        if target is not None and not isinstance(reader, Split):
             writer = stack.enter_context(open_writer(CaptureWriter, target, source.read, reader.link_type))
-        outlets = stack.enter_context(rings.open(bundle, service.latency is not None))
-        session = Session(
-            device, bundle, outlets if rings.prefix else None, writer, None, rings.deadline, service.latency
-        )
+        measured = service.latency is not None
+        outlets = stack.enter_context(rings.open(bundle, measured, team.count))
+        session: Session | Workers
+        if isinstance(reader, Split):
+            session = team.session(device, bundle, rings, outlets, measured)
+            go_on = partial(session.run, reader)
+        else:
+            into = outlets if rings.prefix else None
+            session = Session(device, bundle, into, writer, None, rings.deadline, service.latency)
+            go_on = partial(session.run, reader)
 
         def ready(plan: Plan, bundle: Bundle) -> list[str]:
             outlets(bundle)
@@ -114,7 +128,7 @@ def run(
                 reloads.alive()
 
             try:
-                report = session.run(reader, progress, until=source.until)
+                report = go_on(progress, until=source.until)
             except (IngressFault, CaptureError) as error:
                 if not source.live:
                     raise
@@ -158,7 +172,7 @@ def _by_name(plan: Plan) -> dict[tuple[str, str], Rule]:
     return {(block.name, rule.name): rule for block in plan.blocks for rule in plan.rules[block.start : block.stop]}
 
 
-def _show(plan: Plan, report: Report, prefix: str | None, reader: Ingress) -> None:
+def _show(plan: Plan, report: Report, prefix: str | None, reader: Ingress | Split) -> None:
     rules = tables.table("rule", "does", "events", left=2)
     present = _by_name(plan)
     for count in report.rules:

@@ -26,6 +26,7 @@ from .errors import Exit, Failure
 
 if TYPE_CHECKING:
     from sevenm.host.export import MetricsFile, MetricsServer
+    from sevenm.host.workers import Workers
 
 ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]]*)):(?P<port>\d{1,5})")
 
@@ -97,19 +98,18 @@ class Service:
     latency: Latency | None
 
     @contextmanager
-    def around(self, session: Session, rings: Callable[[], Iterable[str]]) -> Iterator[Callable[[], None]]:
+    def around(self, session: Session | Workers, rings: Callable[[], Iterable[str]]) -> Iterator[Callable[[], None]]:
         """While the session runs. ``rings``: the names of those that it delivers into. What is yielded is to be called
         whenever it has got on.
 
         Raises Failure where metrics cannot be given away."""
-        stages = {} if self.latency is None else self.latency.stages
 
         def text() -> str:
             found = []
             for name in rings():
                 with suppress(RingError, OSError):
                     found.append(Ring.stats(name))
-            return metrics_text(session.report(), found, stages)
+            return metrics_text(session.report(), found, session.latencies())
 
         watchdog, begun = Watchdog(), False
 

@@ -16,6 +16,7 @@ from sevenm.host.ring.rates import Look, Rates, Watch
 from . import output
 from .durations import duration
 from .errors import Exit
+from .folding import each_option, looking
 from .intervals import interval_option
 from .signals import Stop, until_stopped
 
@@ -42,7 +43,8 @@ LOOK = 0.1
 @interval_option
 @click.option("-n", "--count", type=click.IntRange(1), metavar="N", help="End after N intervals.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines: one object for each subscriber and interval.")
-def stat(prefix: str, interval: float, count: int | None, as_json: bool) -> int:
+@each_option
+def stat(prefix: str, interval: float, count: int | None, as_json: bool, each: bool) -> int:
     """Show rates of all rings whose name begins with PREFIX, every interval until it is ended.
 
     It only looks, read-only, from its own process: neither producer nor reader notices. Every subscriber has a line:
@@ -52,13 +54,16 @@ def stat(prefix: str, interval: float, count: int | None, as_json: bool) -> int:
     Where somebody measures latency (run --latency, subscribe --latency) there are columns for it: from the arrival of
     records until they are in the ring, and until the subscriber has read them.
 
+    Rings that several workers have for one channel are added up, unless --each is said; latencies are those of the
+    slowest of them.
+
     \b
     Examples:
       sevenm stat
       sevenm stat edge. --interval 0.2 -n 50
       sevenm stat --json | jq -r 'select(.missed > 0) | .ring'
     """
-    watch = Watch(prefix)
+    watch = Watch(prefix, looking(each))
     lines = Lines()
     with until_stopped() as stop:
         _tell_others(watch.look(), prefix)

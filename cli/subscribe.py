@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 
 import click
@@ -11,7 +12,7 @@ import numpy as np
 from sevenm.compiler.columns import FieldError
 from sevenm.compiler.plan import Plan
 from sevenm.host.latency import Histogram
-from sevenm.host.ring import POLICIES, ProducerGone, RingMismatch, RingReader, RingStats
+from sevenm.host.ring import POLICIES, MergedReader, ProducerGone, RingMismatch, RingStats
 from sevenm.host.ring.arguments import DEADLINE_MAX
 from sevenm.records import Meaning
 
@@ -107,6 +108,9 @@ def subscribe(
     What is read is gone for this subscriber; what it missed is counted, and told at the end. A terminal or pipe that is
     slow only fills the ring: whether its producer then waits, and for how long, is said by the policy.
 
+    Where a run with --workers delivers, RING is PREFIX.CHANNEL, and the rings of all workers are read in turn: each
+    worker's records in their order, those of different workers in none.
+
     In a table, flags are C: more bytes than the slot holds, M: malformed, T: truncated.
 
     \b
@@ -128,7 +132,7 @@ def subscribe(
         raise Failure(f"--field: {error}", Exit.USAGE) from None
     with until_stopped() as stop:
         try:
-            reader = RingReader.attach(
+            reader = MergedReader.attach(
                 ring,
                 layout_hash=meaning.layout_hash,
                 timeout=wait,
@@ -142,12 +146,15 @@ def subscribe(
             stats = reader.stats()
             packets = _packets(stats, plan, fields)
             sink = open_sink(name, target, meaning, np.zeros(0, reader.dtype), packets)
-            times = reader.measure() if latency else None
+            times = reader.measure() if latency else []
             with closing(sink):
                 total, ended = _follow(reader, sink, count, timeout, stop, times)
             _tell(reader.stats(), subscriber, total, ended)
-            if times is not None:
-                output.say(f"sevenm: from arrival until read: {latency_text(times.summary())}")
+            if times:
+                every = Histogram()
+                for one in times:
+                    every.add(one)
+                output.say(f"sevenm: from arrival until read: {latency_text(every.summary())}")
             if ended == DIED:
                 return Exit.INPUT
     return stop.code
@@ -170,7 +177,12 @@ def _packets(stats: RingStats, plan: Plan | None, fields: tuple[str, ...]) -> bo
 
 
 def _follow(
-    reader: RingReader, sink: Sink, count: int | None, timeout: float | None, stop: Stop, times: Histogram | None
+    reader: MergedReader,
+    sink: Sink,
+    count: int | None,
+    timeout: float | None,
+    stop: Stop,
+    times: Sequence[Histogram],
 ) -> tuple[int, str]:
     """Reads until there is a reason to end; returns the number of records, and the reason."""
     total, last = 0, time.monotonic()
@@ -178,8 +190,8 @@ def _follow(
         most = BATCH_MAX if count is None else min(BATCH_MAX, count - total)
         records = reader.read(most)
         if len(records):
-            if times is not None:
-                times.record_ages(records["ts_ns"])
+            if times:
+                times[reader.worker].record_ages(records["ts_ns"])
             sink.write(records)
             # Given back only now: what could not be written is there for the next one.
             reader.release()

@@ -9,6 +9,7 @@ import click
 from sevenm.host.ring.rates import Watch
 
 from .errors import Exit, Failure
+from .folding import each_option, looking
 from .intervals import interval_option
 
 
@@ -18,7 +19,8 @@ from .intervals import interval_option
 )
 @click.argument("prefix", default="")
 @interval_option
-def top(prefix: str, interval: float) -> int:
+@each_option
+def top(prefix: str, interval: float, each: bool) -> int:
     """Watch all rings whose name begins with PREFIX: how fast they are filled, read and overrun.
 
     Keys: q ends it, p holds the view, s sorts by name, rate or loss; the line below the table says more of the ring
@@ -39,7 +41,7 @@ def top(prefix: str, interval: float) -> int:
         ) from error
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Failure("sevenm top needs a terminal; sevenm stat writes to files and pipes", Exit.USAGE)
-    view = Top(Watch(prefix), interval)
+    view = Top(Watch(prefix, looking(each)), interval)
     view.run()
     if view.failed is not None:
         raise view.failed

@@ -16,6 +16,7 @@ from sevenm.host.registry import Registry
 
 if TYPE_CHECKING:
     from sevenm.host.batch import EventBatch
+    from sevenm.host.live.split import Split
 
 
 class Ingress(Protocol):
@@ -65,12 +66,14 @@ def _nothing() -> str | None:
 class IngressKind:
     """``label``: one line for people. ``open`` gives the source that the text names; it raises CaptureError or OSError.
     ``missing``: what has to be installed before it can be used, None if nothing is. ``live``: it opens a
-    ``sevenm.host.live.live.LiveIngress``, and is named by ``-i`` instead of ``-r``."""
+    ``sevenm.host.live.live.LiveIngress``, and is named by ``-i`` instead of ``-r``. ``split`` opens it in so many
+    parts, one for each worker, where its events can be shared out so that a flow stays whole; None: they cannot."""
 
     label: str
     open: Callable[[str, Wanted], Ingress]
     missing: Callable[[], str | None] = _nothing
     live: bool = False
+    split: Callable[[str, Wanted, int], Split] | None = None
 
 
 INGRESS = Registry("sevenm.ingress", "ingress", IngressKind)

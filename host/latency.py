@@ -70,6 +70,13 @@ class Histogram:
         """A copy of the counts, by index."""
         return self._words[_HEAD:].copy()
 
+    def add(self, other: Histogram) -> None:
+        """Adds what another one has, which may be recorded into meanwhile."""
+        words = other._words.copy()
+        most = max(self._words[0], words[0])
+        self._words += words
+        self._words[0] = most
+
     def record(self, values: NDArray[np.uint64]) -> None:
         """(n,) nanoseconds."""
         data = np.ascontiguousarray(values, np.uint64)

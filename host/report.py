@@ -7,8 +7,8 @@ and those that are named no more stay in the report, after the present ones.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sevenm.host.bundle import Bundle
@@ -70,6 +70,38 @@ class Report:
         out = asdict(self)
         out["forwarded"] = {str(port): count for port, count in self.forwarded.items()}
         return out
+
+
+def together(reports: Sequence[Report], latency: dict[str, Summary] | None = None) -> Report:
+    """The sums over the reports of several workers that ran side by side on one device. The first one says which rules
+    decide now, and its rules, channels and counters are listed first. ``latency``: of all of them, since percentiles
+    do not add up."""
+    first = reports[0]
+    totals = {name: sum(getattr(one, name) for one in reports) for name in TOTALS}
+    rules, counters, matched, delivered = Counter[tuple[str, str]](), Counter[str](), Counter[str](), Counter[str]()
+    undelivered: dict[str, Counter[str]] = {}
+    forwarded, ingress = Counter[int](), Counter[str]()
+    for one in reports:
+        rules.update({(rule.block, rule.name): rule.events for rule in one.rules})
+        counters.update(one.counters)
+        matched.update({channel.name: channel.matched for channel in one.channels})
+        delivered.update({channel.name: channel.delivered for channel in one.channels})
+        for channel in one.channels:
+            undelivered.setdefault(channel.name, Counter()).update(channel.undelivered)
+        forwarded.update(one.forwarded)
+        ingress.update(one.ingress)
+    return replace(
+        first,
+        **totals,
+        forwarded=dict(sorted(forwarded.items())),
+        rules=tuple(RuleCount(name, block, n) for (block, name), n in rules.items()),
+        channels=tuple(ChannelCount(name, n, delivered[name], dict(undelivered[name])) for name, n in matched.items()),
+        counters=dict(counters),
+        seconds_device=sum(one.seconds_device for one in reports),
+        seconds_total=max(one.seconds_total for one in reports),
+        ingress=dict(ingress),
+        latency=latency or {},
+    )
 
 
 class Tally:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
@@ -24,7 +24,7 @@ from sevenm.host.engine.decisions import Decisions
 from sevenm.host.engine.delivery import BLOCK_TIMEOUT
 from sevenm.host.engine.ingress import LoopIngress
 from sevenm.host.ingress import Ingress
-from sevenm.host.latency import Latency
+from sevenm.host.latency import Histogram, Latency
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.live.until import Until
 from sevenm.host.native import available
@@ -204,6 +204,11 @@ class Session:
         return now
 
     @property
+    def handles(self) -> list[Any]:
+        """An ``sm_ring *`` for each channel of the rules that decide now, None where it has no ring."""
+        return self._editions.now.handles
+
+    @property
     def bundle(self) -> Bundle:
         """Whose rules decide now."""
         return self._editions.now.bundle
@@ -211,6 +216,16 @@ class Session:
     def check(self, bundle: Bundle) -> None:
         """Raises DeviceError for rules that the session cannot follow, because they are on other events."""
         self._editions.check(bundle)
+
+    def give_up(self) -> None:
+        """From another thread, once ``until`` says that it is over: waits for no ring any more."""
+        turns = self._now
+        if turns is not None:
+            turns.give_up()
+
+    def latencies(self) -> Mapping[str, Histogram]:
+        """By stage; none where they are not measured."""
+        return {} if self._latency is None else self._latency.stages
 
     def report(self) -> Report:
         """The numbers so far; also from another thread, while the session runs."""

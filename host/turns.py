@@ -41,14 +41,21 @@ class Turns:
         self._outlets: dict[Any, Outlet] = {}
         """By ring."""
         self._held: Held | None = None
+        self._given_up = False
         self.device_ns = 0
+
+    def give_up(self) -> None:
+        """From another thread, once ``until`` says that it is over: what waits for room in a ring waits no longer, and
+        is counted as ``stopped``."""
+        self._given_up = True
+        self._loop.stop(wait=False)
 
     def __enter__(self) -> Turns:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is None or issubclass(kind, (CaptureError, DeviceError, IngressFault)):
+            if not self._given_up and (kind is None or issubclass(kind, (CaptureError, DeviceError, IngressFault))):
                 self._loop.flush()  # what was decided before is delivered
         finally:
             self._loop.close()
@@ -80,7 +87,8 @@ class Turns:
                     return
                 if why is Why.IDLE:
                     waiting = any(program.waiting for program in self._loop.programs)
-                    ingress.wait(min(until.pause(), BACKLOG_S) if waiting else until.pause())
+                    pause = until.pause(self._events)
+                    ingress.wait(min(pause, BACKLOG_S) if waiting else pause)
         finally:
             ingress.left += self._loop.abandon(ingress)
 

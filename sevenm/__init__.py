@@ -29,6 +29,8 @@ name                what
 ``open_bundle``     a folder that `sevenm build` wrote, after it was compared with its Plan
 ``EventBatch``      events in one buffer, as devices take them
 ``RingReader``      the reader's side of a ring in shared memory; ``RingWriter`` the producer's; ``Ring`` names
+``Session``         one run: events from an ingress through a device into rings; ``Workers`` several side by side
+``MergedReader``    the reader's side of a channel that several workers deliver into
 ``CompileError``    what is wrong with a text, every finding with its place
 ==================  =========================================================================================
 
@@ -55,10 +57,12 @@ if TYPE_CHECKING:
     from sevenm.host.devices.device import Device as Device
     from sevenm.host.devices.device import DeviceError as DeviceError
     from sevenm.host.engine.decisions import Decisions as Decisions
+    from sevenm.host.ring import MergedReader as MergedReader
     from sevenm.host.ring import Ring as Ring
     from sevenm.host.ring import RingReader as RingReader
     from sevenm.host.ring import RingWriter as RingWriter
     from sevenm.host.session import Session as Session
+    from sevenm.host.workers import Workers as Workers
     from sevenm.matches import Match as Match
     from sevenm.matches import Matches as Matches
     from sevenm.rules import Filter as Filter
@@ -83,11 +87,13 @@ _WHERE = {
     "Filter": "rules",
     "Match": "matches",
     "Matches": "matches",
+    "MergedReader": "host.ring",
     "Ring": "host.ring",
     "RingReader": "host.ring",
     "RingWriter": "host.ring",
     "Rules": "rules",
     "Session": "host.session",
+    "Workers": "host.workers",
     "compile": "rules:compile_rules",
     "filter": "rules:compile_condition",
     "list_devices": "engines",
@@ -99,8 +105,9 @@ _WHERE = {
 
 __all__ = [
     "Bundle", "BundleError", "CaptureError", "CaptureWarning", "CompileError", "Decisions", "Device", "DeviceError",
-    "EventBatch", "FieldError", "Filter", "Match", "Matches", "Ring", "RingReader", "RingWriter", "Rules", "Session",
-    "__version__", "compile", "filter", "list_devices", "list_ingress", "open_bundle", "open_device",
+    "EventBatch", "FieldError", "Filter", "Match", "Matches", "MergedReader", "Ring", "RingReader", "RingWriter",
+    "Rules", "Session", "Workers", "__version__", "compile", "filter", "list_devices", "list_ingress", "open_bundle",
+    "open_device",
 ]  # fmt: skip
 
 

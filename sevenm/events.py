@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from os import PathLike, fspath
@@ -24,6 +25,7 @@ from sevenm.host.capture.pcapng import MAGIC as PCAPNG_MAGIC
 from sevenm.host.devices.device import DeviceUnavailable
 from sevenm.host.ingress import INGRESS, Ingress, IngressKind, LiveOptions, Wanted
 from sevenm.host.live.live import LiveIngress
+from sevenm.host.live.split import Split
 from sevenm.host.registry import RegistryError
 
 CAPTURE, RECORDS, PACKET = "capture", "records", "packet"
@@ -70,14 +72,7 @@ def open_live(spec: str, plan: Plan, options: LiveOptions | None = None) -> Live
     of an interface. It receives from ``begin`` on.
 
     Raises CaptureError for what cannot be opened or is not what the rules are on, RegistryError, DeviceUnavailable."""
-    head, colon, rest = spec.partition(":")
-    registered = INGRESS.names()
-    name, source = (head, rest) if colon and head in registered else (PACKET, spec)
-    kind = _kind(name)
-    if not kind.live:
-        raise CaptureError(f"{spec}: {name} is not a live ingress; say -r {source or 'FILE'} --ingress {name}")
-    if not source:
-        raise CaptureError(f"{spec}: expected {name}:NAME, for example {name}:eth0")
+    name, source, kind = _live_kind(spec)
     reader = kind.open(source, _wanted(plan, options or LiveOptions()))
     if not isinstance(reader, LiveIngress):
         reader.close()
@@ -88,6 +83,47 @@ def open_live(spec: str, plan: Plan, options: LiveOptions | None = None) -> Live
         reader.close()
         raise
     return reader
+
+
+def open_split(spec: str, plan: Plan, parts: int, options: LiveOptions | None = None) -> Split:
+    """The same in so many parts, one for each worker, that share out what comes by flows.
+
+    Raises CaptureError for what cannot be split, and what ``open_live`` raises."""
+    name, source, kind = _live_kind(spec)
+    if kind.split is None:
+        raise CaptureError(
+            f"{spec}: what comes by {name} cannot be shared out to several workers; that of "
+            f"{', '.join(_splitting())} can; leave --workers out"
+        )
+    made = kind.split(source, _wanted(plan, options or LiveOptions()), parts)
+    try:
+        _check_link(made, plan, "")
+    except CaptureError:
+        made.close()
+        raise
+    return made
+
+
+def _live_kind(spec: str) -> tuple[str, str, IngressKind]:
+    """The kind's name, what it is to open, and the kind."""
+    head, colon, rest = spec.partition(":")
+    registered = INGRESS.names()
+    name, source = (head, rest) if colon and head in registered else (PACKET, spec)
+    kind = _kind(name)
+    if not kind.live:
+        raise CaptureError(f"{spec}: {name} is not a live ingress; say -r {source or 'FILE'} --ingress {name}")
+    if not source:
+        raise CaptureError(f"{spec}: expected {name}:NAME, for example {name}:eth0")
+    return name, source, kind
+
+
+def _splitting() -> list[str]:
+    """The kinds that can be split, of those that can be loaded."""
+    out = []
+    for name in INGRESS.names():
+        with suppress(RegistryError):
+            out += [name] if INGRESS.load(name).split is not None else []
+    return out
 
 
 def _kind(name: str) -> IngressKind:
@@ -171,7 +207,7 @@ def _bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
     return array.view(np.uint8).reshape(-1) if array.size else np.zeros(0, np.uint8)
 
 
-def _check_link(reader: Ingress, plan: Plan, hint: str) -> None:
+def _check_link(reader: Ingress | Split, plan: Plan, hint: str) -> None:
     if plan.source == "packet" and reader.link_type != LINK_ETHERNET:
         raise CaptureError(f"{reader.name}: {NO_PACKETS}")
     if plan.source == "record" and reader.link_type == LINK_ETHERNET:

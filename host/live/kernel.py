@@ -12,7 +12,7 @@ import struct
 from contextlib import suppress
 
 SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 263, 1, 1
-SO_ATTACH_FILTER = 26
+SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 BPF_RET_K = 0x06
 
 
@@ -32,6 +32,11 @@ def accept_bytes(receiver: socket.socket, keep: int) -> None:
 def reject_all(receiver: socket.socket) -> None:
     """Nothing that arrives from now on. Raises OSError."""
     accept_bytes(receiver, 0)
+
+
+def accept_all(receiver: socket.socket) -> None:
+    """No filter any more; there has to be one. Raises OSError."""
+    receiver.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
 
 
 def name_of(index: int) -> str | None:

@@ -1,7 +1,8 @@
 """Frames of an interface: an AF_PACKET socket with a ring that the kernel fills (TPACKET_V3), as tcpdump has it.
 
 One idea: Python asks the kernel for everything once (packet(7)), C takes the frames (``csrc/ingress_packet.c``). The
-kernel counts what found no room in the ring.
+kernel counts what found no room in the ring. Several sockets share the frames as a fanout group, which takes a frame's
+flow, both directions of it, to one of them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import socket
 import struct
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from sevenm.host.capture.format import LINK_ETHERNET, CaptureError
 from sevenm.host.ingress import IngressKind, LiveOptions, Wanted
 from sevenm.host.live.kernel import SOL_PACKET, accept_bytes, make_promiscuous, name_of, reject_all
 from sevenm.host.live.live import LiveIngress
+from sevenm.host.live.split import Split, check_parts
 
 BLOCK_SIZE = 1 << 19
 """Room for one frame of CAPTURE_MAX bytes."""
@@ -38,6 +41,7 @@ TAG = 4
 ETH_P_ALL = 3
 PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION = 5, 6, 10
 PACKET_RESERVE, PACKET_TIMESTAMP, PACKET_IGNORE_OUTGOING = 12, 17, 23
+PACKET_FANOUT, FANOUT_HASH, FANOUT_UNIQUE_ID = 18, 0, 0x2000
 TPACKET_V3 = 2
 SIOCGIFHWADDR, SIOCSHWTSTAMP = 0x8927, 0x89B0
 ARPHRD_ETHER, ARPHRD_LOOPBACK = 1, 772
@@ -77,9 +81,14 @@ class PacketIngress(LiveIngress):
             raise
 
     def begin(self, port: int = 0) -> None:
-        super().begin(port)
         if self._begun:
+            super().begin(port)
             return
+        self.bind(port)
+
+    def bind(self, port: int) -> None:
+        """Receives what the socket's filter accepts. Raises CaptureError."""
+        super().begin(port)
         try:
             self._socket.bind((self.name, ETH_P_ALL))
             down = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -90,6 +99,22 @@ class PacketIngress(LiveIngress):
         except OSError as error:
             raise CaptureError(self._why(error.errno or 0)) from error
         self._begun = True
+
+    def join(self, group: int | None, port: int) -> int:
+        """Becomes a member of the fanout group, None: of a new one, and accepts nothing yet: the kernel takes only who
+        receives already, and until then it would get what others get. Returns the group. Raises CaptureError."""
+        reject_all(self._socket)
+        self.bind(port)
+        asked = (FANOUT_HASH | FANOUT_UNIQUE_ID) << 16 if group is None else group
+        try:
+            self._socket.setsockopt(SOL_PACKET, PACKET_FANOUT, asked)
+            return self._socket.getsockopt(SOL_PACKET, PACKET_FANOUT) if group is None else group
+        except OSError as error:
+            raise CaptureError(f"{self.name}: this kernel does not share frames out: {error.strerror}") from error
+
+    def accept(self) -> None:
+        """Every frame from now on."""
+        accept_bytes(self._socket, self._options.snap)
 
     def finish(self) -> None:
         reject_all(self._socket)
@@ -177,6 +202,29 @@ class PacketIngress(LiveIngress):
         )
 
 
+class Fanout(Split):
+    """Sockets of one interface, each with a ring of its own, that share its frames (packet(7), PACKET_FANOUT_HASH).
+
+    The kernel hashes addresses, protocol and ports, inner ones of tunnels that it knows, the same for both directions.
+    Fragments have no ports for it, the first one neither: all of a datagram go by addresses and protocol to one
+    socket, but not where unfragmented packets of that flow go. What is no IP goes to one socket by its protocol."""
+
+    def __init__(self, parts: Sequence[PacketIngress]) -> None:
+        super().__init__(parts, "a hash of addresses, protocol and ports")
+        self._sockets = tuple(parts)
+        self._begun = False
+
+    def begin(self, port: int = 0) -> None:
+        if self._begun:
+            return
+        group: int | None = None
+        for part in self._sockets:
+            group = part.join(group, port)
+        for part in self._sockets:
+            part.accept()
+        self._begun = True
+
+
 def _socket(name: str) -> socket.socket:
     """Bound to nothing, so that it receives nothing yet."""
     try:
@@ -203,8 +251,19 @@ def _open(name: str, wanted: Wanted) -> PacketIngress:
     return PacketIngress(name, wanted.live)
 
 
+def _split(name: str, wanted: Wanted, parts: int) -> Fanout:
+    check_parts(name, parts)
+    with ExitStack() as stack:
+        opened = []
+        for _ in range(parts):
+            opened.append(PacketIngress(name, wanted.live))
+            stack.callback(opened[-1].close)
+        stack.pop_all()
+    return Fanout(opened)
+
+
 def _missing() -> str | None:
     return None if sys.platform == "linux" else "AF_PACKET is Linux's"
 
 
-PACKET = IngressKind("frames of a network interface, live (AF_PACKET)", _open, _missing, live=True)
+PACKET = IngressKind("frames of a network interface, live (AF_PACKET)", _open, _missing, True, _split)

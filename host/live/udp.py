@@ -1,7 +1,8 @@
 """Records that come in UDP datagrams, to this host or to a multicast group.
 
 One idea: the payload is the event, one record or several of them; Python opens and joins, C receives as many datagrams
-at a time as have arrived (``csrc/ingress_udp.c``). The kernel counts what found no room in the socket's buffer.
+at a time as have arrived (``csrc/ingress_udp.c``). The kernel counts what found no room in the socket's buffer. Several
+sockets of one port share the datagrams by sender, so that one sender's keep their order.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import re
 import socket
 import struct
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +22,9 @@ import numpy as np
 from sevenm.host.batch import EVENT
 from sevenm.host.capture.format import LINK_USER0, CaptureError
 from sevenm.host.ingress import IngressKind, Wanted
-from sevenm.host.live.kernel import reject_all
+from sevenm.host.live.kernel import accept_all, reject_all
 from sevenm.host.live.live import LiveIngress
+from sevenm.host.live.split import Split, check_parts
 
 SLOTS = 64
 """Datagrams that are received at a time."""
@@ -64,9 +68,10 @@ def parse(text: str) -> Place:
 
 
 class UdpIngress(LiveIngress):
-    """Records of ``record`` bytes from the datagrams that are sent to ``place``. Raises CaptureError."""
+    """Records of ``record`` bytes from the datagrams that are sent to ``place``. ``shared``: with other sockets of this
+    process, and accepting nothing before ``accept``. Raises CaptureError."""
 
-    def __init__(self, text: str, record: int) -> None:
+    def __init__(self, text: str, record: int, shared: bool = False) -> None:
         place = parse(text)
         super().__init__("sm_udp_ingress", f"udp:{text}", LINK_USER0)
         if not 1 <= record <= SIZE_MAX:
@@ -79,6 +84,9 @@ class UdpIngress(LiveIngress):
         self._interface_name = place.interface
         try:
             index = self._interface(place)
+            if shared:
+                reject_all(self._socket)
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             self._bind(place, index)
         except OSError as error:
             self._socket.close()
@@ -98,6 +106,12 @@ class UdpIngress(LiveIngress):
         self._finished = True  # what is rejected from now on counts as dropped there, and is not ours
         reject_all(self._socket)
         super().finish()
+
+    def accept(self) -> None:
+        """Of several sockets that share a port: every datagram from now on."""
+        self._look()
+        self._dropped = 0  # what was rejected so far is none
+        accept_all(self._socket)
 
     def close(self) -> None:
         super().close()
@@ -164,6 +178,15 @@ class UdpIngress(LiveIngress):
             receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
 
 
+class SharedPort(Split):
+    """Sockets of one port (socket(7), SO_REUSEPORT): the kernel hashes the datagram's two addresses and ports."""
+
+    def __init__(self, parts: Sequence[UdpIngress]) -> None:
+        super().__init__(parts, "a hash of the sender's address and port")
+        for part in parts:  # only now, so that no sender begins at one socket and goes on at another
+            part.accept()
+
+
 def _reason(error: OSError, place: Place) -> str:
     text = (error.strerror or str(error)).lower()
     if error.errno == errno.EACCES:
@@ -184,8 +207,26 @@ def _open(text: str, wanted: Wanted) -> UdpIngress:
     return UdpIngress(text, wanted.record_size)
 
 
+def _split(text: str, wanted: Wanted, parts: int) -> SharedPort:
+    check_parts(f"udp:{text}", parts)
+    if parse(text).address.is_multicast:
+        raise CaptureError(
+            f"udp:{text}: a group's datagrams go to every socket that joins it, and so cannot be split among workers; "
+            "leave --workers out, or have them sent to an address of this host"
+        )
+    _open(text, wanted).close()  # where somebody else has the port, the kernel would share the datagrams with them, too
+    assert wanted.record_size is not None
+    with ExitStack() as stack:
+        opened = []
+        for _ in range(parts):
+            opened.append(UdpIngress(text, wanted.record_size, shared=True))
+            stack.callback(opened[-1].close)
+        stack.pop_all()
+    return SharedPort(opened)
+
+
 def _missing() -> str | None:
     return None if sys.platform == "linux" else "recvmmsg and the counters of a socket are Linux's"
 
 
-UDP = IngressKind("records in UDP datagrams, live: ADDRESS:PORT[@INTERFACE]", _open, _missing, live=True)
+UDP = IngressKind("records in UDP datagrams, live: ADDRESS:PORT[@INTERFACE]", _open, _missing, True, _split)

@@ -18,12 +18,13 @@ from .control import (
     SubscriberStats,
 )  # fmt: skip
 from .listing import Entry, entries
+from .merged import MergedReader
 from .reader import RingReader
 from .sides import SLOTS
 from .writer import RingWriter
 
 __all__ = [
-    "CAUSES", "POLICIES", "SLOTS", "Entry", "ProducerGone", "Ring", "RingAbsent", "RingCorrupt", "RingError",
-    "RingForeign", "RingMismatch", "RingNotReady", "RingReader", "RingStats", "RingTaken", "RingWriter",
+    "CAUSES", "POLICIES", "SLOTS", "Entry", "MergedReader", "ProducerGone", "Ring", "RingAbsent", "RingCorrupt",
+    "RingError", "RingForeign", "RingMismatch", "RingNotReady", "RingReader", "RingStats", "RingTaken", "RingWriter",
     "SubscriberStats", "entries",
 ]  # fmt: skip

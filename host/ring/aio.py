@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from .merged import MergedReader
     from .reader import RingReader
 
 SLICE = 0.02
@@ -35,7 +36,7 @@ SLICE = 0.02
 class Doorbell:
     """``fileno()`` becomes readable once the reader has something to read, or never will have. A context manager."""
 
-    def __init__(self, reader: RingReader) -> None:
+    def __init__(self, reader: RingReader | MergedReader) -> None:
         self._reader = reader
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._armed = threading.Semaphore(0)
@@ -101,7 +102,7 @@ class Doorbell:
         self.close()
 
 
-async def batches(reader: RingReader, limit: int | None = None) -> AsyncIterator[NDArray[np.void]]:
+async def batches(reader: RingReader | MergedReader, limit: int | None = None) -> AsyncIterator[NDArray[np.void]]:
     """What ``async for records in reader`` does: batches of ``limit`` records at most, until the ring is closed.
 
     Other tasks run after every batch. A batch is good until the next one is asked for. Raises ProducerGone if the

@@ -117,6 +117,8 @@ class RingStats:
     age; whether ``beat_ns`` changes is true everywhere. What lies ahead is 0 seconds ago."""
     latency: Summary | None = None
     """From arrival until in the ring, where the present or last producer measures it."""
+    rings: int = 1
+    """How many these are the sums of (``sevenm.host.ring.sets``)."""
 
     @property
     def sent(self) -> int:

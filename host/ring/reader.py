@@ -153,6 +153,11 @@ class RingReader(Side):
         records.flags.writeable = False
         return records
 
+    @property
+    def waiting(self) -> bool:
+        """Whether records that were taken out of the ring already are still to be read."""
+        return self._ready > 0
+
     def release(self, n: int | None = None) -> None:
         """Gives the first n records of the batch back (all by default); the rest will be read again."""
         if n is None:
