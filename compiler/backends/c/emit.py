@@ -10,18 +10,24 @@ The file needs gcc or clang on a 64-bit little-endian machine (``__int128``). It
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import jinja2
 
 from sevenm import boundary
-from sevenm.compiler.backends.c.lookup import choices
+from sevenm.compiler.backends.c.lookup import LookedUp, choices
 from sevenm.compiler.backends.c.naming import Names, fixed_names
+from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.resolve import comment_text, fired_max, resolved
+from sevenm.compiler.backends.c.shaped import ShapedScheduler
 from sevenm.compiler.backends.c.states import recurrent
-from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, place
+from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, Written, arena_bytes, pool_order, written
 from sevenm.compiler.passes.cost import AUTO, Choice
-from sevenm.compiler.passes.visibility import explicit_visibility
+from sevenm.compiler.passes.saturation import NARROW
+from sevenm.compiler.passes.shapes import shape_of
+from sevenm.compiler.passes.visibility import Explicit, explicit_visibility
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
 
@@ -29,7 +35,10 @@ _HERE = Path(__file__).parent
 LANES = "engine_lanes.h"
 LOOKUPS = "engine_lookups.h"
 CLASSIFY = "classify.h"
+WINDOWS = "engine_windows.h"
 BOUNDARY = "sm_boundary.h"
+FIXED = (LANES, WINDOWS, LOOKUPS, CLASSIFY)
+"""What is the same in every engine, in the order in which it is needed."""
 
 
 class CannotEmit(Refused):
@@ -41,7 +50,7 @@ def emit(plan: Plan, classifier: str = AUTO) -> str:
     what costs least. Raises CannotEmit, ChoiceError if the classifier cannot be had, and RangeError if the Plan was not
     checked and a value leaves 128 bits."""
     text = generated(plan, classifier)
-    for name, body in ((BOUNDARY, boundary.c_header()), *((name, _text(name)) for name in (LANES, LOOKUPS, CLASSIFY))):
+    for name, body in ((BOUNDARY, boundary.c_header()), *((name, _text(name)) for name in FIXED)):
         text = text.replace(f'#include "{name}"\n', body)
     return text
 
@@ -62,14 +71,19 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         )
     template = (_HERE / "engine.c.j2").read_text()
     explicit = explicit_visibility(plan)
-    fixed = (_text(name) for name in (LANES, LOOKUPS, CLASSIFY))
-    names = Names(plan, explicit, fixed_names(template, *fixed, boundary.c_header()))
+    fixed = fixed_names(template, *(_text(name) for name in FIXED), boundary.c_header())
+    names = Names(plan, explicit, fixed)
     found = enumerate(classified for _, classified in choices(plan, explicit, classifier))
     classifiers = {number: classified for number, classified in found if classified is not None}
-    scheduler = resolved(plan, explicit, names, classifiers)
-    program = scheduler.finish()
-    layout = place(program, scheduler.nodes, names)
-    slot = -(-max(scheduler.slot, scheduler.fixed_span) // 64) * 64
+    general = written(resolved(plan, explicit, classifiers, partial(Scheduler, plan, explicit, names)), names)
+    shaped = _shaped(plan, explicit, classifiers, fixed | names.of_file | set(general.layout.words))
+    parts = [general, *([] if shaped is None else [shaped])]
+    slot = -(-max(max(p.scheduler.slot, p.scheduler.fixed_span) for p in parts) // 64) * 64
+    scheduler, program, layout = general.scheduler, general.program, general.layout
+    pools = {t: max(p.layout.pools.get(t, 0) for p in parts) for p in parts for t in p.layout.pools}
+    words = [word for part in parts for word in part.layout.words]
+    results = [result for part in parts for result in part.program.results]
+    stages = [stage for part in parts for stage in part.layout.stages]
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     return environment.from_string(template).render(
         name=comment_text(plan.name),
@@ -80,8 +94,8 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         fixed_span=scheduler.fixed_span,
         slot=slot,
         captured=(scheduler.captured.name, explicit.captured),
-        tables=program.tables,
-        functions=program.functions,
+        tables=[table for part in parts for table in part.program.tables],
+        functions=[function for part in parts for function in part.program.functions],
         lookups=bool(plan.tables),
         n_tables=len(plan.tables),
         n_states=len(plan.states),
@@ -89,19 +103,33 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         classifiers=[one.made.text for one in classifiers.values()],
         classified_modes={one.block.mode for one in classifiers.values()},
         leaves={node.op for node in explicit.graph.nodes} | ({"time"} if plan.states else set()),
-        pools=[{"type": name, "count": count} for name, count in layout.pools.items()],
-        words=layout.words,
-        results=[{"name": name, "count": count} for name, count in program.results],
+        pools=[{"type": name, "count": count} for name, count in sorted(pools.items(), key=pool_order)],
+        words=words,
+        results=[{"name": name, "count": count} for name, count in results],
         fetch=layout.fetch,
         fetch_names=layout.fetch_names,
         repeat=layout.repeat,
         stages=layout.stages,
+        shape=None if shaped is None else shaped.layout.stages,
         reaches=sorted({kind for kind in ("reach(", "reach_u8(", "reach_u16(", "reach_u32(") if any(
-            kind in line for stage in layout.stages for line in stage)}),
-        regions=any(s.when for s in program.statements),
+            kind in line for stage in stages for line in stage)}),
+        regions=any(s.when for part in parts for s in part.program.statements),
         ports=bool(plan.operands),
-        arena_static=layout.arena_bytes(program, slot) > ARENA_STACK_BYTES_MAX,
+        arena_static=arena_bytes(pools, len(words) + sum(n for _, n in results), slot) > ARENA_STACK_BYTES_MAX,
     )  # fmt: skip
+
+
+def _shaped(plan: Plan, explicit: Explicit, lookups: Mapping[int, LookedUp], taken: set[str]) -> Written | None:
+    """The program for events that have a shape, if there is one to be had."""
+    if plan.states or explicit.captured > NARROW:
+        return None
+    shape = shape_of(explicit, [explicit.node[root] for root in plan.roots])
+    if shape is None:
+        return None
+    names = Names(plan, shape.explicit, taken)
+    under = {number: one.under(shape) for number, one in lookups.items()}
+    made = resolved(plan, shape.explicit, under, partial(ShapedScheduler, plan, shape, names))
+    return written(made, names)
 
 
 def _text(name: str) -> str:

@@ -12,6 +12,7 @@
 
 #include "sm_boundary.h"
 #include "engine_lanes.h"
+#include "engine_windows.h"
 
 /* ==== From here on for this Plan ================================================================================= */
 
@@ -52,6 +53,22 @@ static const u8 ext2_kind_span[4] = {
     (u8)0u, (u8)1u, (u8)0u, (u8)0u,
 };
 
+static const u16 ethertype_low[3] = {
+    (u16)0x8100u, (u16)0x88a8u, (u16)0x9100u,
+};
+
+static const u16 ethertype_span[3] = {
+    (u16)0u, (u16)0u, (u16)0u,
+};
+
+static const u8 ext1_kind_low_2[4] = {
+    (u8)0u, (u8)43u, (u8)51u, (u8)60u,
+};
+
+static const u8 ext1_kind_span_2[4] = {
+    (u8)0u, (u8)1u, (u8)0u, (u8)0u,
+};
+
 
 /* ---- Columns: what is known of 64 events ------------------------------------------------------------------------ */
 
@@ -72,6 +89,7 @@ struct columns {
     const u8 *buffer;
     const sm_event *events;
     unsigned last; /* the lanes after it repeat it */
+    u64 strays; /* lanes that do not have the shape */
     u8 copy[LANES][SLOT] ALIGNED;
 };
 
@@ -124,6 +142,7 @@ REACH(reach, u32, , 0)
 REACH(reach_u8, captured_t, const u8 *base COMMA, base[i])
 REACH(reach_u16, captured_t, const u16 *base COMMA, base[i])
 
+#define PAUSE_MAX 31u /* chunks that are not tried for their shape after one without it, at most */
 #define AHEAD 32u /* packets whose first line is fetched before it is needed */
 static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
 {
@@ -148,6 +167,30 @@ static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
         ethertype_1[i] = ethertype_1[last];
         ethertype_2[i] = ethertype_2[last];
     }
+}
+
+/* Where 64 events are, and nothing of what is in them. */
+static void locate(struct columns *restrict c, uint64_t more)
+{
+    const sm_event *events = c->events;
+    if (more >= LANES + AHEAD)
+        EACH __builtin_prefetch(c->buffer + events[i + AHEAD].offset);
+    locate_events(c->at, c->captured, c->size, c->buffer, events);
+}
+
+/* Lanes without the bytes that are read of every event of the shape; they get zeros. */
+INLINE u64 too_short(struct columns *restrict c, captured_t least)
+{
+    static const u8 zeros[64];
+    u8 b[LANES] ALIGNED;
+    EACH b[i] = c->captured[i] < least;
+    const u64 lanes = pack(b);
+    for (u64 left = lanes; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(left);
+        c->at[i] = (uintptr_t)zeros;
+        c->captured[i] = least;
+    }
+    return lanes;
 }
 
 /* ---- Rules that fire -------------------------------------------------------------------------------------------- */
@@ -438,6 +481,141 @@ static void stage_0(struct columns *restrict c)
     c->chunk->truncated = 0;
 }
 
+/* ---- The same for events that have a shape: most places are constants -------------------------------------------- */
+
+static void shape_0(struct columns *restrict c)
+{
+    u8 *const event_at_14_8 = c->u8_[0], *const l3_version = c->u8_[1], *const ext1_kind = c->u8_[2];
+    u8 *const event_at_23_8 = c->u8_[1], *const ip_words = c->u8_[3], *const ip_words_times_4 = c->u8_[0];
+    u8 *const ip_l4 = c->u8_[3], *const l4_protocol = c->u8_[0], *const l4 = c->u8_[0];
+    u8 *const after_l4 = c->u8_[3], *const l4_plus_20 = c->u8_[3];
+    u16 *const ethertype = c->u16_[0], *const ip_l4_u16 = c->u16_[0], *const tcp_dstport = c->u16_[1];
+    u16 *const l4_plus_20_u16 = c->u16_[2], *const ethertype_2 = c->u16_[1], *const event_at_18_16 = c->u16_[1];
+    u16 *const l4_end = c->u16_[1], *const ethertype_3 = c->u16_[2], *const ip_frag_offset = c->u16_[3];
+    u32 *const raw_ethertype = c->u32_[0], *const raw_ethertype_2 = c->u32_[1], *const raw_event_at_23_8 = c->u32_[2];
+    u32 *const captured_u32 = c->u32_[0], *const size_u32 = c->u32_[3], *const ethertype_2_plus_14 = c->u32_[4];
+    u32 *const ip_end = c->u32_[5], *const event_at_18_16_plus_54 = c->u32_[1], *const ipv6_len_end = c->u32_[4];
+    u32 *const l3_end = c->u32_[1], *const v96 = c->u32_[4];
+    u64 moved;
+    c->strays = too_short(c, 28);
+    read_window(c->at, 12, raw_ethertype, raw_ethertype_2, raw_event_at_23_8, NULL);
+    take_u32_u16(ethertype, raw_ethertype, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+    u64 w_ethertype_in_33024_34984_37120 = in_ranges_u16(ethertype, ethertype_low, ethertype_span, 3);
+    u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
+    take_u32_u8(event_at_14_8, raw_ethertype, ALL, 0x80808002u, 0, 16, (u8)255u);
+    EACH l3_version[i] = (u8)((event_at_14_8[i] >> 4));
+    u64 w_l3_version_eq_6 = eqk_u8(l3_version, (u8)6u);
+    take_u32_u8(ext1_kind, raw_event_at_23_8, ALL, 0x80808000u, 0, 0, (u8)255u);
+    u64 w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low_2, ext1_kind_span_2, 4);
+    u64 w119 = w_ethertype_eq_34525 & w_l3_version_eq_6 & w_ext1_is_ext;
+    u64 w121 = ~w_ethertype_in_33024_34984_37120 & ~w119;
+    c->strays = (c->strays | ~(w121)) & c->live;
+    if (c->strays)
+        return;
+    u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
+    u64 w_captured_lt_34 = ltk_u16(c->captured, (u16)34u);
+    u64 w_l3_version_eq_4 = eqk_u8(l3_version, (u8)4u);
+    u64 w_ip_words_lt_5 = 0;
+    if (w_ethertype_eq_2048 & ~w_captured_lt_34 & w_l3_version_eq_4) {
+        take_u32_u8(event_at_23_8, raw_event_at_23_8, ALL, 0x80808003u, 0, 24, (u8)255u);
+        EACH ip_words[i] = (u8)((u32)event_at_14_8[i] & 15u);
+        w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
+        EACH ip_words_times_4[i] = (u8)((u32)ip_words[i] * 4u);
+        EACH ip_l4[i] = (u8)((u32)ip_words_times_4[i] + 14u);
+        EACH ip_l4_u16[i] = (u16)ip_l4[i];
+    }
+    u64 w_ip = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_l3_version_eq_4 & ~w_ip_words_lt_5;
+    c->chunk->punt = 0;
+    /* block filter: first */
+    c->free = c->live;
+    EACH captured_u32[i] = (u32)c->captured[i];
+    muxcc_u8(l4_protocol, w_ip, event_at_23_8, ext1_kind);
+    u64 w_l4_protocol_eq_6 = eqk_u8(l4_protocol, (u8)6u);
+    u64 w_captured_lt_l4_plus_4 = 0, w_captured_lt_54 = 0, w_ext2_passed = 0, w_tcp_dstport_eq_443 = 0;
+    if (w_l4_protocol_eq_6) {
+        muxck_u8(l4, w_ip, ip_l4, (u8)54u);
+        moved = reach_u8(c, l4, 2, 4);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + l4[i]);
+            tcp_dstport[i] = get_u16(p + 2);
+        }
+        lead_back(c, moved);
+        room_u8(after_l4, c->captured, l4);
+        w_captured_lt_l4_plus_4 = ltk_u8(after_l4, 4);
+        settle_u16(tcp_dstport, ~w_captured_lt_l4_plus_4, 1, 0, (u16)0xffffu);
+        w_captured_lt_54 = ltk_u16(c->captured, (u16)54u);
+        w_ext2_passed = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54;
+        EACH size_u32[i] = (u32)c->size[i];
+        EACH l4_plus_20[i] = (u8)((u32)l4[i] + 20u);
+        EACH l4_plus_20_u16[i] = (u16)l4_plus_20[i];
+        w_tcp_dstport_eq_443 = eqk_u16(tcp_dstport, (u16)443u);
+    }
+    u64 w_ethertype_2_eq_0 = 0;
+    if ((w_ethertype_eq_2048 & ~w_captured_lt_34 & w_l3_version_eq_4 & ~w_ip_words_lt_5) && (w_l4_protocol_eq_6 & w_tcp_dstport_eq_443)) {
+        take_u32_u16(ethertype_2, raw_ethertype_2, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        w_ethertype_2_eq_0 = eqk_u16(ethertype_2, (u16)0u);
+        EACH ethertype_2_plus_14[i] = (u32)((u32)ethertype_2[i] + 14u);
+        muxcc_u32(ip_end, w_ethertype_2_eq_0, size_u32, ethertype_2_plus_14);
+    }
+    u64 w_event_at_18_16_eq_0 = 0;
+    if ((~w_ip) && (w_l4_protocol_eq_6 & w_tcp_dstport_eq_443)) {
+        take_u32_u16(event_at_18_16, raw_ethertype_2, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+        w_event_at_18_16_eq_0 = eqk_u16(event_at_18_16, (u16)0u);
+        EACH event_at_18_16_plus_54[i] = (u32)((u32)event_at_18_16[i] + 54u);
+        muxcc_u32(ipv6_len_end, w_event_at_18_16_eq_0, size_u32, event_at_18_16_plus_54);
+    }
+    u64 w_captured_lt_l3_end = 0, w_l4_end_lt_l4_plus_20 = 0;
+    if (w_l4_protocol_eq_6 & w_tcp_dstport_eq_443) {
+        muxcc_u32(l3_end, w_ip, ip_end, ipv6_len_end);
+        w_captured_lt_l3_end = lt_u32(captured_u32, l3_end);
+        muxcc_u32(v96, w_captured_lt_l3_end, captured_u32, l3_end);
+        EACH l4_end[i] = (u16)((u32)v96[i] & 0xffffu);
+        w_l4_end_lt_l4_plus_20 = lt_u16(l4_end, l4_plus_20_u16);
+    }
+    u64 w_ip_frag_offset_eq_0 = 0, w_l4_end_lt_ip_l4 = 0;
+    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & ~w_captured_lt_34 & w_l3_version_eq_4 & ~w_ip_words_lt_5) && (w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & w_tcp_dstport_eq_443)) {
+        take_u32_u16(ethertype_3, raw_event_at_23_8, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        EACH ip_frag_offset[i] = (u16)((u32)ethertype_3[i] & 0x1fffu);
+        w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
+        w_l4_end_lt_ip_l4 = lt_u16(l4_end, ip_l4_u16);
+    }
+    u64 w100 = 0;
+    if ((~w_ext2_passed) && (w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & w_tcp_dstport_eq_443)) {
+        w100 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w_l4_end_lt_ip_l4;
+    }
+    u64 w_has_l4 = 0;
+    if (w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & w_tcp_dstport_eq_443) {
+        w_has_l4 = w_ext2_passed | w100;
+    }
+    u64 rule_filter = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & w_tcp_dstport_eq_443;
+    /* rule 0: filter */
+    take(c, rule_filter, 0);
+    c->chunk->malformed = 0;
+    c->chunk->truncated = 0;
+}
+
+/* ---- Chunks ----------------------------------------------------------------------------------------------------- */
+
+/* Decides a chunk of n events; from its first one on there are ``more``. */
+static void decide(struct columns *restrict c, unsigned n, uint64_t more)
+{
+    static _Thread_local unsigned skip, pause; /* chunks that are not tried, as the last ones did not have the shape */
+    if (skip)
+        skip--;
+    else if (n == LANES) {
+        locate(c, more);
+        shape_0(c);
+        if (!c->strays) {
+            pause = 0;
+            return;
+        }
+        pause = pause < PAUSE_MAX ? 2 * pause + 1 : PAUSE_MAX;
+        skip = pause;
+    }
+    fetch(c, n, more);
+    stage_0(c);
+}
+
 /* ---- Interface -------------------------------------------------------------------------------------------------- */
 
 #define EXPORT __attribute__((visibility("default")))
@@ -463,8 +641,7 @@ uint64_t sm_match(const uint8_t *buffer, const sm_event *events, uint64_t n, con
         columns.chunk = chunks + done / LANES;
         columns.live = ALL >> (LANES - count);
         columns.last = count - 1;
-        fetch(&columns, count, n - done);
-        stage_0(&columns);
+        decide(&columns, count, n - done);
         columns.chunk->fired = (uint32_t)(columns.fired - first);
         columns.chunk->reserved = 0;
         room -= columns.chunk->fired;
