@@ -21,7 +21,7 @@ from sevenm.compiler.backends.c.lookup import LookedUp, choices
 from sevenm.compiler.backends.c.naming import Names, fixed_names
 from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.resolve import comment_text, fired_max, resolved
-from sevenm.compiler.backends.c.shaped import ShapedScheduler
+from sevenm.compiler.backends.c.shaped import STRAYS_MAX, ShapedScheduler
 from sevenm.compiler.backends.c.states import recurrent
 from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, Written, arena_bytes, pool_order, written
 from sevenm.compiler.passes.cost import AUTO, Choice
@@ -69,9 +69,9 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
             f"state {again.name}: what it keeps depends on what it kept before, which the host engine does not "
             "evaluate; --engine reference runs it"
         )
-    template = (_HERE / "engine.c.j2").read_text()
+    template = _text("engine.c.j2")
     explicit = explicit_visibility(plan)
-    fixed = fixed_names(template, *(_text(name) for name in FIXED), boundary.c_header())
+    fixed = fixed_names(template, _text("shape.c.j2"), *(_text(name) for name in FIXED), boundary.c_header())
     names = Names(plan, explicit, fixed)
     found = enumerate(classified for _, classified in choices(plan, explicit, classifier))
     classifiers = {number: classified for number, classified in found if classified is not None}
@@ -84,6 +84,7 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
     words = [word for part in parts for word in part.layout.words]
     results = [result for part in parts for result in part.program.results]
     stages = [stage for part in parts for stage in part.layout.stages]
+    leaves = {node.op for node in explicit.graph.nodes} | ({"time"} if plan.states else set())
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     return environment.from_string(template).render(
         name=comment_text(plan.name),
@@ -102,7 +103,7 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         states=scheduler.states.sizes(),
         classifiers=[one.made.text for one in classifiers.values()],
         classified_modes={one.block.mode for one in classifiers.values()},
-        leaves={node.op for node in explicit.graph.nodes} | ({"time"} if plan.states else set()),
+        leaves=leaves,
         pools=[{"type": name, "count": count} for name, count in sorted(pools.items(), key=pool_order)],
         words=words,
         results=[{"name": name, "count": count} for name, count in results],
@@ -110,7 +111,10 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         fetch_names=layout.fetch_names,
         repeat=layout.repeat,
         stages=layout.stages,
-        shape=None if shaped is None else shaped.layout.stages,
+        shape="" if shaped is None else environment.from_string(_text("shape.c.j2")).render(
+            stages=shaped.layout.stages, general=len(layout.stages), leaves=leaves, ports=bool(plan.operands),
+            strays_max=STRAYS_MAX,
+        ),
         reaches=sorted({kind for kind in ("reach(", "reach_u8(", "reach_u16(", "reach_u32(") if any(
             kind in line for stage in stages for line in stage)}),
         regions=any(s.when for part in parts for s in part.program.statements),

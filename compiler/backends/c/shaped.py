@@ -16,6 +16,9 @@ from sevenm.compiler.backends.c.windows import Window, windows
 from sevenm.compiler.passes.shapes import FRAME_MIN, Shape
 from sevenm.compiler.plan import Plan
 
+STRAYS_MAX = 16
+"""Strays of a chunk of 64, past which the general program decides all of it."""
+
 
 class ShapedScheduler(Scheduler):
     """A scheduler for the graph of a shape. ``least``: captured bytes that its windows need."""
@@ -50,7 +53,7 @@ class ShapedScheduler(Scheduler):
             text = "\n".join(["EACH {", "    const u8 *p = (const u8 *)c->at[i];", *lines, "}"])
             self.statement(text, [], tuple(self._raw(read) for read in batch), guard=ALWAYS)
         self.demand(self.shape.test)
-        text = f"c->strays = (c->strays | ~({self.word(self.shape.test)})) & c->live;\nif (c->strays)\n    return;"
+        text = f"c->strays = (c->strays | ~({self.word(self.shape.test)})) & c->live;\nif (c->strays | c->looking)\n    return;"
         self.statement(text, [self.shape.test], ("strays", "rules"), guard=ALWAYS)
 
     def _read_window(self, window: Window) -> None:

@@ -79,6 +79,7 @@ struct columns {
     captured_t captured[LANES] ALIGNED;
     u16 size[LANES] ALIGNED; /* bytes on the wire */
     uintptr_t at[LANES] ALIGNED; /* where the event's bytes are */
+    uintptr_t was[LANES] ALIGNED; /* the same, of those that are led to a copy */
     u8 u8_[8][LANES] ALIGNED;
     u16 u16_[6][LANES] ALIGNED;
     u32 u32_[6][LANES] ALIGNED;
@@ -88,8 +89,9 @@ struct columns {
     sm_fired *fired; /* the next entry */
     const u8 *buffer;
     const sm_event *events;
-    unsigned last; /* the lanes after it repeat it */
-    u64 strays; /* lanes that do not have the shape */
+    u64 strays;  /* lanes that do not have the shape */
+    u64 looking; /* not 0: to know the strays is all that is wanted */
+    unsigned ahead; /* chunks whose strays are decided */
     u8 copy[LANES][SLOT] ALIGNED;
 };
 
@@ -114,16 +116,15 @@ static __attribute__((noinline, unused)) void lead(struct columns *restrict c, u
     const u8 *bytes = nothing;
     if (c->captured[i] > from)
         bytes = stand_in(c, i, c->captured[i], (const u8 *)c->at[i], from, count);
+    c->was[i] = c->at[i];
     c->at[i] = (uintptr_t)bytes - from;
 }
 
 /* After that. */
 INLINE void lead_back(struct columns *restrict c, u64 moved)
 {
-    for (; moved; moved &= moved - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(moved);
-        c->at[i] = (uintptr_t)(c->buffer + c->events[i < c->last ? i : c->last].offset);
-    }
+    for (; moved; moved &= moved - 1)
+        c->at[__builtin_ctzll(moved)] = c->was[__builtin_ctzll(moved)];
 }
 
 #define REACH(NAME, WIDE, PARAMETER, BASE) \
@@ -142,7 +143,6 @@ REACH(reach, u32, , 0)
 REACH(reach_u8, captured_t, const u8 *base COMMA, base[i])
 REACH(reach_u16, captured_t, const u16 *base COMMA, base[i])
 
-#define PAUSE_MAX 31u /* chunks that are not tried for their shape after one without it, at most */
 #define AHEAD 32u /* packets whose first line is fetched before it is needed */
 static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
 {
@@ -169,29 +169,6 @@ static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
     }
 }
 
-/* Where 64 events are, and nothing of what is in them. */
-static void locate(struct columns *restrict c, uint64_t more)
-{
-    const sm_event *events = c->events;
-    if (more >= LANES + AHEAD)
-        EACH __builtin_prefetch(c->buffer + events[i + AHEAD].offset);
-    locate_events(c->at, c->captured, c->size, c->buffer, events);
-}
-
-/* Lanes without the bytes that are read of every event of the shape; they get zeros. */
-INLINE u64 too_short(struct columns *restrict c, captured_t least)
-{
-    static const u8 zeros[64];
-    u8 b[LANES] ALIGNED;
-    EACH b[i] = c->captured[i] < least;
-    const u64 lanes = pack(b);
-    for (u64 left = lanes; left; left &= left - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(left);
-        c->at[i] = (uintptr_t)zeros;
-        c->captured[i] = least;
-    }
-    return lanes;
-}
 
 /* ---- Rules that fire -------------------------------------------------------------------------------------------- */
 
@@ -481,7 +458,44 @@ static void stage_0(struct columns *restrict c)
     c->chunk->truncated = 0;
 }
 
-/* ---- The same for events that have a shape: most places are constants -------------------------------------------- */
+/* ---- Events that have a shape: the same rules, where most places are constants ------------------------------------
+
+   A chunk of which every event passes the shape's test is decided by what stands here. Of a chunk that has a few
+   strays the others are; the strays of up to GROUP chunks are put side by side and decided by the general program
+   before, and their answers are added to those of their chunks. */
+
+#define GROUP 16u     /* chunks that are looked at together */
+#define STRAYS_MAX 16u /* strays of a chunk; one with more is decided whole by the general program */
+#define PAUSE_MAX 31u /* such chunks make the next ones go untried, at most so many */
+
+#if SM_TRACE /* chunks that had the shape, that had strays, and that went to the general program: for tests */
+__attribute__((visibility("default"))) uint64_t sm_ways[3];
+#define COUNT(way) (sm_ways[way]++)
+#else
+#define COUNT(way) ((void)0)
+#endif
+
+/* Where 64 events are, and nothing of what is in them. */
+static void locate(struct columns *restrict c, uint64_t more)
+{
+    const sm_event *events = c->events;
+    if (more >= LANES + AHEAD)
+        EACH __builtin_prefetch(c->buffer + events[i + AHEAD].offset);
+    locate_events(c->at, c->captured, c->size, c->buffer, events);
+}
+
+/* Lanes without the bytes that are read of every event of the shape; they get zeros. */
+INLINE u64 too_short(struct columns *restrict c, captured_t least)
+{
+    static const u8 zeros[64];
+    const u64 lanes = ltk_u16(c->captured, least);
+    for (u64 left = lanes; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(left);
+        c->at[i] = (uintptr_t)zeros;
+        c->captured[i] = least;
+    }
+    return lanes;
+}
 
 static void shape_0(struct columns *restrict c)
 {
@@ -510,7 +524,7 @@ static void shape_0(struct columns *restrict c)
     u64 w119 = w_ethertype_eq_34525 & w_l3_version_eq_6 & w_ext1_is_ext;
     u64 w121 = ~w_ethertype_in_33024_34984_37120 & ~w119;
     c->strays = (c->strays | ~(w121)) & c->live;
-    if (c->strays)
+    if (c->strays | c->looking)
         return;
     u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
     u64 w_captured_lt_34 = ltk_u16(c->captured, (u16)34u);
@@ -594,26 +608,130 @@ static void shape_0(struct columns *restrict c)
     c->chunk->truncated = 0;
 }
 
-/* ---- Chunks ----------------------------------------------------------------------------------------------------- */
-
-/* Decides a chunk of n events; from its first one on there are ``more``. */
-static void decide(struct columns *restrict c, unsigned n, uint64_t more)
+/* The shape's program; the chunk's strays are not in c->live. */
+static void run_shape(struct columns *restrict c, uint64_t more)
 {
-    static _Thread_local unsigned skip, pause; /* chunks that are not tried, as the last ones did not have the shape */
-    if (skip)
-        skip--;
-    else if (n == LANES) {
+    locate(c, more);
+    shape_0(c);
+}
+
+static void run_general(struct columns *restrict c, unsigned n, uint64_t more)
+{
+    fetch(c, n, more);
+    stage_0(c);
+}
+
+/* ---- Strays: decided together, ahead of the chunks that they belong to ------------------------------------------- */
+
+struct strays {
+    u64 of[GROUP]; /* by chunk */
+    unsigned chunks, chunk, decided; /* chunks that were looked at, the next one, and strays of those before it */
+    uint32_t entries;
+    sm_chunk said;
+    sm_event events[LANES];
+    uint16_t ports[LANES];
+    uint32_t place[RULES + 1]; /* of a rule among the entries of a chunk, if that entry is of the rule */
+    sm_fired fired[FIRED_MAX + 1];
+};
+static _Thread_local struct strays strays;
+
+/* Looks at chunks from this one on, and decides their strays. Returns the chunks: none if this one has too many. */
+static __attribute__((noinline)) unsigned look_ahead(struct columns *c, uint64_t more)
+{
+    const struct { const sm_event *events; sm_chunk *chunk; sm_fired *fired; u64 live; } kept = {
+        c->events, c->chunk, c->fired, c->live};
+    unsigned count = 0;
+    strays.chunks = strays.chunk = strays.decided = 0;
+    c->looking = ALL;
+    for (; strays.chunks < GROUP && more >= LANES; strays.chunks++, more -= LANES, c->events += LANES) {
         locate(c, more);
         shape_0(c);
+        const unsigned found = (unsigned)__builtin_popcountll(c->strays);
+        if (found > STRAYS_MAX || count + found > LANES)
+            break;
+        strays.of[strays.chunks] = c->strays;
+        for (u64 left = c->strays; left; left &= left - 1)
+            strays.events[count++] = c->events[__builtin_ctzll(left)];
+    }
+    c->looking = 0;
+    if (count) {
+        c->events = strays.events;
+        c->chunk = &strays.said;
+        c->fired = strays.fired;
+        c->live = ALL >> (LANES - count);
+        run_general(c, count, count);
+        strays.entries = (uint32_t)(c->fired - strays.fired);
+    }
+    c->events = kept.events;
+    c->chunk = kept.chunk;
+    c->fired = kept.fired;
+    c->live = kept.live;
+    return strays.chunks;
+}
+
+/* Answers of strays, in their order, to the lanes that they are of. */
+INLINE u64 spread(u64 answers, u64 lanes)
+{
+    u64 out = 0;
+    for (; lanes; lanes &= lanes - 1, answers >>= 1)
+        if (answers & 1)
+            out |= lanes & -lanes;
+    return out;
+}
+
+/* Adds what was said of a chunk's strays. ``first`` is the chunk's first entry; a rule has one at most. */
+static __attribute__((noinline)) void add_strays(struct columns *c, sm_fired *first, u64 lanes)
+{
+    const unsigned from = strays.decided;
+    c->chunk->malformed |= spread(strays.said.malformed >> from, lanes);
+    c->chunk->truncated |= spread(strays.said.truncated >> from, lanes);
+    c->chunk->punt |= spread(strays.said.punt >> from, lanes);
+    uint32_t count = (uint32_t)(c->fired - first);
+    for (uint32_t k = 0; k < count; k++)
+        strays.place[first[k].rule] = k;
+    for (uint32_t k = 0; k < strays.entries; k++) {
+        const sm_fired *entry = strays.fired + k;
+        const u64 events = spread(entry->events >> from, lanes);
+        const uint32_t place = strays.place[entry->rule];
+        if (events && place < count && first[place].rule == entry->rule)
+            first[place].events |= events;
+        else if (events)
+            first[count++] = (sm_fired){events, entry->rule, 0};
+    }
+    c->fired = first + count;
+    strays.decided = from + (unsigned)__builtin_popcountll(lanes);
+}
+
+/* Decides a chunk of n events; from its first one on there are ``more``. ``ahead``: chunks from it on whose strays are
+   decided. */
+static void decide(struct columns *restrict c, unsigned n, uint64_t more)
+{
+    static _Thread_local unsigned skip, pause;
+    if (!c->ahead && !skip && n == LANES) {
+        run_shape(c, more);
         if (!c->strays) {
+            COUNT(0);
             pause = 0;
             return;
         }
-        pause = pause < PAUSE_MAX ? 2 * pause + 1 : PAUSE_MAX;
+        c->ahead = look_ahead(c, more);
+        pause = c->ahead ? 0 : pause < PAUSE_MAX ? 2 * pause + 1 : PAUSE_MAX;
         skip = pause;
+    } else if (skip)
+        skip--;
+    if (!c->ahead) {
+        COUNT(2);
+        run_general(c, n, more);
+        return;
     }
-    fetch(c, n, more);
-    stage_0(c);
+    sm_fired *const first = c->fired;
+    const u64 lanes = strays.of[strays.chunk++];
+    c->ahead--;
+    c->live &= ~lanes;
+    run_shape(c, more);
+    COUNT(1);
+    if (lanes)
+        add_strays(c, first, lanes);
 }
 
 /* ---- Interface -------------------------------------------------------------------------------------------------- */
@@ -634,13 +752,13 @@ uint64_t sm_match(const uint8_t *buffer, const sm_event *events, uint64_t n, con
     (void)ports;
     columns.buffer = buffer;
     columns.fired = fired;
+    columns.looking = columns.ahead = 0;
     for (; done < n && room >= sm_info.fired_max; done += LANES) {
         const unsigned count = n - done < LANES ? (unsigned)(n - done) : LANES;
         const sm_fired *first = columns.fired;
         columns.events = events + done;
         columns.chunk = chunks + done / LANES;
         columns.live = ALL >> (LANES - count);
-        columns.last = count - 1;
         decide(&columns, count, n - done);
         columns.chunk->fired = (uint32_t)(columns.fired - first);
         columns.chunk->reserved = 0;

@@ -1,0 +1,112 @@
+"""Chunks that have the shape, that have strays, and that have too many: all give the reference's answer, each way was
+gone, and no byte is read that was not captured."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sevenm.compiler import compile_text
+from sevenm.compiler.backends.c import emit as back_end
+from sevenm.compiler.plan import Plan
+from sevenm.sim.packets import batch as generated
+from tests.compiler.generated_c import BUILDS, build, expected, match, pack_events
+from tests.compiler.passes.test_shapes import RULES, having, shape
+
+pytestmark = pytest.mark.needs("compiler")
+FIRST = """
+rules f on packet first {
+  rule far: tcp.port == 443 and ip.src in {10.0.0.0/8, 172.16.0.0/12} => deliver a
+  rule udp: udp => deliver b
+  rule old: vlan.id == 7 => count n
+  rule any: ip or ipv6 => drop
+  default => count m
+}
+"""
+SHAPE, STRAYS, GENERAL = range(3)
+PAGE = mmap.PAGESIZE
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return compile_text(RULES + FIRST, "t").plan
+
+
+@pytest.fixture(scope="module")
+def traffic(plan: Plan) -> list[bytes]:
+    """Chunks of 64 with 0, few, 16, 17 and many strays in changing order, more of the first; then a rest."""
+    frames = generated(5, 6000)
+    has = having(shape(plan), frames)
+    data = [frames.data(number) for number in range(len(frames))]
+    usual, strays = ([one for one, its in zip(data, has, strict=True) if its == which] for which in (True, False))
+    draw, out = Random(2), list[bytes]()
+    for count in (
+        [0] * 4 + [1, 0, 0, 5, 0, 3, 16, 0, 0, 1, 17, 0, 0, 2, 64, 64, 30] + [0] * 40 + [1, 0, 2, 9, 9, 9, 9, 9, 9, 0]
+    ):
+        chunk = draw.choices(strays, k=count) + draw.choices(usual, k=64 - count)
+        draw.shuffle(chunk)
+        out += chunk
+    return out + draw.choices(usual, k=33)
+
+
+def ways(library: ctypes.CDLL) -> list[int]:
+    return list((ctypes.c_uint64 * 3).in_dll(library, "sm_ways"))
+
+
+def at_the_end_of_a_page(packets: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.void], mmap.mmap]:
+    """Every byte after the last packet is not there to be read."""
+    buffer, events = pack_events(packets)
+    room = -(-len(buffer) // PAGE) * PAGE
+    memory = mmap.mmap(-1, room + PAGE)
+    whole = np.frombuffer(memory, np.uint8)
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.mprotect(ctypes.c_void_p(whole.ctypes.data + room), ctypes.c_size_t(PAGE), 0) == 0
+    there = whole[room - len(buffer) : room]
+    there[:] = buffer
+    return there, events, memory
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_every_way_gives_the_references_answer(name: str, plan: Plan, traffic: list[bytes], tmp_path: Path) -> None:
+    (library,) = build([plan], tmp_path, [*BUILDS[name], "-DSM_TRACE=1"])
+    buffer, events = pack_events(traffic)
+    want = expected(plan, buffer, events)
+    assert want.any(axis=1).all()
+    assert (match(library, plan, buffer, events) == want).all()
+    assert min(ways(library)) > 5, "chunks went each of the ways"
+    for start in range(1, 64, 21):
+        some = np.ascontiguousarray(events[start:])
+        assert (match(library, plan, buffer, some) == want[:, start:]).all()
+    short = [packet[:length] for packet in traffic[:64] for length in range(0, len(packet), 5)][::3]
+    for packets in (short, [*traffic[:127], b""], [*traffic[:100], *[one[:20] for one in traffic[100:128]]]):
+        there, where, _memory = at_the_end_of_a_page(packets)
+        assert (match(library, plan, there, where) == expected(plan, there, where)).all()
+
+
+FAULTS = {
+    "the test always holds": ("c->strays = (c->strays | ~(", "c->strays = (c->strays | 0 & ~("),
+    "short events have the shape": ("c->strays = too_short(c", "c->strays = 0 & too_short(c"),
+    "strays are forgotten": ("    if (lanes)\n        add_strays", "    if (0)\n        add_strays"),
+    "strays of another chunk": ("strays.decided = from + ", "strays.decided = 0 & from + "),
+    "a window one byte off": ("read_window(c->at, ", "read_window(c->at, 1 + "),
+}
+
+
+def test_what_is_wrong_with_shapes_is_noticed(
+    plan: Plan, traffic: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer, events = pack_events(traffic)
+    want = expected(plan, buffer, events)
+    right = back_end.emit(plan)
+    for number, (fault, (old, new)) in enumerate(FAULTS.items()):
+        assert old in right, fault
+        monkeypatch.setattr("tests.compiler.generated_c.emit", lambda _, text=right.replace(old, new): text)
+        (library,) = build([plan], tmp_path / str(number), ["-O0", "-DSM_PORTABLE", "-Wno-error"])
+        assert (match(library, plan, buffer, events) != want).any(), fault
