@@ -1,4 +1,4 @@
-"""Question: what does one packet filter cost per packet, in batches, beside libpcap's bpf_filter?
+"""Question: what does one packet filter cost per packet, in batches, beside libpcap's bpf_filter and DPDK's rte_bpf?
 
 The same packets in memory, the same meaning, runs interleaved. Packets are minimum-sized frames (60 to 128 bytes) of
 IPv4 with and without options, IPv6, TCP, UDP, ICMP and ARP, so that the cost per packet is what shows. Two sets: as
@@ -195,7 +195,7 @@ def build_peer(text: str, harness: ctypes.CDLL) -> tuple[Side, int]:
     error = ctypes.create_string_buffer(256)
     length = harness.peer_compile(text.encode(), error, ctypes.c_size_t(256))
     if length < 0:
-        raise SystemExit(f"libpcap refuses {text!r}: {error.value.decode()}")
+        raise SystemExit(f"a peer refuses {text!r}: {error.value.decode()}")
     side = Side(
         lambda buffer, events, passes, hits: harness.peer_run(
             _pointer(buffer), _pointer(events), ctypes.c_uint64(len(events)), passes, hits
@@ -210,20 +210,27 @@ def _build(source: Path, more: list[str], name: str | None = None) -> ctypes.CDL
     return ctypes.CDLL(str(target))
 
 
-def build_harness(folder: Path) -> tuple[ctypes.CDLL, ctypes.CDLL | None]:
-    """Ours, and the peer's or None where libpcap's headers are absent."""
+def build_harness(folder: Path) -> tuple[ctypes.CDLL, dict[str, ctypes.CDLL]]:
+    """Ours, and those of the peers whose headers are there."""
     source = folder / "harness.c"
     source.write_text((HERE / "filter_harness.c").read_text())
     boundary.write_header(folder)
     ours = _build(source, [], "ours")
     ours.rows_run.restype = ours.sparse_run.restype = ctypes.c_uint64
-    try:
-        peer = _build(source, ["-DWITH_PCAP", "-lpcap"], "peer")
-    except subprocess.CalledProcessError as error:
-        print(f"no peer: libpcap does not link ({error.stderr.decode().splitlines()[0]}); apt install libpcap-dev")
-        return ours, None
-    peer.peer_run.restype = ctypes.c_uint64
-    return ours, peer
+    jit = folder / "filter_rte_bpf.c"
+    jit.write_text((HERE / jit.name).read_text())
+    flags = subprocess.run(["pkg-config", "--cflags", "libdpdk"], capture_output=True, text=True, check=False).stdout
+    peers: dict[str, ctypes.CDLL] = {}
+    for name, text, more, package in (
+        ("libpcap", source, ["-DWITH_PCAP", "-lpcap"], "libpcap-dev"),
+        ("rte_bpf", jit, [*flags.split(), "-lrte_bpf", "-lrte_eal", "-lpcap"], "libdpdk-dev libpcap-dev"),
+    ):
+        try:
+            peers[name] = _build(text, more, name)
+            peers[name].peer_run.restype = ctypes.c_uint64
+        except subprocess.CalledProcessError as error:
+            print(f"no {name}: it does not link ({error.stderr.decode().splitlines()[0]}); apt install {package}")
+    return ours, peers
 
 
 def sides_of(question: Question, checkouts: dict[str, Path], harness: ctypes.CDLL, folder: Path) -> dict[str, Side]:
@@ -238,14 +245,15 @@ def sides_of(question: Question, checkouts: dict[str, Path], harness: ctypes.CDL
 
 
 def measure(
-    question: Question, checkouts: dict[str, Path], harnesses: tuple[ctypes.CDLL, ctypes.CDLL | None], packets: int,
+    question: Question, checkouts: dict[str, Path], harnesses: tuple[ctypes.CDLL, dict[str, ctypes.CDLL]], packets: int,
     runs: int, folder: Path,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """One result per hit rate and set of packets. Raises SystemExit if the sides disagree."""
     sides = sides_of(question, checkouts, harnesses[0], folder)
     ours = next(iter(sides))
-    if harnesses[1] is not None:
-        sides["libpcap"], length = build_peer(question.theirs, harnesses[1])
+    lengths: dict[str, int] = {}
+    for peer, harness in harnesses[1].items():
+        sides[peer], lengths[peer] = build_peer(question.theirs, harness)
     results = []
     for hit_rate, (place, count) in product(HIT_RATES, (("cache", CACHE_PACKETS), ("memory", packets))):
         buffer, events = make_packets(question, count, hit_rate, 1)
@@ -266,9 +274,8 @@ def measure(
             result[name] = {"min": min(values), "median": statistics.median(values), "max": max(values), "runs": values}
             ratio = result[name]["median"] / result[ours]["median"]
             print(f"  {name:16} {_spread(result[name])}  {ratio:5.2f}", flush=True)
-        if "libpcap" in times:
-            result["bpf_instructions"] = length
-            result["ratio"] = result["libpcap"]["median"] / result[ours]["median"]
+        result["instructions"] = lengths
+        result["ratios"] = {peer: result[peer]["median"] / result[ours]["median"] for peer in lengths}
         results.append(result)
     return results
 
@@ -298,7 +305,7 @@ def main() -> None:
     path = options.json or HERE / "results" / f"filter-{facts['date'][:10]}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     body = {
-        "question": "one filter, batched, vs libpcap: ns per packet",
+        "question": "one filter, batched, beside libpcap and rte_bpf: ns per packet",
         "machine": facts,
         "checkouts": {name: str(path.resolve().name) for name, path in checkouts.items()},
         "packets": {"memory": options.packets, "cache": CACHE_PACKETS},

@@ -21,12 +21,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from sevenm.compiler.passes.comparisons import ComparingGraph
 from sevenm.compiler.passes.visibility import Access, Explicit, access
 from sevenm.compiler.plan.graph import REBUILD, Graph, live
 from sevenm.compiler.plan.ops import Node
 
 FRAME_MIN = 60
 """Bytes of the shortest Ethernet frame without its check sequence: a shape asks for no more."""
+LOAD_COST, CONDITION_COST = 24, 0.1
+"""A load at a variable place, and a condition of conditions, where an operation on a column costs 1 a byte."""
 ASSUMPTIONS_MAX = 8
 """Choices that one shape settles."""
 
@@ -64,7 +67,8 @@ def shape_of(explicit: Explicit, roots: Iterable[int]) -> Shape | None:
     if not assumptions:
         return None
     least = _reach(_Rebuilt.of_graph(explicit, assumptions, FRAME_MIN), roots)
-    made = _Rebuilt.of_graph(explicit, assumptions, least)
+    ways = [_Rebuilt.of_graph(explicit, assumptions, least, kind) for kind in (Graph, ComparingGraph)]
+    made = min(ways, key=lambda way: _cost(way.explicit, [way.of[root] for root in roots]))
     after = _moving(made.explicit, [made.of[root] for root in roots])
     if len(after) >= len(before):
         return None
@@ -77,7 +81,7 @@ def _assumed(explicit: Explicit, loads: Sequence[int]) -> list[Assumption]:
     assumptions: list[Assumption] = []
     places = live(explicit.graph.nodes, loads)
     while len(assumptions) < ASSUMPTIONS_MAX:
-        made = _Rebuilt.of_graph(explicit, assumptions, FRAME_MIN, places)
+        made = _Rebuilt.of_graph(explicit, assumptions, FRAME_MIN, only=places)
         graph = made.explicit.graph
         for mux in _choices(graph.nodes, _moving(made.explicit, [made.of[load] for load in loads])):
             condition, far, near = graph[mux].args
@@ -164,10 +168,11 @@ class _Rebuilt:
 
     @classmethod
     def of_graph(
-        cls, explicit: Explicit, assumptions: Sequence[Assumption], least: int, only: Iterable[int] | None = None
-    ) -> _Rebuilt:
+        cls, explicit: Explicit, assumptions: Sequence[Assumption], least: int, kind: type[Graph] = Graph,
+        only: Iterable[int] | None = None,
+    ) -> _Rebuilt:  # fmt: skip
         """Where the assumptions hold and ``least`` bytes were captured; ``only`` these nodes, which need no others."""
-        graph, nodes = Graph(), explicit.graph.nodes
+        graph, nodes = kind(), explicit.graph.nodes
         graph.assume(graph.captured(explicit.captured), least, explicit.captured)
         excluded = [_copied(graph, assumption) for assumption in assumptions]
         accesses: dict[int, Access] = {}
@@ -224,7 +229,7 @@ def _values(nodes: Sequence[Node], ref: int) -> tuple[int, list[tuple[int, int]]
     return None
 
 
-# Loads
+# Loads and costs
 
 
 def needed(explicit: Explicit, roots: Iterable[int]) -> list[int]:
@@ -246,6 +251,30 @@ def _moving(explicit: Explicit, roots: Iterable[int]) -> list[int]:
     return [
         ref for ref in needed(explicit, roots) if ref in explicit.accesses and nodes[nodes[ref].args[0]].op != "const"
     ]
+
+
+def _cost(explicit: Explicit, roots: Iterable[int]) -> float:
+    """About what the roots cost a back end that works on columns: bytes read and written, a little for a condition."""
+    nodes, cost = explicit.graph.nodes, 0.0
+    for ref in needed(explicit, roots):
+        node = nodes[ref]
+        columns = [nodes[arg] for arg in node.args if not nodes[arg].is_bool and nodes[arg].op != "const"]
+        if node.op == "load" and nodes[node.args[0]].op != "const":
+            cost += LOAD_COST
+        elif node.op == "load" or (columns and not node.is_bool):
+            cost += _bytes(node) + sum(_bytes(column) for column in columns)
+        elif columns:
+            wide = max(map(_bytes, columns))
+            cost += wide * max(1, len(node.attrs) // 2)
+            cost += sum(wide if _bytes(column) == wide else 2 * wide for column in columns[1:])
+        else:
+            cost += CONDITION_COST * len(node.args)
+    return cost
+
+
+def _bytes(node: Node) -> int:
+    """Of the smallest type that holds the value: a power of two."""
+    return 1 << max(0, (node.width - 1).bit_length() - 3)
 
 
 def _reach(made: _Rebuilt, roots: Iterable[int]) -> int:

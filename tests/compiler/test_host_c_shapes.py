@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -99,6 +100,10 @@ FAULTS = {
 }
 
 
+def _given(text: str, _: Plan) -> str:
+    return text
+
+
 def test_what_is_wrong_with_shapes_is_noticed(
     plan: Plan, traffic: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +112,7 @@ def test_what_is_wrong_with_shapes_is_noticed(
     right = back_end.emit(plan)
     for number, (fault, (old, new)) in enumerate(FAULTS.items()):
         assert old in right, fault
-        monkeypatch.setattr("tests.compiler.generated_c.emit", lambda _, text=right.replace(old, new): text)
+        wrong = right.replace(old, new)
+        monkeypatch.setattr("tests.compiler.generated_c.emit", partial(_given, wrong))
         (library,) = build([plan], tmp_path / str(number), ["-O0", "-DSM_PORTABLE", "-Wno-error"])
         assert (match(library, plan, buffer, events) != want).any(), fault

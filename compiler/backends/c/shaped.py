@@ -53,7 +53,8 @@ class ShapedScheduler(Scheduler):
             text = "\n".join(["EACH {", "    const u8 *p = (const u8 *)c->at[i];", *lines, "}"])
             self.statement(text, [], tuple(self._raw(read) for read in batch), guard=ALWAYS)
         self.demand(self.shape.test)
-        text = f"c->strays = (c->strays | ~({self.word(self.shape.test)})) & c->live;\nif (c->strays | c->looking)\n    return;"
+        strays = f"c->strays = (c->strays | ~({self.word(self.shape.test)})) & c->live;"
+        text = f"{strays}\nif (c->strays | c->looking)\n    return;"
         self.statement(text, [self.shape.test], ("strays", "rules"), guard=ALWAYS)
 
     def _read_window(self, window: Window) -> None:

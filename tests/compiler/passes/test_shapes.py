@@ -9,20 +9,22 @@ import pytest
 from numpy.typing import NDArray
 
 from sevenm.compiler import compile_filter, compile_text
+from sevenm.compiler.passes.comparisons import ComparingGraph
 from sevenm.compiler.passes.shapes import FRAME_MIN, Shape, shape_of
 from sevenm.compiler.passes.visibility import explicit_visibility
 from sevenm.compiler.plan import Block, Plan, Rule, prune
-from sevenm.compiler.plan.graph import Graph
+from sevenm.compiler.plan.graph import Graph, rebuild
 from sevenm.compiler.plan.ops import Node
 from sevenm.compiler.reference import evaluate
 from sevenm.host.batch import EventBatch
 from sevenm.sim.packets import batch as generated
+from tests.compiler.generated_c import boundary_events, random_graph
 
 FILTERS = {
     "udp": (12, 0),
     "tcp.port == 443": (14, 2),
     "ip.addr == 10.0.0.0/8 and udp.port in {1000..2000}": (16, 2),
-    "ipv6.dst == 2001:db8::1": (2, 0),
+    "ipv6.dst in {2000::/3, fe80::/10}": (2, 0),
 }
 """Loads at variable places, before and after."""
 RULES = """
@@ -115,3 +117,34 @@ def test_what_is_assumed_of_a_leaf_lies_inside_of_it() -> None:
         g.assume(g.captured(), 10, 300000)
     with pytest.raises(ValueError, match="cannot be assumed"):
         g.assume(g.add(g.captured(), g.size()), 1, 2)
+
+
+@pytest.mark.parametrize("text", [*FILTERS, RULES])
+def test_comparing_before_choosing_changes_no_value(text: str, frames: EventBatch) -> None:
+    plan = (compile_text(text, "t") if "rules" in text else compile_filter(text)).plan
+    graph = ComparingGraph()
+    new = rebuild(graph, plan.nodes)
+    before = values(plan.nodes, plan.conditions, frames)
+    assert (values(graph.nodes, [new[c] for c in plan.conditions], frames) == before).all()
+    assert before.any()
+
+
+def test_a_least_value_is_compared_part_by_part() -> None:
+    g = ComparingGraph()
+    a, b, c, k = g.load(g.false, 0, 2), g.load(g.false, 2, 4), g.load(g.false, 6, 2), g.const(7)
+    least = g.bits(g.mux(g.lt(a, b), a, b), 0, 16)
+    assert g.lt(least, k) == g.any(g.lt(a, k), g.lt(b, k))
+    assert g.lt(k, least) == g.all(g.lt(k, a), g.lt(k, b))
+    assert g.lt(g.add(a, k), g.add(c, k)) == g.lt(a, c)
+    assert g.eq(g.bits(g.load(g.false, 9, 1), 4, 4), g.const(6)) == g.member(g.load(g.false, 9, 1), [(0x60, 0x6F)])
+
+
+def test_random_graphs_compare_to_the_same_values() -> None:
+    for seed in range(12):
+        g, conditions = random_graph(seed, 250)
+        buffer, events = boundary_events(seed, 300)
+        comparing = ComparingGraph()
+        new = rebuild(comparing, g.nodes)
+        batch = EventBatch(buffer, events)
+        before = values(g.nodes, conditions, batch)
+        assert (values(comparing.nodes, [new[c] for c in conditions], batch) == before).all(), seed

@@ -499,54 +499,50 @@ INLINE u64 too_short(struct columns *restrict c, captured_t least)
 
 static void shape_0(struct columns *restrict c)
 {
-    u8 *const event_at_14_8 = c->u8_[0], *const l3_version = c->u8_[1], *const ext1_kind = c->u8_[2];
-    u8 *const event_at_23_8 = c->u8_[1], *const ip_words = c->u8_[3], *const ip_words_times_4 = c->u8_[0];
-    u8 *const ip_l4 = c->u8_[3], *const l4_protocol = c->u8_[0], *const l4 = c->u8_[0];
-    u8 *const after_l4 = c->u8_[3], *const l4_plus_20 = c->u8_[3];
-    u16 *const ethertype = c->u16_[0], *const ip_l4_u16 = c->u16_[0], *const tcp_dstport = c->u16_[1];
-    u16 *const l4_plus_20_u16 = c->u16_[2], *const ethertype_2 = c->u16_[1], *const event_at_18_16 = c->u16_[1];
-    u16 *const l4_end = c->u16_[1], *const ethertype_3 = c->u16_[2], *const ip_frag_offset = c->u16_[3];
-    u32 *const raw_ethertype = c->u32_[0], *const raw_ethertype_2 = c->u32_[1], *const raw_event_at_23_8 = c->u32_[2];
-    u32 *const captured_u32 = c->u32_[0], *const size_u32 = c->u32_[3], *const ethertype_2_plus_14 = c->u32_[4];
-    u32 *const ip_end = c->u32_[5], *const event_at_18_16_plus_54 = c->u32_[1], *const ipv6_len_end = c->u32_[4];
-    u32 *const l3_end = c->u32_[1], *const v96 = c->u32_[4];
+    u8 *const event_at_14_8 = c->u8_[0], *const ext1_kind = c->u8_[1], *const event_at_23_8 = c->u8_[2];
+    u8 *const ip_words = c->u8_[3], *const ip_words_times_4 = c->u8_[1], *const ip_l4 = c->u8_[3];
+    u8 *const l4 = c->u8_[2], *const after_ip_words_times_4 = c->u8_[2], *const ip_words_times_4_plus_34 = c->u8_[3];
+    u8 *const ip_words_times_4_plus_20 = c->u8_[3];
+    u16 *const ethertype = c->u16_[0], *const tcp_dstport = c->u16_[0], *const ip_l4_u16 = c->u16_[1];
+    u16 *const ip_words_times_4_u16 = c->u16_[2], *const event_at_18_16 = c->u16_[0], *const ethertype_2 = c->u16_[3];
+    u16 *const ip_words_times_4_plus_34_u16 = c->u16_[0], *const ip_words_times_4_plus_20_u16 = c->u16_[0], *const ethertype_3 = c->u16_[0];
+    u16 *const ip_frag_offset = c->u16_[1];
+    u32 *const raw_ethertype = c->u32_[0], *const raw_event_at_18_16 = c->u32_[1], *const raw_event_at_23_8 = c->u32_[2];
+    u32 *const ip_words_times_4_u32 = c->u32_[0], *const event_at_18_16_plus_40 = c->u32_[1];
     u64 moved;
     c->strays = too_short(c, 28);
-    read_window(c->at, 12, raw_ethertype, raw_ethertype_2, raw_event_at_23_8, NULL);
+    read_window(c->at, 12, raw_ethertype, raw_event_at_18_16, raw_event_at_23_8, NULL);
     take_u32_u16(ethertype, raw_ethertype, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
     u64 w_ethertype_in_33024_34984_37120 = in_ranges_u16(ethertype, ethertype_low, ethertype_span, 3);
     u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
     take_u32_u8(event_at_14_8, raw_ethertype, ALL, 0x80808002u, 0, 16, (u8)255u);
-    EACH l3_version[i] = (u8)((event_at_14_8[i] >> 4));
-    u64 w_l3_version_eq_6 = eqk_u8(l3_version, (u8)6u);
+    u64 w_event_at_14_8_in_96_111 = rangek_u8(event_at_14_8, (u8)96u, (u8)15u);
     take_u32_u8(ext1_kind, raw_event_at_23_8, ALL, 0x80808000u, 0, 0, (u8)255u);
     u64 w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low_2, ext1_kind_span_2, 4);
-    u64 w119 = w_ethertype_eq_34525 & w_l3_version_eq_6 & w_ext1_is_ext;
-    u64 w121 = ~w_ethertype_in_33024_34984_37120 & ~w119;
-    c->strays = (c->strays | ~(w121)) & c->live;
+    u64 w236 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_ext1_is_ext;
+    u64 w238 = ~w_ethertype_in_33024_34984_37120 & ~w236;
+    c->strays = (c->strays | ~(w238)) & c->live;
     if (c->strays | c->looking)
         return;
+    take_u32_u8(event_at_23_8, raw_event_at_23_8, ALL, 0x80808003u, 0, 24, (u8)255u);
     u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
     u64 w_captured_lt_34 = ltk_u16(c->captured, (u16)34u);
-    u64 w_l3_version_eq_4 = eqk_u8(l3_version, (u8)4u);
-    u64 w_ip_words_lt_5 = 0;
-    if (w_ethertype_eq_2048 & ~w_captured_lt_34 & w_l3_version_eq_4) {
-        take_u32_u8(event_at_23_8, raw_event_at_23_8, ALL, 0x80808003u, 0, 24, (u8)255u);
-        EACH ip_words[i] = (u8)((u32)event_at_14_8[i] & 15u);
-        w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
-        EACH ip_words_times_4[i] = (u8)((u32)ip_words[i] * 4u);
-        EACH ip_l4[i] = (u8)((u32)ip_words_times_4[i] + 14u);
-        EACH ip_l4_u16[i] = (u16)ip_l4[i];
-    }
-    u64 w_ip = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_l3_version_eq_4 & ~w_ip_words_lt_5;
+    u64 w_event_at_14_8_in_64_79 = rangek_u8(event_at_14_8, (u8)64u, (u8)15u);
+    EACH ip_words[i] = (u8)((u32)event_at_14_8[i] & 15u);
+    u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
+    u64 w_ip = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5;
     c->chunk->punt = 0;
     /* block filter: first */
     c->free = c->live;
-    EACH captured_u32[i] = (u32)c->captured[i];
-    muxcc_u8(l4_protocol, w_ip, event_at_23_8, ext1_kind);
-    u64 w_l4_protocol_eq_6 = eqk_u8(l4_protocol, (u8)6u);
-    u64 w_captured_lt_l4_plus_4 = 0, w_captured_lt_54 = 0, w_ext2_passed = 0, w_tcp_dstport_eq_443 = 0;
-    if (w_l4_protocol_eq_6) {
+    u64 w_event_at_23_8_eq_6 = eqk_u8(event_at_23_8, (u8)6u);
+    u64 w190 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_23_8_eq_6;
+    u64 w_ext1_kind_eq_6 = eqk_u8(ext1_kind, (u8)6u);
+    u64 w191 = ~w_ip & w_ext1_kind_eq_6;
+    u64 w192 = w190 | w191;
+    u64 w_captured_lt_ip_words_times_4_plus_18 = 0, w228 = 0, w_captured_lt_58 = 0, w229 = 0, w230 = 0, w_captured_lt_ip_words_times_4_plus_34 = 0, w201 = 0, w_captured_lt_74 = 0, w202 = 0, w_tcp_dstport_eq_443 = 0;
+    if (w192) {
+        EACH ip_words_times_4[i] = (u8)((u32)ip_words[i] * 4u);
+        EACH ip_l4[i] = (u8)((u32)ip_words_times_4[i] + 14u);
         muxck_u8(l4, w_ip, ip_l4, (u8)54u);
         moved = reach_u8(c, l4, 2, 4);
         EACH { /* gather */
@@ -554,54 +550,86 @@ static void shape_0(struct columns *restrict c)
             tcp_dstport[i] = get_u16(p + 2);
         }
         lead_back(c, moved);
-        room_u8(after_l4, c->captured, l4);
-        w_captured_lt_l4_plus_4 = ltk_u8(after_l4, 4);
-        settle_u16(tcp_dstport, ~w_captured_lt_l4_plus_4, 1, 0, (u16)0xffffu);
-        w_captured_lt_54 = ltk_u16(c->captured, (u16)54u);
-        w_ext2_passed = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54;
-        EACH size_u32[i] = (u32)c->size[i];
-        EACH l4_plus_20[i] = (u8)((u32)l4[i] + 20u);
-        EACH l4_plus_20_u16[i] = (u16)l4_plus_20[i];
+        room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
+        w_captured_lt_ip_words_times_4_plus_18 = ltk_u8(after_ip_words_times_4, 18);
+        w228 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_18;
+        w_captured_lt_58 = ltk_u16(c->captured, (u16)58u);
+        w229 = w_captured_lt_58 & ~w_ip;
+        w230 = w228 | w229;
+        settle_u16(tcp_dstport, ~w230, 1, 0, (u16)0xffffu);
+        EACH ip_l4_u16[i] = (u16)ip_l4[i];
+        EACH ip_words_times_4_u16[i] = (u16)ip_words_times_4[i];
+        EACH ip_words_times_4_u32[i] = (u32)ip_words_times_4[i];
+        w_captured_lt_ip_words_times_4_plus_34 = ltk_u8(after_ip_words_times_4, 34);
+        w201 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_34;
+        w_captured_lt_74 = ltk_u16(c->captured, (u16)74u);
+        w202 = ~w_ip & w_captured_lt_74;
         w_tcp_dstport_eq_443 = eqk_u16(tcp_dstport, (u16)443u);
     }
-    u64 w_ethertype_2_eq_0 = 0;
-    if ((w_ethertype_eq_2048 & ~w_captured_lt_34 & w_l3_version_eq_4 & ~w_ip_words_lt_5) && (w_l4_protocol_eq_6 & w_tcp_dstport_eq_443)) {
-        take_u32_u16(ethertype_2, raw_ethertype_2, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
-        w_ethertype_2_eq_0 = eqk_u16(ethertype_2, (u16)0u);
-        EACH ethertype_2_plus_14[i] = (u32)((u32)ethertype_2[i] + 14u);
-        muxcc_u32(ip_end, w_ethertype_2_eq_0, size_u32, ethertype_2_plus_14);
-    }
-    u64 w_event_at_18_16_eq_0 = 0;
-    if ((~w_ip) && (w_l4_protocol_eq_6 & w_tcp_dstport_eq_443)) {
-        take_u32_u16(event_at_18_16, raw_ethertype_2, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+    u64 w_captured_lt_54 = 0, w_ext2_passed = 0, w_event_at_18_16_eq_0 = 0, w_size_lt_74 = 0, w215 = 0, w_event_at_18_16_lt_20 = 0, w216 = 0, w217 = 0, w219 = 0;
+    if ((w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202)) {
+        take_u32_u16(event_at_18_16, raw_event_at_18_16, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+        w_captured_lt_54 = ltk_u16(c->captured, (u16)54u);
+        w_ext2_passed = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & ~w_captured_lt_54;
         w_event_at_18_16_eq_0 = eqk_u16(event_at_18_16, (u16)0u);
-        EACH event_at_18_16_plus_54[i] = (u32)((u32)event_at_18_16[i] + 54u);
-        muxcc_u32(ipv6_len_end, w_event_at_18_16_eq_0, size_u32, event_at_18_16_plus_54);
+        w_size_lt_74 = ltk_u16(c->size, (u16)74u);
+        w215 = w_event_at_18_16_eq_0 & w_size_lt_74;
+        w_event_at_18_16_lt_20 = ltk_u16(event_at_18_16, (u16)20u);
+        w216 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_lt_20;
+        w217 = w215 | w216;
+        w219 = ~w_ip & w217;
     }
-    u64 w_captured_lt_l3_end = 0, w_l4_end_lt_l4_plus_20 = 0;
-    if (w_l4_protocol_eq_6 & w_tcp_dstport_eq_443) {
-        muxcc_u32(l3_end, w_ip, ip_end, ipv6_len_end);
-        w_captured_lt_l3_end = lt_u32(captured_u32, l3_end);
-        muxcc_u32(v96, w_captured_lt_l3_end, captured_u32, l3_end);
-        EACH l4_end[i] = (u16)((u32)v96[i] & 0xffffu);
-        w_l4_end_lt_l4_plus_20 = lt_u16(l4_end, l4_plus_20_u16);
+    u64 w_ethertype_2_eq_0 = 0, w_size_lt_ip_l4 = 0, w174 = 0, w_event_at_18_16_plus_40_lt_ip_words_times_4 = 0, w175 = 0, w176 = 0, w178 = 0, w_size_lt_ip_words_times_4_plus_34 = 0, w209 = 0, w_ethertype_2_lt_ip_words_times_4_plus_20 = 0, w210 = 0, w211 = 0;
+    if ((w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202 & ~w219)) {
+        take_u32_u16(ethertype_2, raw_event_at_18_16, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        w_ethertype_2_eq_0 = eqk_u16(ethertype_2, (u16)0u);
+        w_size_lt_ip_l4 = lt_u16(c->size, ip_l4_u16);
+        w174 = w_event_at_18_16_eq_0 & w_size_lt_ip_l4;
+        EACH event_at_18_16_plus_40[i] = (u32)((u32)event_at_18_16[i] + 40u);
+        w_event_at_18_16_plus_40_lt_ip_words_times_4 = lt_u32(event_at_18_16_plus_40, ip_words_times_4_u32);
+        w175 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_plus_40_lt_ip_words_times_4;
+        w176 = w174 | w175;
+        w178 = ~w_ip & w176;
+        EACH ip_words_times_4_plus_34[i] = (u8)((u32)ip_words_times_4[i] + 34u);
+        EACH ip_words_times_4_plus_34_u16[i] = (u16)ip_words_times_4_plus_34[i];
+        w_size_lt_ip_words_times_4_plus_34 = lt_u16(c->size, ip_words_times_4_plus_34_u16);
+        w209 = w_ethertype_2_eq_0 & w_size_lt_ip_words_times_4_plus_34;
+        EACH ip_words_times_4_plus_20[i] = (u8)((u32)ip_words_times_4[i] + 20u);
+        EACH ip_words_times_4_plus_20_u16[i] = (u16)ip_words_times_4_plus_20[i];
+        w_ethertype_2_lt_ip_words_times_4_plus_20 = lt_u16(ethertype_2, ip_words_times_4_plus_20_u16);
+        w210 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4_plus_20;
+        w211 = w209 | w210;
     }
-    u64 w_ip_frag_offset_eq_0 = 0, w_l4_end_lt_ip_l4 = 0;
-    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & ~w_captured_lt_34 & w_l3_version_eq_4 & ~w_ip_words_lt_5) && (w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & w_tcp_dstport_eq_443)) {
+    u64 w218 = 0;
+    if ((w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202 & ~w219)) {
+        w218 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w211;
+    }
+    u64 w_ip_frag_offset_eq_0 = 0, w_captured_lt_ip_l4 = 0, w168 = 0, w_ethertype_2_lt_ip_words_times_4 = 0, w169 = 0, w170 = 0, w177 = 0, w180 = 0;
+    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w192 & ~w201 & ~w202 & ~w218 & ~w219 & w_tcp_dstport_eq_443)) {
         take_u32_u16(ethertype_3, raw_event_at_23_8, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
         EACH ip_frag_offset[i] = (u16)((u32)ethertype_3[i] & 0x1fffu);
         w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
-        w_l4_end_lt_ip_l4 = lt_u16(l4_end, ip_l4_u16);
+        w_captured_lt_ip_l4 = ltk_u8(after_ip_words_times_4, 14);
+        w168 = w_ethertype_2_eq_0 & w_size_lt_ip_l4;
+        w_ethertype_2_lt_ip_words_times_4 = lt_u16(ethertype_2, ip_words_times_4_u16);
+        w169 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4;
+        w170 = w168 | w169;
+        w177 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w170;
+        w180 = w_captured_lt_ip_l4 | w177 | w178;
     }
-    u64 w100 = 0;
-    if ((~w_ext2_passed) && (w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & w_tcp_dstport_eq_443)) {
-        w100 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w_l4_end_lt_ip_l4;
+    u64 w182 = 0;
+    if ((~w_ext2_passed) && (w192 & ~w201 & ~w202 & ~w218 & ~w219 & w_tcp_dstport_eq_443)) {
+        w182 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w180;
     }
     u64 w_has_l4 = 0;
-    if (w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & w_tcp_dstport_eq_443) {
-        w_has_l4 = w_ext2_passed | w100;
+    if (w192 & ~w201 & ~w202 & ~w218 & ~w219 & w_tcp_dstport_eq_443) {
+        w_has_l4 = w_ext2_passed | w182;
     }
-    u64 rule_filter = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & w_tcp_dstport_eq_443;
+    u64 w221 = 0;
+    if (w192 & w_tcp_dstport_eq_443) {
+        w221 = w201 | w202 | w218 | w219;
+    }
+    u64 rule_filter = w_has_l4 & w192 & ~w221 & w_tcp_dstport_eq_443;
     /* rule 0: filter */
     take(c, rule_filter, 0);
     c->chunk->malformed = 0;
