@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from sevenm.compiler import Compiled, CompileError, Diagnostic, compile_text
-from sevenm.compiler.backends.c.emit import explained
+from sevenm.compiler.backends.c.emit import explained, explained_shape
 from sevenm.compiler.passes.cost import Choice, describe
 from sevenm.compiler.plan import Plan
 
@@ -40,7 +40,7 @@ def check(file: str, explain: bool, as_json: bool) -> int:
     compiled = compile_file(file)
     output.show(_summary(compiled))
     if explain:
-        click.echo("\n" + "\n".join(describe(choice) for choice in explained(compiled.plan)))
+        click.echo("\n" + "\n".join([*map(describe, explained(compiled.plan)), explained_shape(compiled.plan)]))
     return Exit.OK
 
 
@@ -57,6 +57,7 @@ def _as_json(file: str, explain: bool) -> int:
         data["plan"] = _facts(compiled.plan)
         if explain:
             data["lookups"] = [_choice(choice) for choice in explained(compiled.plan)]
+            data["shape"] = explained_shape(compiled.plan).splitlines()
     output.emit_json(data)
     return Exit.OK if compiled is not None else Exit.FINDINGS
 

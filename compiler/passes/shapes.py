@@ -76,6 +76,29 @@ def shape_of(explicit: Explicit, roots: Iterable[int]) -> Shape | None:
     return Shape(made.explicit, tuple(made.of), test, least, tuple(made.tests), len(before), len(after))
 
 
+def shape_text(shape: Shape) -> str:
+    """The shape for people: what it takes, and what it brings."""
+    nodes = shape.explicit.graph.nodes
+    lines = [f"shape: at least {shape.least} bytes captured"]
+    for test in shape.assumptions:
+        literals = sorted(_literals(nodes, 2 * test + 1))
+        lines.append(f"  not: {' and '.join(_literal_text(nodes, literal) for literal in literals)}")
+    moved = f"{shape.moving} fields at variable places become {shape.moved}"
+    return "\n".join([*lines, f"  {moved}; other packets take the general way"])
+
+
+def _literal_text(nodes: Sequence[Node], literal: int) -> str:
+    """A test of bytes, as far as it has a simple form."""
+    ref, negated = literal // 2, "not " * (literal & 1)
+    found = _values(nodes, ref)
+    if found is None or nodes[found[0]].op != "load":
+        return f"{negated}{nodes[ref].op}"
+    first, count, _ = nodes[found[0]].attrs
+    place = f"byte {first}" if count == 1 else f"bytes {first} to {first + count - 1}"
+    ranges = ", ".join(f"{lo:#x}" if lo == hi else f"{lo:#x} to {hi:#x}" for lo, hi in found[1])
+    return f"{negated}{place} in {{{ranges}}}"
+
+
 def _assumed(explicit: Explicit, loads: Sequence[int]) -> list[Assumption]:
     """Settles one choice after the other on the way to the loads: what one settles makes the next ones simpler."""
     assumptions: list[Assumption] = []

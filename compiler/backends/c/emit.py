@@ -21,12 +21,11 @@ from sevenm.compiler.backends.c.lookup import LookedUp, choices
 from sevenm.compiler.backends.c.naming import Names, fixed_names
 from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.resolve import comment_text, fired_max, resolved
-from sevenm.compiler.backends.c.shaped import STRAYS_MAX, ShapedScheduler
+from sevenm.compiler.backends.c.shaped import PARTS, STRAYS_MAX, ShapedScheduler, shape_for
 from sevenm.compiler.backends.c.states import recurrent
 from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, Written, arena_bytes, pool_order, written
 from sevenm.compiler.passes.cost import AUTO, Choice
-from sevenm.compiler.passes.saturation import NARROW
-from sevenm.compiler.passes.shapes import shape_of
+from sevenm.compiler.passes.shapes import Shape, shape_text
 from sevenm.compiler.passes.visibility import Explicit, explicit_visibility
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
@@ -55,6 +54,14 @@ def emit(plan: Plan, classifier: str = AUTO) -> str:
     return text
 
 
+def explained_shape(plan: Plan, classifier: str = AUTO) -> str:
+    """For which packets there is a program of its own, as lines of text; or that there is none, and why."""
+    explicit = explicit_visibility(plan)
+    general = _general(plan, explicit, Names(plan, explicit, set()), _classified(plan, explicit, classifier))
+    shape = shape_for(plan, explicit, len(general.program.statements))
+    return f"no shape: {shape}" if isinstance(shape, str) else shape_text(shape)
+
+
 def explained(plan: Plan, classifier: str = AUTO) -> list[Choice]:
     """For every block how its rules are looked up, what it costs, and what else there was to choose from."""
     return [choice for choice, _ in choices(plan, explicit_visibility(plan), classifier)]
@@ -73,10 +80,11 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
     explicit = explicit_visibility(plan)
     fixed = fixed_names(template, _text("shape.c.j2"), *(_text(name) for name in FIXED), boundary.c_header())
     names = Names(plan, explicit, fixed)
-    found = enumerate(classified for _, classified in choices(plan, explicit, classifier))
-    classifiers = {number: classified for number, classified in found if classified is not None}
-    general = written(resolved(plan, explicit, classifiers, partial(Scheduler, plan, explicit, names)), names)
-    shaped = _shaped(plan, explicit, classifiers, fixed | names.of_file | set(general.layout.words))
+    classifiers = _classified(plan, explicit, classifier)
+    general = _general(plan, explicit, names, classifiers)
+    shape = shape_for(plan, explicit, len(general.program.statements))
+    taken = fixed | names.of_file | set(general.layout.words)
+    shaped = None if isinstance(shape, str) else _shaped(plan, shape, classifiers, taken)
     parts = [general, *([] if shaped is None else [shaped])]
     slot = -(-max(max(p.scheduler.slot, p.scheduler.fixed_span) for p in parts) // 64) * 64
     scheduler, program, layout = general.scheduler, general.program, general.layout
@@ -113,7 +121,7 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         stages=layout.stages,
         shape="" if shaped is None else environment.from_string(_text("shape.c.j2")).render(
             stages=shaped.layout.stages, general=len(layout.stages), leaves=leaves, ports=bool(plan.operands),
-            strays_max=STRAYS_MAX,
+            strays_max=STRAYS_MAX, parts=PARTS,
         ),
         reaches=sorted({kind for kind in ("reach(", "reach_u8(", "reach_u16(", "reach_u32(") if any(
             kind in line for stage in stages for line in stage)}),
@@ -123,13 +131,19 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
     )  # fmt: skip
 
 
-def _shaped(plan: Plan, explicit: Explicit, lookups: Mapping[int, LookedUp], taken: set[str]) -> Written | None:
-    """The program for events that have a shape, if there is one to be had."""
-    if plan.states or explicit.captured > NARROW:
-        return None
-    shape = shape_of(explicit, [explicit.node[root] for root in plan.roots])
-    if shape is None:
-        return None
+def _classified(plan: Plan, explicit: Explicit, classifier: str) -> dict[int, LookedUp]:
+    """The blocks whose rules are looked up."""
+    found = enumerate(classified for _, classified in choices(plan, explicit, classifier))
+    return {number: classified for number, classified in found if classified is not None}
+
+
+def _general(plan: Plan, explicit: Explicit, names: Names, lookups: Mapping[int, LookedUp]) -> Written:
+    """The program for all events."""
+    return written(resolved(plan, explicit, lookups, partial(Scheduler, plan, explicit, names)), names)
+
+
+def _shaped(plan: Plan, shape: Shape, lookups: Mapping[int, LookedUp], taken: set[str]) -> Written:
+    """The program for events that have the shape."""
     names = Names(plan, shape.explicit, taken)
     under = {number: one.under(shape) for number, one in lookups.items()}
     made = resolved(plan, shape.explicit, under, partial(ShapedScheduler, plan, shape, names))

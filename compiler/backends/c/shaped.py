@@ -8,16 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sevenm.compiler.backends.c.forms import Program
 from sevenm.compiler.backends.c.guards import ALWAYS, Guard
 from sevenm.compiler.backends.c.loads import gathers, is_fixed, reads
 from sevenm.compiler.backends.c.naming import Names
 from sevenm.compiler.backends.c.program import Scheduler
+from sevenm.compiler.backends.c.regions import Statement
 from sevenm.compiler.backends.c.windows import Window, windows
-from sevenm.compiler.passes.shapes import FRAME_MIN, Shape
+from sevenm.compiler.passes.saturation import NARROW
+from sevenm.compiler.passes.shapes import FRAME_MIN, Shape, shape_of
+from sevenm.compiler.passes.visibility import Explicit
 from sevenm.compiler.plan import Plan
 
+STATEMENTS_MAX = 800
+"""Statements of a general program that gets a second one beside it: compiling takes time."""
+PARTS = 4
+"""Pieces in which the first lines of the next chunk are asked for."""
 STRAYS_MAX = 16
 """Strays of a chunk of 64, past which the general program decides all of it."""
+
+
+def shape_for(plan: Plan, explicit: Explicit, statements: int) -> Shape | str:
+    """The shape of which there is a program of its own, or why there is none. ``statements``: of the general one."""
+    if plan.states:
+        return "rules look at earlier events"
+    if explicit.captured > NARROW:
+        return f"rules tell more than {NARROW} captured bytes apart"
+    if statements > STATEMENTS_MAX:
+        return f"the program has {statements} statements, more than the {STATEMENTS_MAX} that are compiled twice"
+    return shape_of(explicit, [explicit.node[root] for root in plan.roots]) or "no field would come to a fixed place"
 
 
 class ShapedScheduler(Scheduler):
@@ -28,6 +47,18 @@ class ShapedScheduler(Scheduler):
     ) -> None:
         self.shape, self.least = shape, shape.least
         super().__init__(plan, shape.explicit, names, {**roots, shape.test: ALWAYS}, cuts)
+
+    def finish(self) -> Program:
+        """The program, with the fetching of the next chunk spread over it."""
+        program = super().finish()
+        made = program.statements
+        start = next(at for at, statement in enumerate(made) if "strays" in statement.writes) + 1
+        for part in reversed(range(PARTS)):
+            at = start + (len(made) - start) * part // PARTS
+            while at < len(made) and made[at].when:
+                at += 1
+            made.insert(at, Statement(f"fetch_ahead(c, {part});"))
+        return program
 
     def _free_loads(self) -> set[int]:
         """Besides those that come with others: all that the windows have."""

@@ -125,6 +125,7 @@ struct columns {
     const sm_event *events;
     u64 strays;  /* lanes that do not have the shape */
     u64 looking; /* not 0: to know the strays is all that is wanted */
+    unsigned next;  /* events from a chunk to the next one, 0 if there is none */
     unsigned ahead; /* chunks whose strays are decided */
     u8 copy[LANES][SLOT] ALIGNED;
 };
@@ -711,6 +712,8 @@ static void stage_0(struct columns *restrict c)
    strays the others are; the strays of up to GROUP chunks are put side by side and decided by the general program
    before, and their answers are added to those of their chunks. */
 
+#define PARTS 4u
+#define PREFETCH_AT 16u /* where headers that decide much stand */
 #define GROUP 16u     /* chunks that are looked at together */
 #define STRAYS_MAX 16u /* strays of a chunk; one with more is decided whole by the general program */
 #define PAUSE_MAX 31u /* such chunks make the next ones go untried, at most so many */
@@ -722,12 +725,20 @@ __attribute__((visibility("default"))) uint64_t sm_ways[3];
 #define COUNT(way) ((void)0)
 #endif
 
+/* A part of the next chunk's first lines: processors wait for no more than about two dozen at a time, so they are asked
+   for between other work. */
+INLINE void fetch_ahead(const struct columns *restrict c, unsigned part)
+{
+    const sm_event *next = c->events + c->next + LANES / PARTS * part;
+    for (unsigned i = 0; i < LANES / PARTS; i++)
+        __builtin_prefetch(c->buffer + next[i].offset + PREFETCH_AT);
+}
+
 /* Where 64 events are, and nothing of what is in them. */
 static void locate(struct columns *restrict c, uint64_t more)
 {
     const sm_event *events = c->events;
-    if (more >= LANES + AHEAD)
-        EACH __builtin_prefetch(c->buffer + events[i + AHEAD].offset);
+    c->next = more >= 2 * LANES ? LANES : 0;
     locate_events(c->at, c->captured, c->size, c->buffer, events);
 }
 
@@ -768,6 +779,7 @@ static void shape_0(struct columns *restrict c)
     u32 *const l4_plus_udp_length = c->u32_[6];
     u64 moved;
     c->strays = too_short(c, 34);
+    fetch_ahead(c, 0);
     read_window(c->at, 10, raw_ethertype, raw_event_at_14_8, raw_ethertype_3, raw_event_at_23_8);
     EACH {
         const u8 *p = (const u8 *)c->at[i];
@@ -830,6 +842,7 @@ static void shape_0(struct columns *restrict c)
     take_u32_u16(tcp_dstport, raw_l4_at_0_8, ~w_captured_lt_l4_plus_4, 0x80800203u, 1, 0, (u16)0xffffu);
     c->chunk->punt = 0;
     /* block guard: first */
+    fetch_ahead(c, 1);
     c->free = c->live;
     u64 w_captured_lt_54 = ltk_u16(c->captured, (u16)54u);
     u64 w_ext2_passed = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54;
@@ -885,6 +898,7 @@ static void shape_0(struct columns *restrict c)
     /* rule 0: login */
     take(c, rule_login, 0);
     u64 w_l4_protocol_eq_17 = eqk_u8(l4_protocol, (u8)17u);
+    fetch_ahead(c, 2);
     EACH l4_plus_8[i] = (u8)((u32)l4[i] + 8u);
     EACH l4_plus_8_u16[i] = (u16)l4_plus_8[i];
     u64 w_l4_end_lt_l4_plus_8 = lt_u16(l4_end, l4_plus_8_u16);
@@ -947,6 +961,7 @@ static void shape_0(struct columns *restrict c)
     if (~w199 & ~w215) {
         w211 = w_ethertype_eq_2054 & w_event_at_14_16_in_1_6 & w_ethertype_2_eq_2048 & w_event_at_18_16_eq_1540 & ~w_arp_ipv4;
     }
+    fetch_ahead(c, 3);
     u64 w216 = w199 | w211 | w215;
     u64 w217 = ~w_captured_lt_frame_len & w216;
     u64 w90 = w_l3_version_eq_4 & ~w_ip_words_lt_5;

@@ -91,6 +91,7 @@ struct columns {
     const sm_event *events;
     u64 strays;  /* lanes that do not have the shape */
     u64 looking; /* not 0: to know the strays is all that is wanted */
+    unsigned next;  /* events from a chunk to the next one, 0 if there is none */
     unsigned ahead; /* chunks whose strays are decided */
     u8 copy[LANES][SLOT] ALIGNED;
 };
@@ -464,6 +465,8 @@ static void stage_0(struct columns *restrict c)
    strays the others are; the strays of up to GROUP chunks are put side by side and decided by the general program
    before, and their answers are added to those of their chunks. */
 
+#define PARTS 4u
+#define PREFETCH_AT 16u /* where headers that decide much stand */
 #define GROUP 16u     /* chunks that are looked at together */
 #define STRAYS_MAX 16u /* strays of a chunk; one with more is decided whole by the general program */
 #define PAUSE_MAX 31u /* such chunks make the next ones go untried, at most so many */
@@ -475,12 +478,20 @@ __attribute__((visibility("default"))) uint64_t sm_ways[3];
 #define COUNT(way) ((void)0)
 #endif
 
+/* A part of the next chunk's first lines: processors wait for no more than about two dozen at a time, so they are asked
+   for between other work. */
+INLINE void fetch_ahead(const struct columns *restrict c, unsigned part)
+{
+    const sm_event *next = c->events + c->next + LANES / PARTS * part;
+    for (unsigned i = 0; i < LANES / PARTS; i++)
+        __builtin_prefetch(c->buffer + next[i].offset + PREFETCH_AT);
+}
+
 /* Where 64 events are, and nothing of what is in them. */
 static void locate(struct columns *restrict c, uint64_t more)
 {
     const sm_event *events = c->events;
-    if (more >= LANES + AHEAD)
-        EACH __builtin_prefetch(c->buffer + events[i + AHEAD].offset);
+    c->next = more >= 2 * LANES ? LANES : 0;
     locate_events(c->at, c->captured, c->size, c->buffer, events);
 }
 
@@ -511,6 +522,7 @@ static void shape_0(struct columns *restrict c)
     u32 *const ip_words_times_4_u32 = c->u32_[0], *const event_at_18_16_plus_40 = c->u32_[1];
     u64 moved;
     c->strays = too_short(c, 28);
+    fetch_ahead(c, 0);
     read_window(c->at, 12, raw_ethertype, raw_event_at_18_16, raw_event_at_23_8, NULL);
     take_u32_u16(ethertype, raw_ethertype, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
     u64 w_ethertype_in_33024_34984_37120 = in_ranges_u16(ethertype, ethertype_low, ethertype_span, 3);
@@ -536,6 +548,7 @@ static void shape_0(struct columns *restrict c)
     c->free = c->live;
     u64 w_event_at_23_8_eq_6 = eqk_u8(event_at_23_8, (u8)6u);
     u64 w190 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_23_8_eq_6;
+    fetch_ahead(c, 1);
     u64 w_ext1_kind_eq_6 = eqk_u8(ext1_kind, (u8)6u);
     u64 w191 = ~w_ip & w_ext1_kind_eq_6;
     u64 w192 = w190 | w191;
@@ -629,6 +642,8 @@ static void shape_0(struct columns *restrict c)
     if (w192 & w_tcp_dstport_eq_443) {
         w221 = w201 | w202 | w218 | w219;
     }
+    fetch_ahead(c, 2);
+    fetch_ahead(c, 3);
     u64 rule_filter = w_has_l4 & w192 & ~w221 & w_tcp_dstport_eq_443;
     /* rule 0: filter */
     take(c, rule_filter, 0);
