@@ -26,7 +26,9 @@ from .sources import compile_file, read_rules
     epilog="\b\nExit codes: 0 sound (warnings allowed), 1 errors, 3 the file cannot be read.",
 )
 @click.argument("file")
-@click.option("--explain", is_flag=True, help="Also how the C looks rules up, what it costs, and which packets are quicker.")
+@click.option(
+    "--explain", is_flag=True, help="Also how the C looks rules up, what it costs, and which packets are quicker."
+)
 @click.option("--json", "as_json", is_flag=True, help="Findings and summary as JSON on standard output.")
 def check(file: str, explain: bool, as_json: bool) -> int:
     """Check the rule file FILE: errors and warnings with their place, then a summary.
