@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 
 from sevenm.compiler import compile_text
 from sevenm.compiler.backends.c import emit as back_end
-from sevenm.compiler.plan import Plan
+from sevenm.compiler.plan import Action, Plan
+from sevenm.compiler.reference import evaluate
 from sevenm.host.batch import EventBatch
 from sevenm.sim.packets import batch as generated
 from tests.compiler.generated_c import BUILDS, build, expected, match, pack_events
 from tests.compiler.passes.test_shapes import RULES, having, shape
+from tests.compiler.test_lookup import answer, engine
 
 pytestmark = pytest.mark.needs("compiler")
 FIRST = """
@@ -110,6 +113,21 @@ def test_every_way_gives_the_references_answer(library: ctypes.CDLL, plan: Plan,
     for packets in (short, [*traffic[:127], b""], [*traffic[:100], *[one[:20] for one in traffic[100:128]]]):
         there, where, _memory = at_the_end_of_a_page(packets)
         assert (match(library, plan, there, where) == expected(plan, there, where)).all()
+
+
+def test_strays_go_to_the_ports_that_they_name(traffic: list[bytes], tmp_path: Path) -> None:
+    text = "rules p on packet all { rule a: ip.hdr_len > 0 and udp => count n  rule b: vlan.id => count n }"
+    plan = compile_text(text, "t").plan
+    port = next(at for at, n in enumerate(plan.nodes) if n.op == "bits" and n.attrs == (0, 4))
+    rules = tuple(replace(rule, actions=(Action("forward", operand=port),)) for rule in plan.rules)
+    plan = replace(plan, rules=rules)
+    where = shape(plan)
+    assert where.least <= 60
+    fired, ports, _ = answer(engine(plan, tmp_path, ["-O1", "-DSM_PORTABLE"], "auto"), plan, traffic)
+    buffer, events = pack_events(traffic)
+    want = evaluate(plan, buffer, events["offset"], events["cap_len"], events["wire_len"])
+    assert (fired == want.fired).all() and fired.any(axis=1).all()
+    assert (ports == want.forward).all() and len(set(ports[want.fired[1]].tolist())) > 1
 
 
 FAULTS = {
