@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from sevenm.compiler import Compiled, CompileError, Diagnostic, compile_text
-from sevenm.compiler.backends.c.emit import explained
+from sevenm.compiler.backends.c.emit import explained, explained_shape
 from sevenm.compiler.passes.cost import Choice, describe
 from sevenm.compiler.plan import Plan
 
@@ -25,7 +25,9 @@ from .sources import compile_file, read_rules
     epilog="\b\nExit codes: 0 sound (warnings allowed), 1 errors, 3 the file cannot be read.",
 )
 @click.argument("file")
-@click.option("--explain", is_flag=True, help="Also how the C looks the rules of each block up, and what it costs.")
+@click.option(
+    "--explain", is_flag=True, help="Also how the C looks rules up, what it costs, and which packets are quicker."
+)
 @click.option("--json", "as_json", is_flag=True, help="Findings and summary as JSON on standard output.")
 def check(file: str, explain: bool, as_json: bool) -> int:
     """Check the rule file FILE: errors and warnings with their place, then a summary.
@@ -39,7 +41,7 @@ def check(file: str, explain: bool, as_json: bool) -> int:
     compiled = compile_file(file)
     tables.show(_summary(compiled))
     if explain:
-        click.echo("\n" + "\n".join(describe(choice) for choice in explained(compiled.plan)))
+        click.echo("\n" + "\n".join([*map(describe, explained(compiled.plan)), explained_shape(compiled.plan)]))
     return Exit.OK
 
 
@@ -56,6 +58,7 @@ def _as_json(file: str, explain: bool) -> int:
         data["plan"] = _facts(compiled.plan)
         if explain:
             data["lookups"] = [_choice(choice) for choice in explained(compiled.plan)]
+            data["shape"] = explained_shape(compiled.plan).splitlines()
     output.emit_json(data)
     return Exit.OK if compiled is not None else Exit.FINDINGS
 

@@ -54,7 +54,7 @@ def explicit_visibility(plan: Plan) -> Explicit:
             continue
         ref = _narrow(graph, REBUILD[node.op](graph, args, node.attrs))
         if graph[ref].op == "load" and ref not in accesses:
-            accesses[ref] = _access(graph, ref, most)
+            accesses[ref] = access(graph, ref, most)
         new.append(ref)
     return Explicit(graph, tuple(new), accesses, most)
 
@@ -68,7 +68,8 @@ def _narrow(graph: Graph, ref: int) -> int:
     return graph.bits(ref, 0, width) if width < node.width else ref
 
 
-def _access(graph: Graph, ref: int, most: int) -> Access:
+def access(graph: Graph, ref: int, most: int) -> Access:
+    """How a load of the graph is evaluated, where captured bytes are counted up to ``most``."""
     (at,), (disp, count, little) = graph[ref].args, graph[ref].attrs
     if graph[at].hi > CAPTURE_MAX:
         last = graph.const(CAPTURE_MAX)

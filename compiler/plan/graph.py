@@ -9,10 +9,11 @@ of ``sevenm.compiler.plan.ops``; here they are built, each equal one once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from sevenm.boundary import CAPTURE_MAX
 
-from .ops import LOAD_MAX, MEMBER_RANGES_MAX, OPS, Node, RangeError, complete, interval
+from .ops import LEAVES, LOAD_MAX, MEMBER_RANGES_MAX, OPS, Node, RangeError, complete, interval
 
 
 class Graph:
@@ -51,6 +52,14 @@ class Graph:
         """The value of a constant node, else None."""
         node = self.nodes[ref]
         return node.attrs[0] if node.op == "const" else None
+
+    def assume(self, leaf: int, lo: int, hi: int) -> None:
+        """Narrows what is known of a leaf, before anything is built from it: all that follows holds only of events for
+        which that is so. Raises ValueError for an interval that is not inside of what the leaf can be."""
+        node = self.nodes[leaf]
+        if node.op not in LEAVES or not node.lo <= lo <= hi <= node.hi:
+            raise ValueError(f"{node.op} of {node.lo} to {node.hi} cannot be assumed to be {lo} to {hi}")
+        self.nodes[leaf] = replace(node, lo=lo, hi=hi)
 
     # leaves
 

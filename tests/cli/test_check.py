@@ -24,13 +24,29 @@ def test_sound_rules_give_a_summary_and_no_finding(sevenm: Sevenm, rules: Path) 
 def test_explain_says_how_rules_are_looked_up_and_what_it_costs(sevenm: Sevenm, rules: Path) -> None:
     done = sevenm("check", rules, "--explain")
     assert (done.code, done.err) == (0, "")
-    block, first, second = done.out.splitlines()[-3:]
+    lines = done.out.splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("block small ("))
+    block, first, second = lines[start : start + 3]
     assert block.startswith("block small (first): 5 rules, ")
     assert first.startswith("  * comparators: ")
     assert second.startswith("    bitvectors: ")
     (said,) = json.loads(sevenm("check", rules, "--explain", "--json").out)["lookups"]
     assert (said["block"], said["chosen"], said["unit"]) == ("small", "comparators", "ns an event")
     assert [way["name"] for way in said["ways"]] == ["comparators", "bitvectors"]
+
+
+def test_explain_says_which_packets_have_a_program_of_their_own(sevenm: Sevenm, tmp_path: Path) -> None:
+    path = tmp_path / "some.7m"
+    path.write_text("rules r on packet all {\n  rule a: tcp.port == 443 => drop\n}\n")
+    said = sevenm("check", path, "--explain").out.splitlines()
+    start = next(at for at, line in enumerate(said) if line.startswith("shape: at least "))
+    assert said[start + 1] == "  not: bytes 12 to 13 in {0x8100, 0x88a8, 0x9100}"
+    assert "byte 20 in {0x0, 0x2b to 0x2c, 0x33, 0x3c}" in said[start + 2]
+    assert json.loads(sevenm("check", path, "--explain", "--json").out)["shape"] == said[start:]
+    path.write_text(
+        "rules r on packet all {\n  rule a: frame.len > 100 and prev(frame.len per eth.src) > 9 => drop\n}\n"
+    )
+    assert "no shape: rules look at earlier events" in sevenm("check", path, "--explain").out
 
 
 def test_unknown_field_is_shown_with_a_caret_under_it(sevenm: Sevenm, tmp_path: Path) -> None:

@@ -10,18 +10,23 @@ The file needs gcc or clang on a 64-bit little-endian machine (``__int128``). It
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import jinja2
 
 from sevenm import boundary
-from sevenm.compiler.backends.c.lookup import choices
+from sevenm.compiler.backends.c.lookup import LookedUp, choices
 from sevenm.compiler.backends.c.naming import Names, fixed_names
+from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.resolve import comment_text, fired_max, resolved
+from sevenm.compiler.backends.c.shaped import PARTS, STRAYS_MAX, ShapedScheduler, shape_for
 from sevenm.compiler.backends.c.states import recurrent
-from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, place
+from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, Written, arena_bytes, pool_order, written
 from sevenm.compiler.passes.cost import AUTO, Choice
-from sevenm.compiler.passes.visibility import explicit_visibility
+from sevenm.compiler.passes.shapes import Shape, shape_text
+from sevenm.compiler.passes.visibility import Explicit, explicit_visibility
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
 
@@ -29,7 +34,10 @@ _HERE = Path(__file__).parent
 LANES = "engine_lanes.h"
 LOOKUPS = "engine_lookups.h"
 CLASSIFY = "classify.h"
+WINDOWS = "engine_windows.h"
 BOUNDARY = "sm_boundary.h"
+FIXED = (LANES, WINDOWS, LOOKUPS, CLASSIFY)
+"""What is the same in every engine, in the order in which it is needed."""
 
 
 class CannotEmit(Refused):
@@ -41,9 +49,17 @@ def emit(plan: Plan, classifier: str = AUTO) -> str:
     what costs least. Raises CannotEmit, ChoiceError if the classifier cannot be had, and RangeError if the Plan was not
     checked and a value leaves 128 bits."""
     text = generated(plan, classifier)
-    for name, body in ((BOUNDARY, boundary.c_header()), *((name, _text(name)) for name in (LANES, LOOKUPS, CLASSIFY))):
+    for name, body in ((BOUNDARY, boundary.c_header()), *((name, _text(name)) for name in FIXED)):
         text = text.replace(f'#include "{name}"\n', body)
     return text
+
+
+def explained_shape(plan: Plan, classifier: str = AUTO) -> str:
+    """For which packets there is a program of its own, as lines of text; or that there is none, and why."""
+    explicit = explicit_visibility(plan)
+    general = _general(plan, explicit, Names(plan, explicit, set()), _classified(plan, explicit, classifier))
+    shape = shape_for(plan, explicit, len(general.program.statements))
+    return f"no shape: {shape}" if isinstance(shape, str) else shape_text(shape)
 
 
 def explained(plan: Plan, classifier: str = AUTO) -> list[Choice]:
@@ -60,16 +76,23 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
             f"state {again.name}: what it keeps depends on what it kept before, which the host engine does not "
             "evaluate; --engine reference runs it"
         )
-    template = (_HERE / "engine.c.j2").read_text()
+    template = _text("engine.c.j2")
     explicit = explicit_visibility(plan)
-    fixed = (_text(name) for name in (LANES, LOOKUPS, CLASSIFY))
-    names = Names(plan, explicit, fixed_names(template, *fixed, boundary.c_header()))
-    found = enumerate(classified for _, classified in choices(plan, explicit, classifier))
-    classifiers = {number: classified for number, classified in found if classified is not None}
-    scheduler = resolved(plan, explicit, names, classifiers)
-    program = scheduler.finish()
-    layout = place(program, scheduler.nodes, names)
-    slot = -(-max(scheduler.slot, scheduler.fixed_span) // 64) * 64
+    fixed = fixed_names(template, _text("shape.c.j2"), *(_text(name) for name in FIXED), boundary.c_header())
+    names = Names(plan, explicit, fixed)
+    classifiers = _classified(plan, explicit, classifier)
+    general = _general(plan, explicit, names, classifiers)
+    shape = shape_for(plan, explicit, len(general.program.statements))
+    taken = fixed | names.of_file | set(general.layout.words)
+    shaped = None if isinstance(shape, str) else _shaped(plan, shape, classifiers, taken)
+    parts = [general, *([] if shaped is None else [shaped])]
+    slot = -(-max(max(p.scheduler.slot, p.scheduler.fixed_span) for p in parts) // 64) * 64
+    scheduler, program, layout = general.scheduler, general.program, general.layout
+    pools = {t: max(p.layout.pools.get(t, 0) for p in parts) for p in parts for t in p.layout.pools}
+    words = [word for part in parts for word in part.layout.words]
+    results = [result for part in parts for result in part.program.results]
+    stages = [stage for part in parts for stage in part.layout.stages]
+    leaves = {node.op for node in explicit.graph.nodes} | ({"time"} if plan.states else set())
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     return environment.from_string(template).render(
         name=comment_text(plan.name),
@@ -80,28 +103,51 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         fixed_span=scheduler.fixed_span,
         slot=slot,
         captured=(scheduler.captured.name, explicit.captured),
-        tables=program.tables,
-        functions=program.functions,
+        tables=[table for part in parts for table in part.program.tables],
+        functions=[function for part in parts for function in part.program.functions],
         lookups=bool(plan.tables),
         n_tables=len(plan.tables),
         n_states=len(plan.states),
         states=scheduler.states.sizes(),
         classifiers=[one.made.text for one in classifiers.values()],
         classified_modes={one.block.mode for one in classifiers.values()},
-        leaves={node.op for node in explicit.graph.nodes} | ({"time"} if plan.states else set()),
-        pools=[{"type": name, "count": count} for name, count in layout.pools.items()],
-        words=layout.words,
-        results=[{"name": name, "count": count} for name, count in program.results],
+        leaves=leaves,
+        pools=[{"type": name, "count": count} for name, count in sorted(pools.items(), key=pool_order)],
+        words=words,
+        results=[{"name": name, "count": count} for name, count in results],
         fetch=layout.fetch,
         fetch_names=layout.fetch_names,
         repeat=layout.repeat,
         stages=layout.stages,
+        shape="" if shaped is None else environment.from_string(_text("shape.c.j2")).render(
+            stages=shaped.layout.stages, general=len(layout.stages), leaves=leaves, ports=bool(plan.operands),
+            strays_max=STRAYS_MAX, parts=PARTS,
+        ),
         reaches=sorted({kind for kind in ("reach(", "reach_u8(", "reach_u16(", "reach_u32(") if any(
-            kind in line for stage in layout.stages for line in stage)}),
-        regions=any(s.when for s in program.statements),
+            kind in line for stage in stages for line in stage)}),
+        regions=any(s.when for part in parts for s in part.program.statements),
         ports=bool(plan.operands),
-        arena_static=layout.arena_bytes(program, slot) > ARENA_STACK_BYTES_MAX,
+        arena_static=arena_bytes(pools, len(words) + sum(n for _, n in results), slot) > ARENA_STACK_BYTES_MAX,
     )  # fmt: skip
+
+
+def _classified(plan: Plan, explicit: Explicit, classifier: str) -> dict[int, LookedUp]:
+    """The blocks whose rules are looked up."""
+    found = enumerate(classified for _, classified in choices(plan, explicit, classifier))
+    return {number: classified for number, classified in found if classified is not None}
+
+
+def _general(plan: Plan, explicit: Explicit, names: Names, lookups: Mapping[int, LookedUp]) -> Written:
+    """The program for all events."""
+    return written(resolved(plan, explicit, lookups, partial(Scheduler, plan, explicit, names)), names)
+
+
+def _shaped(plan: Plan, shape: Shape, lookups: Mapping[int, LookedUp], taken: set[str]) -> Written:
+    """The program for events that have the shape."""
+    names = Names(plan, shape.explicit, taken)
+    under = {number: one.under(shape) for number, one in lookups.items()}
+    made = resolved(plan, shape.explicit, under, partial(ShapedScheduler, plan, shape, names))
+    return written(made, names)
 
 
 def _text(name: str) -> str:

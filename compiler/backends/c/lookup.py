@@ -7,14 +7,16 @@ of the residue are tested and join by their number. Then the lanes of each rule 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sevenm.compiler.backends.c.classifiers import lookup
 from sevenm.compiler.backends.c.classify_text import Classifier, classifier
+from sevenm.compiler.backends.c.lookups import given
 from sevenm.compiler.backends.c.program import Scheduler
-from sevenm.compiler.backends.c.types import type_of
+from sevenm.compiler.backends.c.types import CType, type_of
 from sevenm.compiler.passes.cost import AUTO, Choice
 from sevenm.compiler.passes.rows import Condition
+from sevenm.compiler.passes.shapes import Shape
 from sevenm.compiler.passes.visibility import Explicit
 from sevenm.compiler.plan import Block, Plan
 
@@ -27,6 +29,17 @@ class LookedUp:
     choice: Choice
     whens: tuple[int, ...]
     made: Classifier
+    types: tuple[CType, ...]
+    """What the classifier's keys are, in the graph that it was made for."""
+
+    def under(self, shape: Shape) -> LookedUp:
+        """The same in the graph of a shape."""
+        conditions = tuple(
+            tuple(tuple(2 * shape.of[lit // 2] + (lit & 1) for lit in clause) for clause in condition)
+            for condition in self.made.conditions
+        )
+        made = replace(self.made, keys=tuple(shape.of[key] for key in self.made.keys), conditions=conditions)
+        return replace(self, whens=tuple(shape.of[when] for when in self.whens), made=made)
 
     @property
     def asks(self) -> Iterator[int]:
@@ -44,9 +57,9 @@ class LookedUp:
     def find(self, scheduler: Scheduler) -> Iterator[str]:
         """The statements that find the rules of 64 events."""
         columns = []
-        for key in self.made.keys:
+        for key, ctype in zip(self.made.keys, self.types, strict=True):
             scheduler.demand(key)
-            columns.append(scheduler.column(key, type_of(scheduler.nodes[key])))
+            columns.append(given(scheduler, key, ctype))
         words = [_word(scheduler, condition) for condition in self.made.conditions]
         first, events, touched = self.block.mode == "first", *(f"{self.made.prefix}_{n}" for n in ("events", "touched"))
         yield self.made.call(columns, words, *(["c->rule"] if first else ["c->live", events, touched]))
@@ -81,7 +94,8 @@ def choices(plan: Plan, explicit: Explicit, wish: str = AUTO) -> list[tuple[Choi
             made = classifier(
                 block.name, block.mode, f"lookup_{number}", explicit.graph.nodes, keys, found.vectors, len(whens)
             )
-            looked_up = LookedUp(block, found.choice, whens, made)
+            types = tuple(type_of(explicit.graph[key]) for key in made.keys)
+            looked_up = LookedUp(block, found.choice, whens, made, types)
         out.append((found.choice, looked_up))
     return out
 

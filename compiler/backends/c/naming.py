@@ -48,9 +48,16 @@ class Names:
         for rule in reversed(plan.rules):
             self._rules[explicit.node[rule.when]] = name("rule", rule.name).identifier
         self._known: dict[str, str] = {}
+        self.of_file: set[str] = set()
+        """Names that the whole file sees."""
 
     def unique(self, wish: str) -> str:
-        """The wish, or the wish with a number that nothing else has."""
+        """A name of the whole file: the wish, or the wish with a number that nothing else has."""
+        found = self._unique(wish)
+        self.of_file.add(found)
+        return found
+
+    def _unique(self, wish: str) -> str:
         wish = re.sub(r"_+", "_", wish[:LENGTH_MAX]).strip("_")
         wish = f"v_{wish}" if wish[:1].isdigit() else wish
         found, number = wish, 1
@@ -77,7 +84,7 @@ class Names:
 
     def _once(self, key: str, wish: object) -> str:
         if key not in self._known:
-            self._known[key] = self.unique(wish() if callable(wish) else str(wish))
+            self._known[key] = self._unique(wish() if callable(wish) else str(wish))
         return self._known[key]
 
     def describe(self, ref: int, depth: int = 3) -> str | None:

@@ -179,14 +179,9 @@ class Scheduler(Forms):
     # loads
 
     def _gather_all(self) -> None:
-        levels = load_levels(self._reachable, self.accesses, self._before, self.guards, self._beside)
+        levels = load_levels(self._reachable, self.accesses, self._before, self.guards, self._free_loads())
         for depth in sorted(levels):
-            fetched = [ref for ref in levels[depth] if self._is_fetched(ref)]
-            for read in reads(fetched, self.accesses):
-                self.fixed_span = max(self.fixed_span, read.end)
-                raw = self._raw(read)
-                self.program.fetch.append(f"{raw}[i] = {read.text}(p + {read.disp});")
-                self.program.repeat.append(f"REPEAT({raw});")
+            self._fetch([ref for ref in levels[depth] if self._is_fetched(ref)])
             together: defaultdict[Guard, list[int]] = defaultdict(list)
             for ref in levels[depth]:
                 if not self._is_fetched(ref):
@@ -200,17 +195,32 @@ class Scheduler(Forms):
             for ref in sorted(levels[depth]):
                 self.demand(ref)
 
+    def _free_loads(self) -> set[int]:
+        """Loads that need not wait for what guards them."""
+        return self._beside
+
+    def _fetch(self, loads: Sequence[int]) -> None:
+        """Reads in the loop that finds the packets."""
+        for read in reads(loads, self.accesses):
+            self.fixed_span = max(self.fixed_span, read.end)
+            raw = self._raw(read)
+            self.program.fetch.append(f"{raw}[i] = {read.text}(p + {read.disp});")
+            self.program.repeat.append(f"REPEAT({raw});")
+
     def _is_fetched(self, ref: int) -> bool:
         """Whether the fetch reads it: always needed, and where the shortest frame has bytes."""
         access = self.accesses[ref]
         return is_fixed(self.nodes, access) and not self.guards[ref] and access.disp + access.read <= FETCH_BYTES
 
     def _raw(self, read: Read) -> str:
-        """Column of the bytes as they are in memory; of the load itself if it is the only one."""
-        several = len(read.loads) > 1
+        """Column of the bytes as they are in memory; of the load itself if nothing else is read."""
         for ref in read.loads:
             self._read_of[ref] = read
-        return column(read.loads[0] + (2 * len(self.nodes) if several else 0), CType(8 * read.size, False))
+        place = read.loads[0] + (0 if self._is_own(read) else 2 * len(self.nodes))
+        return column(place, CType(8 * read.size, False))
+
+    def _is_own(self, read: Read) -> bool:
+        return len(read.loads) == 1 and self.accesses[read.loads[0]].read == read.size
 
     def _gather(self, batch: list[Read], guard: Guard) -> None:
         """Reads at one base. Events that end too early are led to a copy, and back afterwards."""
@@ -242,7 +252,7 @@ class Scheduler(Forms):
         big = not access.little and access.count > 1
         mask = ctype.literal((1 << 8 * access.count) - 1)
         target, inside = column(ref, ctype), self.word(access.inside)
-        if len(read.loads) == 1:
+        if self._is_own(read):
             shift = spare if big else 0
             text = f"settle_{ctype.name}({target}, {inside}, {int(big)}, {shift}, {mask});"
             self.statement(text, [ref], (target,))

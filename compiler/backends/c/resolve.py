@@ -9,11 +9,10 @@ what an engine writes does not grow with its rules.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sevenm.compiler.backends.c.guards import ALWAYS, Guard, meet
 from sevenm.compiler.backends.c.lookup import LookedUp
-from sevenm.compiler.backends.c.naming import Names
 from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.types import type_of
 from sevenm.compiler.passes.visibility import Explicit
@@ -36,14 +35,18 @@ def fired_max(plan: Plan) -> int:
     return sum(min(size, CHUNK) if mode == "first" else size for size, mode in sizes)
 
 
-def resolved(plan: Plan, explicit: Explicit, names: Names, lookups: Mapping[int, LookedUp]) -> Scheduler:
+Made = Callable[[Mapping[int, Guard], Sequence[Sequence[int]]], Scheduler]
+"""A scheduler for roots and cuts."""
+
+
+def resolved(plan: Plan, explicit: Explicit, lookups: Mapping[int, LookedUp], made: Made) -> Scheduler:
     """A scheduler that was told everything: what decides punts, then each block, then the rest of the chunk's words.
     ``lookups``: the blocks whose rules are looked up."""
-    return _Resolver(plan, explicit, names, lookups).run()
+    return _Resolver(plan, explicit, lookups, made).run()
 
 
 class _Resolver:
-    def __init__(self, plan: Plan, explicit: Explicit, names: Names, lookups: Mapping[int, LookedUp]) -> None:
+    def __init__(self, plan: Plan, explicit: Explicit, lookups: Mapping[int, LookedUp], made: Made) -> None:
         self.plan, self.node, self.lookups = plan, explicit.node, lookups
         self.cuts: dict[int, int] = {}
         """Rules before which a cut stands, each with the node number of the cut."""
@@ -71,7 +74,7 @@ class _Resolver:
                 for ref in (plan.rules[row].when, *plan.rules[row].operands):
                     new = self.node[ref]
                     roots[new] = meet(roots[new], guard) if new in roots else guard
-        self.scheduler = Scheduler(plan, explicit, names, roots, needs)
+        self.scheduler = made(roots, needs)
 
     def run(self) -> Scheduler:
         self._flag("punt", self.plan.punt)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
 from sevenm.compiler.backends.c.forms import Program
 from sevenm.compiler.backends.c.naming import Names
+from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.types import CType, type_of
 from sevenm.compiler.plan.ops import Node
 
@@ -42,10 +43,19 @@ class Layout:
     pools: dict[str, int]
     words: list[str]
 
-    def arena_bytes(self, program: Program, slot: int) -> int:
-        """About the size of the arena."""
-        columns = sum(64 * int(name[1:]) // 8 * count for name, count in self.pools.items())
-        return columns + 8 * (len(self.words) + sum(n for _, n in program.results)) + 64 * (slot + 32)
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a scheduler made, and its text."""
+
+    scheduler: Scheduler
+    program: Program
+    layout: Layout
+
+
+def arena_bytes(pools: Mapping[str, int], words: int, slot: int) -> int:
+    """About the size of the arena."""
+    return sum(64 * int(name[1:]) // 8 * count for name, count in pools.items()) + 8 * words + 64 * (slot + 32)
 
 
 class _Placer:
@@ -83,6 +93,12 @@ class _Placer:
             rows = (declarators[at : at + DECLARATORS] for at in range(0, len(declarators), DECLARATORS))
             lines += [f"{ctype} {', '.join(row)};" for row in rows]
         return lines
+
+
+def written(scheduler: Scheduler, names: Names) -> Written:
+    """Finishes a scheduler that was told everything."""
+    program = scheduler.finish()
+    return Written(scheduler, program, place(program, scheduler.nodes, names))
 
 
 def place(program: Program, nodes: list[Node], names: Names) -> Layout:
@@ -163,4 +179,9 @@ def _columns(program: Program) -> tuple[dict[str, str], dict[str, int]]:
         for token in distinct:
             if last[token] == at:
                 free[token.strip("$").split(":")[1]].append(held[token])
-    return places, dict(sorted(pools.items(), key=lambda item: (int(item[0][1:]), item[0])))
+    return places, dict(sorted(pools.items(), key=pool_order))
+
+
+def pool_order(pool: tuple[str, int]) -> tuple[int, str]:
+    """Narrow types first."""
+    return int(pool[0][1:]), pool[0]

@@ -12,6 +12,7 @@
 
 #include "sm_boundary.h"
 #include "engine_lanes.h"
+#include "engine_windows.h"
 #include "engine_lookups.h"
 
 /* ==== From here on for this Plan ================================================================================= */
@@ -77,6 +78,30 @@ static const u8 ipv6_protocol_span[4] = {
     (u8)0u, (u8)1u, (u8)0u, (u8)0u,
 };
 
+static const u16 ethertype_low[3] = {
+    (u16)0x8100u, (u16)0x88a8u, (u16)0x9100u,
+};
+
+static const u16 ethertype_span[3] = {
+    (u16)0u, (u16)0u, (u16)0u,
+};
+
+static const u8 ext1_kind_low_2[4] = {
+    (u8)0u, (u8)43u, (u8)51u, (u8)60u,
+};
+
+static const u8 ext1_kind_span_2[4] = {
+    (u8)0u, (u8)1u, (u8)0u, (u8)0u,
+};
+
+static const u16 event_at_14_16_low[2] = {
+    (u16)1u, (u16)6u,
+};
+
+static const u16 event_at_14_16_span[2] = {
+    (u16)0u, (u16)0u,
+};
+
 
 /* ---- Columns: what is known of 64 events ------------------------------------------------------------------------ */
 
@@ -87,9 +112,10 @@ struct columns {
     captured_t captured[LANES] ALIGNED;
     u16 size[LANES] ALIGNED; /* bytes on the wire */
     uintptr_t at[LANES] ALIGNED; /* where the event's bytes are */
+    uintptr_t was[LANES] ALIGNED; /* the same, of those that are led to a copy */
     u8 u8_[9][LANES] ALIGNED;
     u16 u16_[9][LANES] ALIGNED;
-    u32 u32_[8][LANES] ALIGNED;
+    u32 u32_[9][LANES] ALIGNED;
     u64 live; /* lanes with an event to decide */
     u64 free; /* events that no rule of the block has taken */
     sm_chunk *chunk;
@@ -97,7 +123,10 @@ struct columns {
     const sm_table *tables;
     const u8 *buffer;
     const sm_event *events;
-    unsigned last; /* the lanes after it repeat it */
+    u64 strays;  /* lanes that do not have the shape */
+    u64 looking; /* not 0: to know the strays is all that is wanted */
+    unsigned next;  /* events from a chunk to the next one, 0 if there is none */
+    unsigned ahead; /* chunks whose strays are decided */
     u8 copy[LANES][SLOT] ALIGNED;
 };
 
@@ -122,16 +151,15 @@ static __attribute__((noinline, unused)) void lead(struct columns *restrict c, u
     const u8 *bytes = nothing;
     if (c->captured[i] > from)
         bytes = stand_in(c, i, c->captured[i], (const u8 *)c->at[i], from, count);
+    c->was[i] = c->at[i];
     c->at[i] = (uintptr_t)bytes - from;
 }
 
 /* After that. */
 INLINE void lead_back(struct columns *restrict c, u64 moved)
 {
-    for (; moved; moved &= moved - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(moved);
-        c->at[i] = (uintptr_t)(c->buffer + c->events[i < c->last ? i : c->last].offset);
-    }
+    for (; moved; moved &= moved - 1)
+        c->at[__builtin_ctzll(moved)] = c->was[__builtin_ctzll(moved)];
 }
 
 #define REACH(NAME, WIDE, PARAMETER, BASE) \
@@ -181,6 +209,7 @@ static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
     REPEAT(c->size);
     REPEAT(ethertype_1);
 }
+
 
 /* ---- Rules that fire -------------------------------------------------------------------------------------------- */
 
@@ -685,6 +714,433 @@ static void stage_0(struct columns *restrict c)
     c->chunk->truncated = w360 & c->live;
 }
 
+/* ---- Events that have a shape: the same rules, where most places are constants ------------------------------------
+
+   A chunk of which every event passes the shape's test is decided by what stands here. Of a chunk that has a few
+   strays the others are; the strays of up to GROUP chunks are put side by side and decided by the general program
+   before, and their answers are added to those of their chunks. */
+
+#define PARTS 4u
+#define PREFETCH_AT 16u /* where headers that decide much stand */
+#define GROUP 16u     /* chunks that are looked at together */
+#define STRAYS_MAX 16u /* strays of a chunk; one with more is decided whole by the general program */
+#define PAUSE_MAX 31u /* such chunks make the next ones go untried, at most so many */
+
+#if SM_TRACE /* chunks that had the shape, that had strays, and that went to the general program: for tests */
+__attribute__((visibility("default"))) uint64_t sm_ways[3];
+#define COUNT(way) (sm_ways[way]++)
+#else
+#define COUNT(way) ((void)0)
+#endif
+
+/* A part of the next chunk's first lines: processors wait for no more than about two dozen at a time, so they are asked
+   for between other work. */
+INLINE void fetch_ahead(const struct columns *restrict c, unsigned part)
+{
+    const sm_event *next = c->events + c->next + LANES / PARTS * part;
+    for (unsigned i = 0; i < LANES / PARTS; i++)
+        __builtin_prefetch(c->buffer + next[i].offset + PREFETCH_AT);
+}
+
+/* Where 64 events are, and nothing of what is in them. */
+static void locate(struct columns *restrict c, uint64_t more)
+{
+    const sm_event *events = c->events;
+    c->next = more >= 2 * LANES ? LANES : 0;
+    locate_events(c->at, c->captured, c->size, c->buffer, events);
+}
+
+/* Lanes without the bytes that are read of every event of the shape; they get zeros. */
+INLINE u64 too_short(struct columns *restrict c, captured_t least)
+{
+    static const u8 zeros[64];
+    const u64 lanes = ltk_u16(c->captured, least);
+    for (u64 left = lanes; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(left);
+        c->at[i] = (uintptr_t)zeros;
+        c->captured[i] = least;
+    }
+    return lanes;
+}
+
+static void shape_0(struct columns *restrict c)
+{
+    u8 *const event_at_14_8 = c->u8_[0], *const l3_version = c->u8_[1], *const ext1_kind = c->u8_[2];
+    u8 *const ip_words = c->u8_[1], *const event_at_23_8 = c->u8_[0], *const ip_words_times_4 = c->u8_[3];
+    u8 *const ip_l4 = c->u8_[1], *const after_ip_words_times_4 = c->u8_[4], *const l4 = c->u8_[4];
+    u8 *const l4_at_12_8 = c->u8_[1], *const after_l4 = c->u8_[3], *const l4_protocol = c->u8_[5];
+    u8 *const l4_plus_20 = c->u8_[2], *const l4_at_12_8_bits_4_7 = c->u8_[2], *const tcp_hdr_len = c->u8_[1];
+    u8 *const tcp_payload = c->u8_[2], *const l4_plus_8 = c->u8_[2], *const l4_plus_12 = c->u8_[2];
+    u8 *const l4_at_0_8 = c->u8_[5], *const l4_plus_4 = c->u8_[2];
+    u16 *const ethertype = c->u16_[0], *const ethertype_2 = c->u16_[1], *const event_at_18_16 = c->u16_[2];
+    u16 *const ip_l4_u16 = c->u16_[3], *const udp_length = c->u16_[4], *const tcp_dstport = c->u16_[5];
+    u16 *const l4_end = c->u16_[6], *const ethertype_3 = c->u16_[7], *const ip_frag_offset = c->u16_[8];
+    u16 *const l4_plus_20_u16 = c->u16_[3], *const tcp_payload_u16 = c->u16_[3], *const l4_plus_8_u16 = c->u16_[3];
+    u16 *const l4_plus_4_u16 = c->u16_[5], *const event_at_14_16 = c->u16_[2];
+    u32 *const raw_ethertype = c->u32_[0], *const raw_event_at_14_8 = c->u32_[1], *const raw_ethertype_3 = c->u32_[2];
+    u32 *const raw_event_at_23_8 = c->u32_[3], *const ip_dst = c->u32_[4], *const event_at_300_32 = c->u32_[0];
+    u32 *const ethertype_2_plus_14 = c->u32_[3], *const ip_l4_u32 = c->u32_[4], *const raw_l4_at_0_8 = c->u32_[5];
+    u32 *const frame_len_u32 = c->u32_[6], *const event_at_18_16_plus_54 = c->u32_[7], *const ipv6_len_end = c->u32_[8];
+    u32 *const ip_end = c->u32_[7], *const l3_end = c->u32_[4], *const captured_u32 = c->u32_[8];
+    u32 *const v101 = c->u32_[7], *const l4_plus_20_u32 = c->u32_[2], *const tcp_payload_u32 = c->u32_[2];
+    u32 *const l4_plus_8_u32 = c->u32_[0], *const l4_plus_12_u32 = c->u32_[0], *const l4_plus_4_u32 = c->u32_[5];
+    u32 *const l4_plus_udp_length = c->u32_[6];
+    u64 moved;
+    c->strays = too_short(c, 34);
+    fetch_ahead(c, 0);
+    read_window(c->at, 10, raw_ethertype, raw_event_at_14_8, raw_ethertype_3, raw_event_at_23_8);
+    EACH {
+        const u8 *p = (const u8 *)c->at[i];
+        ip_dst[i] = get_u32(p + 30);
+    }
+    take_u32_u16(ethertype, raw_ethertype, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+    u64 w_ethertype_in_33024_34984_37120 = in_ranges_u16(ethertype, ethertype_low, ethertype_span, 3);
+    u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
+    take_u32_u8(event_at_14_8, raw_event_at_14_8, ALL, 0x80808000u, 0, 0, (u8)255u);
+    EACH l3_version[i] = (u8)((event_at_14_8[i] >> 4));
+    u64 w_l3_version_eq_6 = eqk_u8(l3_version, (u8)6u);
+    take_u32_u8(ext1_kind, raw_ethertype_3, ALL, 0x80808002u, 0, 16, (u8)255u);
+    u64 w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low_2, ext1_kind_span_2, 4);
+    u64 w254 = w_ethertype_eq_34525 & w_l3_version_eq_6 & w_ext1_is_ext;
+    u64 w256 = ~w_ethertype_in_33024_34984_37120 & ~w254;
+    c->strays = (c->strays | ~(w256)) & c->live;
+    if (c->strays | c->looking)
+        return;
+    moved = reach(c, 300, 304);
+    EACH { /* gather */
+        const u8 *p = (const u8 *)(c->at[i]);
+        event_at_300_32[i] = get_u32(p + 300);
+    }
+    lead_back(c, moved);
+    take_u32_u16(ethertype_2, raw_event_at_14_8, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+    take_u32_u16(event_at_18_16, raw_ethertype_3, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+    u64 w_captured_lt_304 = ltk_u16(c->captured, (u16)304u);
+    settle_u32(event_at_300_32, ~w_captured_lt_304, 1, 0, 0xffffffffu);
+    u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
+    u64 w_l3_version_eq_4 = eqk_u8(l3_version, (u8)4u);
+    EACH ip_words[i] = (u8)((u32)event_at_14_8[i] & 15u);
+    u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
+    u64 w_ip = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5;
+    u64 w_ethertype_2_eq_0 = 0, w_servers = 0, w_captured_lt_ip_l4 = 0, w_ext1_kind_bit_5 = 0;
+    if (w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5) {
+        take_u32_u8(event_at_23_8, raw_event_at_23_8, ALL, 0x80808001u, 0, 8, (u8)255u);
+        settle_u32(ip_dst, ALL, 1, 0, 0xffffffffu);
+        EACH ip_words_times_4[i] = (u8)((u32)ip_words[i] * 4u);
+        EACH ip_l4[i] = (u8)((u32)ip_words_times_4[i] + 14u);
+        w_ethertype_2_eq_0 = eqk_u16(ethertype_2, (u16)0u);
+        EACH ethertype_2_plus_14[i] = (u32)((u32)ethertype_2[i] + 14u);
+        EACH ip_l4_u16[i] = (u16)ip_l4[i];
+        w_servers = hit_u32(ip_dst, c->tables + 0);
+        room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
+        w_captured_lt_ip_l4 = ltk_u8(after_ip_words_times_4, 14);
+        EACH ip_l4_u32[i] = (u32)ip_l4[i];
+        w_ext1_kind_bit_5 = testk_u8(ext1_kind, (u8)32u);
+    }
+    muxck_u8(l4, w_ip, ip_l4, (u8)54u);
+    moved = reach_u8(c, l4, 0, 13);
+    EACH { /* gather */
+        const u8 *p = (const u8 *)(c->at[i] + l4[i]);
+        raw_l4_at_0_8[i] = get_u32(p + 0);
+        udp_length[i] = get_u16(p + 4);
+        l4_at_12_8[i] = get_u8(p + 12);
+    }
+    lead_back(c, moved);
+    room_u8(after_l4, c->captured, l4);
+    u64 w_captured_lt_l4_plus_4 = ltk_u8(after_l4, 4);
+    take_u32_u16(tcp_dstport, raw_l4_at_0_8, ~w_captured_lt_l4_plus_4, 0x80800203u, 1, 0, (u16)0xffffu);
+    c->chunk->punt = 0;
+    /* block guard: first */
+    fetch_ahead(c, 1);
+    c->free = c->live;
+    u64 w_captured_lt_54 = ltk_u16(c->captured, (u16)54u);
+    u64 w_ext2_passed = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54;
+    EACH frame_len_u32[i] = (u32)c->size[i];
+    u64 w_event_at_18_16_eq_0 = eqk_u16(event_at_18_16, (u16)0u);
+    EACH event_at_18_16_plus_54[i] = (u32)((u32)event_at_18_16[i] + 54u);
+    muxcc_u32(ipv6_len_end, w_event_at_18_16_eq_0, frame_len_u32, event_at_18_16_plus_54);
+    u64 w_tcp_dstport_eq_22 = 0, w_ip_end_lt_ip_l4 = 0;
+    if (w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5) {
+        muxcc_u32(ip_end, w_ethertype_2_eq_0, frame_len_u32, ethertype_2_plus_14);
+        w_tcp_dstport_eq_22 = eqk_u16(tcp_dstport, (u16)22u);
+        w_ip_end_lt_ip_l4 = lt_u32(ip_end, ip_l4_u32);
+    }
+    muxcc_u32(l3_end, w_ip, ip_end, ipv6_len_end);
+    EACH captured_u32[i] = (u32)c->captured[i];
+    u64 w_captured_lt_l3_end = lt_u32(captured_u32, l3_end);
+    muxcc_u32(v101, w_captured_lt_l3_end, captured_u32, l3_end);
+    EACH l4_end[i] = (u16)((u32)v101[i] & 0xffffu);
+    u64 w_ip_frag_offset_eq_0 = 0, w_l4_end_lt_ip_l4 = 0;
+    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5)) {
+        take_u32_u16(ethertype_3, raw_ethertype_3, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+        EACH ip_frag_offset[i] = (u16)((u32)ethertype_3[i] & 0x1fffu);
+        w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
+        w_l4_end_lt_ip_l4 = lt_u16(l4_end, ip_l4_u16);
+    }
+    u64 w105 = 0;
+    if (~w_ext2_passed) {
+        w105 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w_l4_end_lt_ip_l4;
+    }
+    u64 w_has_l4 = w_ext2_passed | w105;
+    muxcc_u8(l4_protocol, w_ip, event_at_23_8, ext1_kind);
+    u64 w_l4_protocol_eq_6 = eqk_u8(l4_protocol, (u8)6u);
+    u64 w_captured_lt_l4_plus_13 = 0, w_l4_end_lt_l4_plus_20 = 0, w_l3_end_lt_l4_plus_20 = 0, w_tcp_hdr_len_lt_20 = 0, w_l3_end_lt_tcp_payload = 0, w_tcp_sound = 0, w_captured_lt_tcp_payload = 0;
+    if (w_l4_protocol_eq_6) {
+        w_captured_lt_l4_plus_13 = ltk_u8(after_l4, 13);
+        settle_u8(l4_at_12_8, ~w_captured_lt_l4_plus_13, 0, 0, (u8)255u);
+        EACH l4_plus_20[i] = (u8)((u32)l4[i] + 20u);
+        EACH l4_plus_20_u16[i] = (u16)l4_plus_20[i];
+        w_l4_end_lt_l4_plus_20 = lt_u16(l4_end, l4_plus_20_u16);
+        EACH l4_plus_20_u32[i] = (u32)l4_plus_20[i];
+        w_l3_end_lt_l4_plus_20 = lt_u32(l3_end, l4_plus_20_u32);
+        EACH l4_at_12_8_bits_4_7[i] = (u8)((l4_at_12_8[i] >> 4));
+        EACH tcp_hdr_len[i] = (u8)((u32)l4_at_12_8_bits_4_7[i] * 4u);
+        w_tcp_hdr_len_lt_20 = ltk_u8(tcp_hdr_len, (u8)20u);
+        EACH tcp_payload[i] = (u8)((u32)l4[i] + (u32)tcp_hdr_len[i]);
+        EACH tcp_payload_u32[i] = (u32)tcp_payload[i];
+        w_l3_end_lt_tcp_payload = lt_u32(l3_end, tcp_payload_u32);
+        w_tcp_sound = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & ~w_tcp_hdr_len_lt_20 & ~w_l3_end_lt_tcp_payload;
+        EACH tcp_payload_u16[i] = (u16)tcp_payload[i];
+        w_captured_lt_tcp_payload = lt_u16(c->captured, tcp_payload_u16);
+    }
+    u64 rule_login = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & w_tcp_dstport_eq_22 & w_servers;
+    /* rule 0: login */
+    take(c, rule_login, 0);
+    u64 w_l4_protocol_eq_17 = eqk_u8(l4_protocol, (u8)17u);
+    fetch_ahead(c, 2);
+    EACH l4_plus_8[i] = (u8)((u32)l4[i] + 8u);
+    EACH l4_plus_8_u16[i] = (u16)l4_plus_8[i];
+    u64 w_l4_end_lt_l4_plus_8 = lt_u16(l4_end, l4_plus_8_u16);
+    u64 w_tcp_dstport_eq_53 = eqk_u16(tcp_dstport, (u16)53u);
+    u64 rule_names = w_has_l4 & w_l4_protocol_eq_17 & ~w_l4_end_lt_l4_plus_8 & w_tcp_dstport_eq_53;
+    /* rule 1: names */
+    take(c, rule_names, 1);
+    /* rule 2: default */
+    take(c, ALL, 2);
+    /* block audit: all */
+    u64 w_frame_len_gt_9000 = gtk_u16(c->size, (u16)0x2328u /* 9000 */);
+    /* rule 3: jumbo */
+    fire(c, w_frame_len_gt_9000 & c->live, 3);
+    u64 w_event_at_300_32_eq_1 = eqk_u32(event_at_300_32, 1u);
+    u64 rule_far = ~w_captured_lt_304 & w_event_at_300_32_eq_1;
+    /* rule 4: far */
+    fire(c, rule_far & c->live, 4);
+    u64 w155 = w_has_l4 & w_l4_protocol_eq_6 & w_l3_end_lt_l4_plus_20;
+    EACH l4_plus_8_u32[i] = (u32)l4_plus_8[i];
+    u64 w_l3_end_lt_l4_plus_8 = lt_u32(l3_end, l4_plus_8_u32);
+    u64 w160 = w_has_l4 & w_l4_protocol_eq_17 & w_l3_end_lt_l4_plus_8;
+    u64 w_l4_protocol_eq_132 = eqk_u8(l4_protocol, (u8)132u);
+    EACH l4_plus_12[i] = (u8)((u32)l4[i] + 12u);
+    EACH l4_plus_12_u32[i] = (u32)l4_plus_12[i];
+    u64 w_l3_end_lt_l4_plus_12 = lt_u32(l3_end, l4_plus_12_u32);
+    u64 w169 = w_has_l4 & w_l4_protocol_eq_132 & w_l3_end_lt_l4_plus_12;
+    u64 w_l4_protocol_eq_1 = 0;
+    if (w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5) {
+        w_l4_protocol_eq_1 = eqk_u8(l4_protocol, (u8)1u);
+    }
+    u64 w173 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_has_l4 & w_l3_end_lt_l4_plus_8 & w_l4_protocol_eq_1;
+    u64 w_l4_protocol_eq_58 = eqk_u8(l4_protocol, (u8)58u);
+    u64 w_captured_lt_l4_plus_1 = 0, w_l3_end_lt_l4_plus_4 = 0, w_l4_end_lt_l4_plus_4 = 0, w_l4_at_0_8_in_128_129 = 0;
+    if (w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54 & w_l4_protocol_eq_58) {
+        w_captured_lt_l4_plus_1 = ltk_u8(after_l4, 1);
+        take_u32_u8(l4_at_0_8, raw_l4_at_0_8, ~w_captured_lt_l4_plus_1, 0x80808000u, 0, 0, (u8)255u);
+        EACH l4_plus_4[i] = (u8)((u32)l4[i] + 4u);
+        EACH l4_plus_4_u32[i] = (u32)l4_plus_4[i];
+        w_l3_end_lt_l4_plus_4 = lt_u32(l3_end, l4_plus_4_u32);
+        EACH l4_plus_4_u16[i] = (u16)l4_plus_4[i];
+        w_l4_end_lt_l4_plus_4 = lt_u16(l4_end, l4_plus_4_u16);
+        w_l4_at_0_8_in_128_129 = rangek_u8(l4_at_0_8, (u8)128u, (u8)1u);
+    }
+    u64 w177 = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54 & w_has_l4 & w_l4_protocol_eq_58 & w_l3_end_lt_l4_plus_4;
+    u64 w179 = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54 & w_has_l4 & w_l4_protocol_eq_58 & ~w_l4_end_lt_l4_plus_4 & w_l4_at_0_8_in_128_129 & w_l3_end_lt_l4_plus_8;
+    u64 w_captured_lt_frame_len = lt_u16(c->captured, c->size);
+    u64 w199 = w_ethertype_eq_34525 & w_captured_lt_54;
+    u64 w_ethertype_eq_2054 = eqk_u16(ethertype, (u16)0x806u /* 2054 */);
+    u64 w_ethertype_2_eq_2048 = eqk_u16(ethertype_2, (u16)0x800u /* 2048 */);
+    u64 w_event_at_18_16_eq_1540 = eqk_u16(event_at_18_16, (u16)0x604u /* 1540 */);
+    u64 w215 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_captured_lt_ip_l4 & ~w_ip_end_lt_ip_l4;
+    u64 w_event_at_14_16_in_1_6 = 0, w_captured_lt_42 = 0, w_arp_ipv4 = 0;
+    if ((w_ethertype_eq_2054 & w_ethertype_2_eq_2048 & w_event_at_18_16_eq_1540) && (~w199 & ~w215)) {
+        take_u32_u16(event_at_14_16, raw_event_at_14_8, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        w_event_at_14_16_in_1_6 = in_ranges_u16(event_at_14_16, event_at_14_16_low, event_at_14_16_span, 2);
+        w_captured_lt_42 = ltk_u16(c->captured, (u16)42u);
+        w_arp_ipv4 = w_ethertype_eq_2054 & w_event_at_14_16_in_1_6 & w_ethertype_2_eq_2048 & w_event_at_18_16_eq_1540 & ~w_captured_lt_42;
+    }
+    u64 w211 = 0;
+    if (~w199 & ~w215) {
+        w211 = w_ethertype_eq_2054 & w_event_at_14_16_in_1_6 & w_ethertype_2_eq_2048 & w_event_at_18_16_eq_1540 & ~w_arp_ipv4;
+    }
+    fetch_ahead(c, 3);
+    u64 w216 = w199 | w211 | w215;
+    u64 w217 = ~w_captured_lt_frame_len & w216;
+    u64 w90 = w_l3_version_eq_4 & ~w_ip_words_lt_5;
+    u64 w219 = w_ethertype_eq_2048 & ~w90;
+    u64 w221 = w_ethertype_eq_34525 & ~w_captured_lt_54 & ~w_l3_version_eq_6;
+    u64 w222 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ip_end_lt_ip_l4;
+    u64 w_frame_len_lt_l3_end = lt_u32(frame_len_u32, l3_end);
+    u64 w_frame_len_lt_65535 = ltk_u16(c->size, (u16)0xffffu /* 65535 */);
+    u64 w223 = w_ext2_passed | w_ip;
+    u64 w224 = w_frame_len_lt_l3_end & w_frame_len_lt_65535 & w223;
+    u64 w_captured_lt_l4_plus_20 = ltk_u8(after_l4, 20);
+    u64 w157 = w_has_l4 & w_l4_protocol_eq_6 & ~w_l3_end_lt_l4_plus_20 & w_captured_lt_l4_plus_20;
+    u64 w_captured_lt_l4_plus_8 = ltk_u8(after_l4, 8);
+    u64 w162 = w_has_l4 & w_l4_protocol_eq_17 & ~w_l3_end_lt_l4_plus_8 & w_captured_lt_l4_plus_8;
+    u64 w_captured_lt_l4_plus_12 = ltk_u8(after_l4, 12);
+    u64 w171 = w_has_l4 & w_l4_protocol_eq_132 & ~w_l3_end_lt_l4_plus_12 & w_captured_lt_l4_plus_12;
+    u64 w174 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_has_l4 & ~w_l3_end_lt_l4_plus_8 & w_captured_lt_l4_plus_8 & w_l4_protocol_eq_1;
+    u64 w178 = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54 & w_has_l4 & w_captured_lt_l4_plus_4 & w_l4_protocol_eq_58 & ~w_l3_end_lt_l4_plus_4;
+    u64 w180 = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54 & w_has_l4 & w_l4_protocol_eq_58 & ~w_l4_end_lt_l4_plus_4 & w_l4_at_0_8_in_128_129 & ~w_l3_end_lt_l4_plus_8 & w_captured_lt_l4_plus_8;
+    u64 w181 = w157 | w162 | w171 | w174 | w178 | w180;
+    u64 w225 = ~w_captured_lt_frame_len & w181;
+    u64 w240 = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & ~w_tcp_sound;
+    u64 w196 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ext1_kind_bit_5;
+    u64 w_captured_lt_l4_plus_6 = 0, w_udp_length_eq_0 = 0, w_udp_length_lt_8 = 0, w_l3_end_lt_l4_plus_udp_length = 0, w191 = 0;
+    if ((w_l4_protocol_eq_17 & ~w196) && (~w155 & ~w160 & ~w169 & ~w173 & ~w177 & ~w179 & ~w217 & ~w219 & ~w221 & ~w222 & ~w224)) {
+        w_captured_lt_l4_plus_6 = ltk_u8(after_l4, 6);
+        settle_u16(udp_length, ~w_captured_lt_l4_plus_6, 1, 0, (u16)0xffffu);
+        w_udp_length_eq_0 = eqk_u16(udp_length, (u16)0u);
+        w_udp_length_lt_8 = ltk_u16(udp_length, (u16)8u);
+        EACH l4_plus_udp_length[i] = (u32)((u32)l4[i] + (u32)udp_length[i]);
+        w_l3_end_lt_l4_plus_udp_length = lt_u32(l3_end, l4_plus_udp_length);
+        w191 = w_udp_length_lt_8 | w_l3_end_lt_l4_plus_udp_length;
+    }
+    u64 w242 = 0;
+    if (~w155 & ~w160 & ~w169 & ~w173 & ~w177 & ~w179 & ~w217 & ~w219 & ~w221 & ~w222 & ~w224) {
+        w242 = w_has_l4 & w_l4_protocol_eq_17 & ~w_l4_end_lt_l4_plus_8 & ~w_udp_length_eq_0 & w191 & ~w196;
+    }
+    u64 w245 = w155 | w160 | w169 | w173 | w177 | w179 | w217 | w219 | w221 | w222 | w224 | w225 | w240 | w242;
+    c->chunk->malformed = w245 & c->live;
+    u64 w248 = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & ~w_tcp_hdr_len_lt_20 & ~w_l3_end_lt_tcp_payload & w_captured_lt_tcp_payload;
+    u64 w249 = w157 | w162 | w171 | w174 | w178 | w180 | w199 | w211 | w215 | w248;
+    u64 w250 = w_captured_lt_frame_len & w249;
+    c->chunk->truncated = w250 & c->live;
+}
+
+/* The shape's program; the chunk's strays are not in c->live. */
+static void run_shape(struct columns *restrict c, uint64_t more)
+{
+    locate(c, more);
+    shape_0(c);
+}
+
+static void run_general(struct columns *restrict c, unsigned n, uint64_t more)
+{
+    fetch(c, n, more);
+    stage_0(c);
+}
+
+/* ---- Strays: decided together, ahead of the chunks that they belong to ------------------------------------------- */
+
+struct strays {
+    u64 of[GROUP]; /* by chunk */
+    unsigned chunks, chunk, decided; /* chunks that were looked at, the next one, and strays of those before it */
+    uint32_t entries;
+    sm_chunk said;
+    sm_event events[LANES];
+    uint16_t ports[LANES];
+    uint32_t place[RULES + 1]; /* of a rule among the entries of a chunk, if that entry is of the rule */
+    sm_fired fired[FIRED_MAX + 1];
+};
+static _Thread_local struct strays strays;
+
+/* Looks at chunks from this one on, and decides their strays. Returns the chunks: none if this one has too many. */
+static __attribute__((noinline)) unsigned look_ahead(struct columns *c, uint64_t more)
+{
+    const struct { const sm_event *events; sm_chunk *chunk; sm_fired *fired; u64 live; } kept = {
+        c->events, c->chunk, c->fired, c->live};
+    unsigned count = 0;
+    strays.chunks = strays.chunk = strays.decided = 0;
+    c->looking = ALL;
+    for (; strays.chunks < GROUP && more >= LANES; strays.chunks++, more -= LANES, c->events += LANES) {
+        locate(c, more);
+        shape_0(c);
+        const unsigned found = (unsigned)__builtin_popcountll(c->strays);
+        if (found > STRAYS_MAX || count + found > LANES)
+            break;
+        strays.of[strays.chunks] = c->strays;
+        for (u64 left = c->strays; left; left &= left - 1)
+            strays.events[count++] = c->events[__builtin_ctzll(left)];
+    }
+    c->looking = 0;
+    if (count) {
+        c->events = strays.events;
+        c->chunk = &strays.said;
+        c->fired = strays.fired;
+        c->live = ALL >> (LANES - count);
+        run_general(c, count, count);
+        strays.entries = (uint32_t)(c->fired - strays.fired);
+    }
+    c->events = kept.events;
+    c->chunk = kept.chunk;
+    c->fired = kept.fired;
+    c->live = kept.live;
+    return strays.chunks;
+}
+
+/* Answers of strays, in their order, to the lanes that they are of. */
+INLINE u64 spread(u64 answers, u64 lanes)
+{
+    u64 out = 0;
+    for (; lanes; lanes &= lanes - 1, answers >>= 1)
+        if (answers & 1)
+            out |= lanes & -lanes;
+    return out;
+}
+
+/* Adds what was said of a chunk's strays. ``first`` is the chunk's first entry; a rule has one at most. */
+static __attribute__((noinline)) void add_strays(struct columns *c, sm_fired *first, u64 lanes)
+{
+    const unsigned from = strays.decided;
+    c->chunk->malformed |= spread(strays.said.malformed >> from, lanes);
+    c->chunk->truncated |= spread(strays.said.truncated >> from, lanes);
+    c->chunk->punt |= spread(strays.said.punt >> from, lanes);
+    uint32_t count = (uint32_t)(c->fired - first);
+    for (uint32_t k = 0; k < count; k++)
+        strays.place[first[k].rule] = k;
+    for (uint32_t k = 0; k < strays.entries; k++) {
+        const sm_fired *entry = strays.fired + k;
+        const u64 events = spread(entry->events >> from, lanes);
+        const uint32_t place = strays.place[entry->rule];
+        if (events && place < count && first[place].rule == entry->rule)
+            first[place].events |= events;
+        else if (events)
+            first[count++] = (sm_fired){events, entry->rule, 0};
+    }
+    c->fired = first + count;
+    strays.decided = from + (unsigned)__builtin_popcountll(lanes);
+}
+
+/* Decides a chunk of n events; from its first one on there are ``more``. ``ahead``: chunks from it on whose strays are
+   decided. */
+static void decide(struct columns *restrict c, unsigned n, uint64_t more)
+{
+    static _Thread_local unsigned skip, pause;
+    if (!c->ahead && !skip && n == LANES) {
+        run_shape(c, more);
+        if (!c->strays) {
+            COUNT(0);
+            pause = 0;
+            return;
+        }
+        c->ahead = look_ahead(c, more);
+        pause = c->ahead ? 0 : pause < PAUSE_MAX ? 2 * pause + 1 : PAUSE_MAX;
+        skip = pause;
+    } else if (skip)
+        skip--;
+    if (!c->ahead) {
+        COUNT(2);
+        run_general(c, n, more);
+        return;
+    }
+    sm_fired *const first = c->fired;
+    const u64 lanes = strays.of[strays.chunk++];
+    c->ahead--;
+    c->live &= ~lanes;
+    run_shape(c, more);
+    COUNT(1);
+    if (lanes)
+        add_strays(c, first, lanes);
+}
+
 /* ---- Interface -------------------------------------------------------------------------------------------------- */
 
 #define EXPORT __attribute__((visibility("default")))
@@ -703,15 +1159,14 @@ uint64_t sm_match(const uint8_t *buffer, const sm_event *events, uint64_t n, con
     (void)ports;
     columns.buffer = buffer;
     columns.fired = fired;
+    columns.looking = columns.ahead = 0;
     for (; done < n && room >= sm_info.fired_max; done += LANES) {
         const unsigned count = n - done < LANES ? (unsigned)(n - done) : LANES;
         const sm_fired *first = columns.fired;
         columns.events = events + done;
         columns.chunk = chunks + done / LANES;
         columns.live = ALL >> (LANES - count);
-        columns.last = count - 1;
-        fetch(&columns, count, n - done);
-        stage_0(&columns);
+        decide(&columns, count, n - done);
         columns.chunk->fired = (uint32_t)(columns.fired - first);
         columns.chunk->reserved = 0;
         room -= columns.chunk->fired;

@@ -12,6 +12,7 @@
 
 #include "sm_boundary.h"
 #include "engine_lanes.h"
+#include "engine_windows.h"
 
 /* ==== From here on for this Plan ================================================================================= */
 
@@ -52,6 +53,22 @@ static const u8 ext2_kind_span[4] = {
     (u8)0u, (u8)1u, (u8)0u, (u8)0u,
 };
 
+static const u16 ethertype_low[3] = {
+    (u16)0x8100u, (u16)0x88a8u, (u16)0x9100u,
+};
+
+static const u16 ethertype_span[3] = {
+    (u16)0u, (u16)0u, (u16)0u,
+};
+
+static const u8 ext1_kind_low_2[4] = {
+    (u8)0u, (u8)43u, (u8)51u, (u8)60u,
+};
+
+static const u8 ext1_kind_span_2[4] = {
+    (u8)0u, (u8)1u, (u8)0u, (u8)0u,
+};
+
 
 /* ---- Columns: what is known of 64 events ------------------------------------------------------------------------ */
 
@@ -62,6 +79,7 @@ struct columns {
     captured_t captured[LANES] ALIGNED;
     u16 size[LANES] ALIGNED; /* bytes on the wire */
     uintptr_t at[LANES] ALIGNED; /* where the event's bytes are */
+    uintptr_t was[LANES] ALIGNED; /* the same, of those that are led to a copy */
     u8 u8_[8][LANES] ALIGNED;
     u16 u16_[6][LANES] ALIGNED;
     u32 u32_[6][LANES] ALIGNED;
@@ -71,7 +89,10 @@ struct columns {
     sm_fired *fired; /* the next entry */
     const u8 *buffer;
     const sm_event *events;
-    unsigned last; /* the lanes after it repeat it */
+    u64 strays;  /* lanes that do not have the shape */
+    u64 looking; /* not 0: to know the strays is all that is wanted */
+    unsigned next;  /* events from a chunk to the next one, 0 if there is none */
+    unsigned ahead; /* chunks whose strays are decided */
     u8 copy[LANES][SLOT] ALIGNED;
 };
 
@@ -96,16 +117,15 @@ static __attribute__((noinline, unused)) void lead(struct columns *restrict c, u
     const u8 *bytes = nothing;
     if (c->captured[i] > from)
         bytes = stand_in(c, i, c->captured[i], (const u8 *)c->at[i], from, count);
+    c->was[i] = c->at[i];
     c->at[i] = (uintptr_t)bytes - from;
 }
 
 /* After that. */
 INLINE void lead_back(struct columns *restrict c, u64 moved)
 {
-    for (; moved; moved &= moved - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(moved);
-        c->at[i] = (uintptr_t)(c->buffer + c->events[i < c->last ? i : c->last].offset);
-    }
+    for (; moved; moved &= moved - 1)
+        c->at[__builtin_ctzll(moved)] = c->was[__builtin_ctzll(moved)];
 }
 
 #define REACH(NAME, WIDE, PARAMETER, BASE) \
@@ -157,6 +177,7 @@ static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
     REPEAT(ethertype_1);
     REPEAT(ethertype_2);
 }
+
 
 /* ---- Rules that fire -------------------------------------------------------------------------------------------- */
 
@@ -446,6 +467,324 @@ static void stage_0(struct columns *restrict c)
     c->chunk->truncated = 0;
 }
 
+/* ---- Events that have a shape: the same rules, where most places are constants ------------------------------------
+
+   A chunk of which every event passes the shape's test is decided by what stands here. Of a chunk that has a few
+   strays the others are; the strays of up to GROUP chunks are put side by side and decided by the general program
+   before, and their answers are added to those of their chunks. */
+
+#define PARTS 4u
+#define PREFETCH_AT 16u /* where headers that decide much stand */
+#define GROUP 16u     /* chunks that are looked at together */
+#define STRAYS_MAX 16u /* strays of a chunk; one with more is decided whole by the general program */
+#define PAUSE_MAX 31u /* such chunks make the next ones go untried, at most so many */
+
+#if SM_TRACE /* chunks that had the shape, that had strays, and that went to the general program: for tests */
+__attribute__((visibility("default"))) uint64_t sm_ways[3];
+#define COUNT(way) (sm_ways[way]++)
+#else
+#define COUNT(way) ((void)0)
+#endif
+
+/* A part of the next chunk's first lines: processors wait for no more than about two dozen at a time, so they are asked
+   for between other work. */
+INLINE void fetch_ahead(const struct columns *restrict c, unsigned part)
+{
+    const sm_event *next = c->events + c->next + LANES / PARTS * part;
+    for (unsigned i = 0; i < LANES / PARTS; i++)
+        __builtin_prefetch(c->buffer + next[i].offset + PREFETCH_AT);
+}
+
+/* Where 64 events are, and nothing of what is in them. */
+static void locate(struct columns *restrict c, uint64_t more)
+{
+    const sm_event *events = c->events;
+    c->next = more >= 2 * LANES ? LANES : 0;
+    locate_events(c->at, c->captured, c->size, c->buffer, events);
+}
+
+/* Lanes without the bytes that are read of every event of the shape; they get zeros. */
+INLINE u64 too_short(struct columns *restrict c, captured_t least)
+{
+    static const u8 zeros[64];
+    const u64 lanes = ltk_u16(c->captured, least);
+    for (u64 left = lanes; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(left);
+        c->at[i] = (uintptr_t)zeros;
+        c->captured[i] = least;
+    }
+    return lanes;
+}
+
+static void shape_0(struct columns *restrict c)
+{
+    u8 *const event_at_14_8 = c->u8_[0], *const ext1_kind = c->u8_[1], *const event_at_23_8 = c->u8_[2];
+    u8 *const ip_words = c->u8_[3], *const ip_words_times_4 = c->u8_[1], *const ip_l4 = c->u8_[3];
+    u8 *const l4 = c->u8_[2], *const after_ip_words_times_4 = c->u8_[2], *const ip_words_times_4_plus_34 = c->u8_[3];
+    u8 *const ip_words_times_4_plus_20 = c->u8_[3];
+    u16 *const ethertype = c->u16_[0], *const tcp_dstport = c->u16_[0], *const ip_l4_u16 = c->u16_[1];
+    u16 *const ip_words_times_4_u16 = c->u16_[2], *const event_at_18_16 = c->u16_[0], *const ethertype_2 = c->u16_[3];
+    u16 *const ip_words_times_4_plus_34_u16 = c->u16_[0], *const ip_words_times_4_plus_20_u16 = c->u16_[0], *const ethertype_3 = c->u16_[0];
+    u16 *const ip_frag_offset = c->u16_[1];
+    u32 *const raw_ethertype = c->u32_[0], *const raw_event_at_18_16 = c->u32_[1], *const raw_event_at_23_8 = c->u32_[2];
+    u32 *const ip_words_times_4_u32 = c->u32_[0], *const event_at_18_16_plus_40 = c->u32_[1];
+    u64 moved;
+    c->strays = too_short(c, 28);
+    fetch_ahead(c, 0);
+    read_window(c->at, 12, raw_ethertype, raw_event_at_18_16, raw_event_at_23_8, NULL);
+    take_u32_u16(ethertype, raw_ethertype, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+    u64 w_ethertype_in_33024_34984_37120 = in_ranges_u16(ethertype, ethertype_low, ethertype_span, 3);
+    u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
+    take_u32_u8(event_at_14_8, raw_ethertype, ALL, 0x80808002u, 0, 16, (u8)255u);
+    u64 w_event_at_14_8_in_96_111 = rangek_u8(event_at_14_8, (u8)96u, (u8)15u);
+    take_u32_u8(ext1_kind, raw_event_at_23_8, ALL, 0x80808000u, 0, 0, (u8)255u);
+    u64 w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low_2, ext1_kind_span_2, 4);
+    u64 w236 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_ext1_is_ext;
+    u64 w238 = ~w_ethertype_in_33024_34984_37120 & ~w236;
+    c->strays = (c->strays | ~(w238)) & c->live;
+    if (c->strays | c->looking)
+        return;
+    take_u32_u8(event_at_23_8, raw_event_at_23_8, ALL, 0x80808003u, 0, 24, (u8)255u);
+    u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
+    u64 w_captured_lt_34 = ltk_u16(c->captured, (u16)34u);
+    u64 w_event_at_14_8_in_64_79 = rangek_u8(event_at_14_8, (u8)64u, (u8)15u);
+    EACH ip_words[i] = (u8)((u32)event_at_14_8[i] & 15u);
+    u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
+    u64 w_ip = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5;
+    c->chunk->punt = 0;
+    /* block filter: first */
+    c->free = c->live;
+    u64 w_event_at_23_8_eq_6 = eqk_u8(event_at_23_8, (u8)6u);
+    u64 w190 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_23_8_eq_6;
+    fetch_ahead(c, 1);
+    u64 w_ext1_kind_eq_6 = eqk_u8(ext1_kind, (u8)6u);
+    u64 w191 = ~w_ip & w_ext1_kind_eq_6;
+    u64 w192 = w190 | w191;
+    u64 w_captured_lt_ip_words_times_4_plus_18 = 0, w228 = 0, w_captured_lt_58 = 0, w229 = 0, w230 = 0, w_captured_lt_ip_words_times_4_plus_34 = 0, w201 = 0, w_captured_lt_74 = 0, w202 = 0, w_tcp_dstport_eq_443 = 0;
+    if (w192) {
+        EACH ip_words_times_4[i] = (u8)((u32)ip_words[i] * 4u);
+        EACH ip_l4[i] = (u8)((u32)ip_words_times_4[i] + 14u);
+        muxck_u8(l4, w_ip, ip_l4, (u8)54u);
+        moved = reach_u8(c, l4, 2, 4);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + l4[i]);
+            tcp_dstport[i] = get_u16(p + 2);
+        }
+        lead_back(c, moved);
+        room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
+        w_captured_lt_ip_words_times_4_plus_18 = ltk_u8(after_ip_words_times_4, 18);
+        w228 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_18;
+        w_captured_lt_58 = ltk_u16(c->captured, (u16)58u);
+        w229 = w_captured_lt_58 & ~w_ip;
+        w230 = w228 | w229;
+        settle_u16(tcp_dstport, ~w230, 1, 0, (u16)0xffffu);
+        EACH ip_l4_u16[i] = (u16)ip_l4[i];
+        EACH ip_words_times_4_u16[i] = (u16)ip_words_times_4[i];
+        EACH ip_words_times_4_u32[i] = (u32)ip_words_times_4[i];
+        w_captured_lt_ip_words_times_4_plus_34 = ltk_u8(after_ip_words_times_4, 34);
+        w201 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_34;
+        w_captured_lt_74 = ltk_u16(c->captured, (u16)74u);
+        w202 = ~w_ip & w_captured_lt_74;
+        w_tcp_dstport_eq_443 = eqk_u16(tcp_dstport, (u16)443u);
+    }
+    u64 w_captured_lt_54 = 0, w_ext2_passed = 0, w_event_at_18_16_eq_0 = 0, w_size_lt_74 = 0, w215 = 0, w_event_at_18_16_lt_20 = 0, w216 = 0, w217 = 0, w219 = 0;
+    if ((w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202)) {
+        take_u32_u16(event_at_18_16, raw_event_at_18_16, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+        w_captured_lt_54 = ltk_u16(c->captured, (u16)54u);
+        w_ext2_passed = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & ~w_captured_lt_54;
+        w_event_at_18_16_eq_0 = eqk_u16(event_at_18_16, (u16)0u);
+        w_size_lt_74 = ltk_u16(c->size, (u16)74u);
+        w215 = w_event_at_18_16_eq_0 & w_size_lt_74;
+        w_event_at_18_16_lt_20 = ltk_u16(event_at_18_16, (u16)20u);
+        w216 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_lt_20;
+        w217 = w215 | w216;
+        w219 = ~w_ip & w217;
+    }
+    u64 w_ethertype_2_eq_0 = 0, w_size_lt_ip_l4 = 0, w174 = 0, w_event_at_18_16_plus_40_lt_ip_words_times_4 = 0, w175 = 0, w176 = 0, w178 = 0, w_size_lt_ip_words_times_4_plus_34 = 0, w209 = 0, w_ethertype_2_lt_ip_words_times_4_plus_20 = 0, w210 = 0, w211 = 0;
+    if ((w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202 & ~w219)) {
+        take_u32_u16(ethertype_2, raw_event_at_18_16, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        w_ethertype_2_eq_0 = eqk_u16(ethertype_2, (u16)0u);
+        w_size_lt_ip_l4 = lt_u16(c->size, ip_l4_u16);
+        w174 = w_event_at_18_16_eq_0 & w_size_lt_ip_l4;
+        EACH event_at_18_16_plus_40[i] = (u32)((u32)event_at_18_16[i] + 40u);
+        w_event_at_18_16_plus_40_lt_ip_words_times_4 = lt_u32(event_at_18_16_plus_40, ip_words_times_4_u32);
+        w175 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_plus_40_lt_ip_words_times_4;
+        w176 = w174 | w175;
+        w178 = ~w_ip & w176;
+        EACH ip_words_times_4_plus_34[i] = (u8)((u32)ip_words_times_4[i] + 34u);
+        EACH ip_words_times_4_plus_34_u16[i] = (u16)ip_words_times_4_plus_34[i];
+        w_size_lt_ip_words_times_4_plus_34 = lt_u16(c->size, ip_words_times_4_plus_34_u16);
+        w209 = w_ethertype_2_eq_0 & w_size_lt_ip_words_times_4_plus_34;
+        EACH ip_words_times_4_plus_20[i] = (u8)((u32)ip_words_times_4[i] + 20u);
+        EACH ip_words_times_4_plus_20_u16[i] = (u16)ip_words_times_4_plus_20[i];
+        w_ethertype_2_lt_ip_words_times_4_plus_20 = lt_u16(ethertype_2, ip_words_times_4_plus_20_u16);
+        w210 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4_plus_20;
+        w211 = w209 | w210;
+    }
+    u64 w218 = 0;
+    if ((w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202 & ~w219)) {
+        w218 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w211;
+    }
+    u64 w_ip_frag_offset_eq_0 = 0, w_captured_lt_ip_l4 = 0, w168 = 0, w_ethertype_2_lt_ip_words_times_4 = 0, w169 = 0, w170 = 0, w177 = 0, w180 = 0;
+    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w192 & ~w201 & ~w202 & ~w218 & ~w219 & w_tcp_dstport_eq_443)) {
+        take_u32_u16(ethertype_3, raw_event_at_23_8, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        EACH ip_frag_offset[i] = (u16)((u32)ethertype_3[i] & 0x1fffu);
+        w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
+        w_captured_lt_ip_l4 = ltk_u8(after_ip_words_times_4, 14);
+        w168 = w_ethertype_2_eq_0 & w_size_lt_ip_l4;
+        w_ethertype_2_lt_ip_words_times_4 = lt_u16(ethertype_2, ip_words_times_4_u16);
+        w169 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4;
+        w170 = w168 | w169;
+        w177 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w170;
+        w180 = w_captured_lt_ip_l4 | w177 | w178;
+    }
+    u64 w182 = 0;
+    if ((~w_ext2_passed) && (w192 & ~w201 & ~w202 & ~w218 & ~w219 & w_tcp_dstport_eq_443)) {
+        w182 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w180;
+    }
+    u64 w_has_l4 = 0;
+    if (w192 & ~w201 & ~w202 & ~w218 & ~w219 & w_tcp_dstport_eq_443) {
+        w_has_l4 = w_ext2_passed | w182;
+    }
+    u64 w221 = 0;
+    if (w192 & w_tcp_dstport_eq_443) {
+        w221 = w201 | w202 | w218 | w219;
+    }
+    fetch_ahead(c, 2);
+    fetch_ahead(c, 3);
+    u64 rule_filter = w_has_l4 & w192 & ~w221 & w_tcp_dstport_eq_443;
+    /* rule 0: filter */
+    take(c, rule_filter, 0);
+    c->chunk->malformed = 0;
+    c->chunk->truncated = 0;
+}
+
+/* The shape's program; the chunk's strays are not in c->live. */
+static void run_shape(struct columns *restrict c, uint64_t more)
+{
+    locate(c, more);
+    shape_0(c);
+}
+
+static void run_general(struct columns *restrict c, unsigned n, uint64_t more)
+{
+    fetch(c, n, more);
+    stage_0(c);
+}
+
+/* ---- Strays: decided together, ahead of the chunks that they belong to ------------------------------------------- */
+
+struct strays {
+    u64 of[GROUP]; /* by chunk */
+    unsigned chunks, chunk, decided; /* chunks that were looked at, the next one, and strays of those before it */
+    uint32_t entries;
+    sm_chunk said;
+    sm_event events[LANES];
+    uint16_t ports[LANES];
+    uint32_t place[RULES + 1]; /* of a rule among the entries of a chunk, if that entry is of the rule */
+    sm_fired fired[FIRED_MAX + 1];
+};
+static _Thread_local struct strays strays;
+
+/* Looks at chunks from this one on, and decides their strays. Returns the chunks: none if this one has too many. */
+static __attribute__((noinline)) unsigned look_ahead(struct columns *c, uint64_t more)
+{
+    const struct { const sm_event *events; sm_chunk *chunk; sm_fired *fired; u64 live; } kept = {
+        c->events, c->chunk, c->fired, c->live};
+    unsigned count = 0;
+    strays.chunks = strays.chunk = strays.decided = 0;
+    c->looking = ALL;
+    for (; strays.chunks < GROUP && more >= LANES; strays.chunks++, more -= LANES, c->events += LANES) {
+        locate(c, more);
+        shape_0(c);
+        const unsigned found = (unsigned)__builtin_popcountll(c->strays);
+        if (found > STRAYS_MAX || count + found > LANES)
+            break;
+        strays.of[strays.chunks] = c->strays;
+        for (u64 left = c->strays; left; left &= left - 1)
+            strays.events[count++] = c->events[__builtin_ctzll(left)];
+    }
+    c->looking = 0;
+    if (count) {
+        c->events = strays.events;
+        c->chunk = &strays.said;
+        c->fired = strays.fired;
+        c->live = ALL >> (LANES - count);
+        run_general(c, count, count);
+        strays.entries = (uint32_t)(c->fired - strays.fired);
+    }
+    c->events = kept.events;
+    c->chunk = kept.chunk;
+    c->fired = kept.fired;
+    c->live = kept.live;
+    return strays.chunks;
+}
+
+/* Answers of strays, in their order, to the lanes that they are of. */
+INLINE u64 spread(u64 answers, u64 lanes)
+{
+    u64 out = 0;
+    for (; lanes; lanes &= lanes - 1, answers >>= 1)
+        if (answers & 1)
+            out |= lanes & -lanes;
+    return out;
+}
+
+/* Adds what was said of a chunk's strays. ``first`` is the chunk's first entry; a rule has one at most. */
+static __attribute__((noinline)) void add_strays(struct columns *c, sm_fired *first, u64 lanes)
+{
+    const unsigned from = strays.decided;
+    c->chunk->malformed |= spread(strays.said.malformed >> from, lanes);
+    c->chunk->truncated |= spread(strays.said.truncated >> from, lanes);
+    c->chunk->punt |= spread(strays.said.punt >> from, lanes);
+    uint32_t count = (uint32_t)(c->fired - first);
+    for (uint32_t k = 0; k < count; k++)
+        strays.place[first[k].rule] = k;
+    for (uint32_t k = 0; k < strays.entries; k++) {
+        const sm_fired *entry = strays.fired + k;
+        const u64 events = spread(entry->events >> from, lanes);
+        const uint32_t place = strays.place[entry->rule];
+        if (events && place < count && first[place].rule == entry->rule)
+            first[place].events |= events;
+        else if (events)
+            first[count++] = (sm_fired){events, entry->rule, 0};
+    }
+    c->fired = first + count;
+    strays.decided = from + (unsigned)__builtin_popcountll(lanes);
+}
+
+/* Decides a chunk of n events; from its first one on there are ``more``. ``ahead``: chunks from it on whose strays are
+   decided. */
+static void decide(struct columns *restrict c, unsigned n, uint64_t more)
+{
+    static _Thread_local unsigned skip, pause;
+    if (!c->ahead && !skip && n == LANES) {
+        run_shape(c, more);
+        if (!c->strays) {
+            COUNT(0);
+            pause = 0;
+            return;
+        }
+        c->ahead = look_ahead(c, more);
+        pause = c->ahead ? 0 : pause < PAUSE_MAX ? 2 * pause + 1 : PAUSE_MAX;
+        skip = pause;
+    } else if (skip)
+        skip--;
+    if (!c->ahead) {
+        COUNT(2);
+        run_general(c, n, more);
+        return;
+    }
+    sm_fired *const first = c->fired;
+    const u64 lanes = strays.of[strays.chunk++];
+    c->ahead--;
+    c->live &= ~lanes;
+    run_shape(c, more);
+    COUNT(1);
+    if (lanes)
+        add_strays(c, first, lanes);
+}
+
 /* ---- Interface -------------------------------------------------------------------------------------------------- */
 
 #define EXPORT __attribute__((visibility("default")))
@@ -464,15 +803,14 @@ uint64_t sm_match(const uint8_t *buffer, const sm_event *events, uint64_t n, con
     (void)ports;
     columns.buffer = buffer;
     columns.fired = fired;
+    columns.looking = columns.ahead = 0;
     for (; done < n && room >= sm_info.fired_max; done += LANES) {
         const unsigned count = n - done < LANES ? (unsigned)(n - done) : LANES;
         const sm_fired *first = columns.fired;
         columns.events = events + done;
         columns.chunk = chunks + done / LANES;
         columns.live = ALL >> (LANES - count);
-        columns.last = count - 1;
-        fetch(&columns, count, n - done);
-        stage_0(&columns);
+        decide(&columns, count, n - done);
         columns.chunk->fired = (uint32_t)(columns.fired - first);
         columns.chunk->reserved = 0;
         room -= columns.chunk->fired;
