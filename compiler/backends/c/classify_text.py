@@ -187,7 +187,9 @@ class _Text:
         index = f"(u32)c{fold.parts[0]}[i]"
         for part, size in zip(fold.parts[1:], fold.sizes[1:], strict=True):
             index = f"({index}) * {size}u + c{part}[i]"
-        self.classes += [f"u16 c{at}[LANES] ALIGNED;", f"EACH c{at}[i] = {self._n(f'fold{at}')}[{index}];"]
+        # Where only live lanes are searched, the classes of the others are whatever was in memory: no index.
+        each = "EACH" if self.mode == "first" else "for (unsigned i = 0; i < lanes_of(live); i++)"
+        self.classes += [f"u16 c{at}[LANES] ALIGNED;", f"{each} c{at}[i] = {self._n(f'fold{at}')}[{index}];"]
         return arrays
 
     # the rows of one lane
