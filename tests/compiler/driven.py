@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sevenm import boundary
-from sevenm.boundary import KEYS_MAX
+from sevenm.boundary import KEYS_MAX, Level
 from sevenm.compiler import reference
 from sevenm.compiler.backends.c.emit import emit
 from sevenm.compiler.plan import Plan
@@ -45,18 +45,20 @@ class Driven:
     program: Path
     runner: tuple[str, ...] = ()
 
-    def decide(self, batch: EventBatch) -> Decisions:
-        """What it says of the events, in calls with room for two chunks each."""
+    def decide(self, batch: EventBatch, level: Level | None = None) -> Decisions:
+        """What it says of the events, in calls with room for two chunks each; ``level`` is what it has to run."""
         done = subprocess.run(
             [*self.runner, str(self.program)], input=_request(self.plan, batch), capture_output=True, timeout=TIMEOUT_S,
             check=False, env={"ASAN_OPTIONS": "detect_leaks=0"},
         )  # fmt: skip
         assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr.decode(errors='replace')[-3000:]}"
-        return _answer(self.plan, len(batch), done.stdout)
+        ran = Level(int(np.frombuffer(done.stdout, "<u8", 1)[0]))
+        assert level in (None, ran), f"{ran.name} ran"
+        return _answer(self.plan, len(batch), done.stdout[8:])
 
-    def check(self, batch: EventBatch) -> Decisions:
+    def check(self, batch: EventBatch, level: Level | None = None) -> Decisions:
         """Asserts that it says what the reference says."""
-        got, e = self.decide(batch), batch.events
+        got, e = self.decide(batch, level), batch.events
         want = reference.evaluate(
             self.plan, batch.buffer, e["offset"], e["cap_len"], e["wire_len"], e["ts_ns"], port=batch.source
         )
@@ -85,7 +87,7 @@ def _request(plan: Plan, batch: EventBatch) -> bytes:
     head = [len(batch), len(batch.buffer), room, batch.source, len(plan.tables)]
     parts = [np.array(head, "<u8"), np.ascontiguousarray(batch.events), batch.buffer]
     for table in plan.tables:
-        arrays = TableRows.of(table.shape, table.content()).arrays
+        arrays = TableRows.of(table, table.content()).arrays
         parts.append(np.array([arrays["n"], arrays.get("steps", 0), arrays["rows"]], "<u8"))
         for name, count in (("a", KEYS_MAX), ("b", KEYS_MAX), ("edge", 1), ("row", 1), ("bits", 1), ("values", 1)):
             given: Any = arrays.get(name)

@@ -2,7 +2,7 @@
 
    standard input    numbers {events, bytes, room, port, tables}, the events, their bytes; for each table {n, steps,
                      rows} and its arrays, each as {bytes} and the bytes, none where the struct has null
-   standard output   one chunk per 64 events, {entries} and the entries, a mask of ports per event if it has ports
+   standard output   {level} that the engine was compiled for, one chunk per 64 events, {entries} and the entries, a mask of ports per event if it has ports
 
    All numbers are of 64 bits. Every array ends where no memory is, the bytes of the events also begin there in a second
    run, and the stack holds rubbish before each call: what reads or writes elsewhere, or reads what it did not write, is
@@ -141,6 +141,8 @@ int main(void)
     if (one.entries != two.entries || memcmp(one.chunks, two.chunks, chunk_bytes)
         || memcmp(one.fired, two.fired, fired_bytes) || (one.ports && memcmp(one.ports, two.ports, n * sizeof *one.ports)))
         return 3;
+    const uint64_t level = sm_info.level;
+    fwrite(&level, sizeof level, 1, stdout);
     fwrite(one.chunks, 1, chunk_bytes, stdout);
     fwrite(&one.entries, sizeof one.entries, 1, stdout);
     fwrite(one.fired, 1, fired_bytes, stdout);
