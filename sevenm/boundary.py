@@ -316,6 +316,8 @@ ENGINE_INTERFACE = (
 )
 """What the shared object of an engine exports. ``sm_state_bytes``: the memory that a state needs, 0 if there is none of
 that number."""
+OBJECT_CDEF = "uint32_t sm_use_level(uint32_t level);\n"
+"""What an object with several levels exports beside that: goes on with a level, 0 if it cannot."""
 ENGINE_CDEF = ENGINE_INTERFACE.replace("const struct", "struct")
 """The same for cffi, which takes a constant for one that is known when it compiles."""
 

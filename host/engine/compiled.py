@@ -26,7 +26,7 @@ from cffi import FFI
 from numpy.typing import NDArray
 
 from sevenm import boundary
-from sevenm.boundary import CHUNK, InfoFlag
+from sevenm.boundary import CHUNK, InfoFlag, Level
 from sevenm.host.batch import EventBatch
 from sevenm.host.devices.device import DeviceError
 from sevenm.host.engine.actions import Actions, words
@@ -47,7 +47,7 @@ ROOM = 4096
 """Entries of fired rules that an engine gets room for at least; one that needs more for a chunk gets that."""
 
 _FFI: Any = FFI()  # its type stubs know neither NumPy arrays nor what was declared
-_FFI.cdef(boundary.cdef() + boundary.ENGINE_CDEF)
+_FFI.cdef(boundary.cdef() + boundary.ENGINE_CDEF + boundary.OBJECT_CDEF)
 
 
 class EngineError(DeviceError):
@@ -105,6 +105,7 @@ class CompiledEngine:
         self.abi, self.n_rules, self.fired_max = int(info.abi), int(info.rules), int(info.fired_max)
         self.n_tables, self.n_states = int(info.tables), int(info.states)
         self.has_ports = bool(info.flags & InfoFlag.DYNAMIC_PORTS)
+        self.level = Level(int(info.level)) if self.abi == boundary.ABI else Level.PLAIN
         self.structure: str = _FFI.string(info.structure).decode("ascii", "replace")
         self.cached = cached
         self.room = max(ROOM, self.fired_max)
@@ -112,6 +113,14 @@ class CompiledEngine:
         self._lock = threading.Lock()
         self._holders = 0
         self._closed = False
+
+    def use_level(self, level: Level) -> bool:
+        """Of an object with several levels (``sevenm.host.engine.objects``): goes on with this one. False if it has not
+        got it, or the processor lacks it. Only before anybody holds the engine."""
+        if not self._lib.sm_use_level(int(level)):
+            return False
+        self.level = level
+        return True
 
     @property
     def address(self) -> int:
