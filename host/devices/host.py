@@ -29,8 +29,9 @@ ENGINE_C = "engine.c"
 class HostRules:
     """A bundle's engine, compiled and loaded, and what it reads beside the events."""
 
-    def __init__(self, bundle: Bundle, engine: CompiledEngine, contents: Contents) -> None:
+    def __init__(self, bundle: Bundle, engine: CompiledEngine, contents: Contents, prebuilt: bool = False) -> None:
         self.bundle = bundle
+        self.prebuilt = prebuilt
         self.engine = engine
         self.contents = contents
         self.edited = False
@@ -98,8 +99,16 @@ class HostDevice(SoftwareDevice[HostRules]):
     def prepare(self, bundle: Bundle) -> HostRules:
         """Compiles the bundle's engine, or takes it from the cache; without a compiler, the bundle's object for this
         machine. Raises NoCompiler or EngineError."""
-        engine = _engine(bundle)
-        return HostRules(bundle, engine, contents_of(bundle, engine))
+        engine, prebuilt = _engine(bundle)
+        return HostRules(bundle, engine, contents_of(bundle, engine), prebuilt)
+
+    @property
+    def code(self) -> str | None:
+        """The level of the machine code that decides, and its origin ("avx2, compiled here"); None without rules."""
+        rules = self._runner
+        if rules is None:
+            return None
+        return f"{rules.engine.level.name.lower()}, {'prebuilt' if rules.prebuilt else 'compiled here'}"
 
     def hold(self) -> Held:
         """The rules of now, for a loop in C. Raises DeviceError where none are active."""
@@ -118,23 +127,24 @@ class HostDevice(SoftwareDevice[HostRules]):
                 self._punted += punted
 
 
-def _engine(bundle: Bundle) -> CompiledEngine:
-    """Compiled for this very processor, which is faster than an object; SEVENM_LEVEL asks for a level of it."""
+def _engine(bundle: Bundle) -> tuple[CompiledEngine, bool]:
+    """Compiled for this very processor, which is faster than an object, or at the level that SEVENM_LEVEL asks for.
+    Without a compiler the bundle's object, and then True."""
     source, n_rules = bundle.read(ENGINE_C), len(bundle.rules)
     level = wanted_level()
     try:
         if level is None:
-            return load_engine(source, bundle.structure, n_rules)
+            return load_engine(source, bundle.structure, n_rules), False
         find_compiler()
     except NoCompiler:
         path = object_of(bundle)
         if path is None:
             raise
-        return load_object(path, source, bundle.structure, n_rules)
+        return load_object(path, source, bundle.structure, n_rules), True
     with tempfile.TemporaryDirectory(prefix="sevenm-") as name:
         made = Path(name) / object_name(platform.machine())
         made.write_bytes(build_object(source, platform.machine(), [level]))
-        return load_object(made, source, bundle.structure, n_rules)
+        return load_object(made, source, bundle.structure, n_rules), False
 
 
 def _has_object(bundle: Bundle) -> bool:

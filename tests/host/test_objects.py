@@ -13,33 +13,39 @@ import pytest
 
 from sevenm.boundary import Level
 from sevenm.bundles import open_bundle
-from sevenm.compiler import compile_text
 from sevenm.compiler.backends.c.classifiers import BIT_VECTORS
 from sevenm.compiler.backends.c.emit import emit
 from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.plan import Plan
+from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.reference import evaluate
 from sevenm.engines import default_engine, open_running
+from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import DeviceError
+from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.code_cache import DIGEST_BYTES, seal
 from sevenm.host.engine.compiled import EngineError, NoCompiler
 from sevenm.host.engine.objects import LEVELS, VARIABLE, build_object, load_object, object_name
-from sevenm.sim.packets import batch as generated
+from tests.compiler.generated_c import plan_of
 
 HERE = platform.machine()
 pytestmark = [
     pytest.mark.needs("compiler"),
     pytest.mark.skipif(HERE not in LEVELS, reason=f"compiler: no objects are built for {HERE}"),
 ]
-RULES = "\n".join(
-    f"rule r{i}: frame.len > {60 + i} and eth.dst[0] in {{{i}..{4 * i}}} => count c" for i in range(1, 40)
-)
+
+
+SENSORS = Path(__file__).resolve().parents[2] / "examples" / "sensors.7m"
+EVENTS = EventBatch.from_bytes([bytes([i % 50, 0, 0, 7, 0, i % 251]) for i in range(300)])
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return compile_text(f"rules r on packet all {{ {RULES} }}", "r").plan
+    g = Graph()
+    address, port = g.load(g.false, 0, 4), g.load(g.false, 4, 2)
+    tests = [(g.member(address, [(i << 24, i << 24 | 0xFFFF)]), g.member(port, [(i, 999 * i)])) for i in range(1, 43)]
+    return plan_of(g, [g.all(*pair) for pair in tests])
 
 
 @pytest.fixture(scope="module")
@@ -69,16 +75,18 @@ def levels_here() -> list[Level]:
     if HERE != "x86_64":
         return list(LEVELS[HERE])
     flags = set(Path("/proc/cpuinfo").read_text().split("flags", 1)[1].split("\n", 1)[0].split())
-    needs = {level: {flag.removeprefix("-m") for flag in with_} for level, with_ in LEVELS[HERE].items()}
+    needs = {
+        level: {flag.removeprefix("-m").replace("bmi", "bmi1").replace("bmi12", "bmi2") for flag in with_}
+        for level, with_ in LEVELS[HERE].items()
+    }
     return [level for level in needs if level is Level.PLAIN or needs[level] <= flags]
 
 
 def test_every_level_gives_the_same_answer_and_says_which_it_is(
     built: Bundle, plan: Plan, no_compiler: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frames = generated(3, 500)
-    e = frames.events
-    want = evaluate(plan, frames.buffer, e["offset"], e["cap_len"], e["wire_len"], e["ts_ns"]).fired
+    e = EVENTS.events
+    want = evaluate(plan, EVENTS.buffer, e["offset"], e["cap_len"], e["wire_len"], e["ts_ns"]).fired
     assert want.any()
     path, source = built.path(object_name(HERE)), built.read("engine.c")
     best, *_ = here = levels_here()
@@ -91,7 +99,7 @@ def test_every_level_gives_the_same_answer_and_says_which_it_is(
             continue
         engine = load_object(path, source, plan.structure, len(plan.rules))
         assert engine.level is level
-        assert (engine.run(frames, plan.rules).fired == want).all(), level
+        assert (engine.run(EVENTS, plan.rules).fired == want).all(), level
         engine.close()
 
 
@@ -99,7 +107,8 @@ def test_without_a_compiler_the_object_runs(built: Bundle, no_compiler: None) ->
     trusted = open_bundle(built.folder, prebuilt=True)
     assert default_engine(trusted) == ("host", None)
     with open_running("host", trusted) as device:
-        assert device.process(generated(3, 10)).fired.any()
+        assert device.process(EVENTS).fired.any()
+        assert isinstance(device, HostDevice) and device.code == f"{levels_here()[0].name.lower()}, prebuilt"
 
 
 def test_an_object_is_not_run_unasked(built: Bundle, no_compiler: None) -> None:
@@ -113,10 +122,10 @@ def test_an_object_is_not_run_unasked(built: Bundle, no_compiler: None) -> None:
 
 def test_a_compiler_is_preferred_and_a_level_is_compiled_alone(built: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_running("host", built) as device:
-        assert device.hold().engine.level is levels_here()[0]  # type: ignore[attr-defined]
+        assert isinstance(device, HostDevice) and device.code == f"{levels_here()[0].name.lower()}, compiled here"
     monkeypatch.setenv(VARIABLE, "plain")
     with open_running("host", built) as device:
-        assert device.hold().engine.level is Level.PLAIN  # type: ignore[attr-defined]
+        assert isinstance(device, HostDevice) and device.code == "plain, compiled here"
     monkeypatch.setenv(VARIABLE, "sse9")
     with pytest.raises(EngineError, match="SEVENM_LEVEL='sse9' is none of"):
         open_running("host", built)
@@ -158,7 +167,7 @@ def test_a_foreign_architecture_needs_its_compiler(no_compiler: None) -> None:
 @pytest.mark.needs("aarch64")
 @pytest.mark.skipif(HERE == "aarch64", reason="aarch64: every other test here ran on it")
 def test_the_object_for_aarch64_runs_there(plan: Plan, tmp_path: Path) -> None:
-    """Loaded by a program under qemu, which asks it for its level and looks whether another architecture's is refused."""
+    """Loaded by a program under qemu, which asks for its level; that of another architecture is refused."""
     source = emit(plan).encode()
     (tmp_path / "engine.so").write_bytes(build_object(source, "aarch64"))
     (tmp_path / "main.c").write_text(
@@ -177,9 +186,19 @@ def test_the_object_for_aarch64_runs_there(plan: Plan, tmp_path: Path) -> None:
     assert said == f"{Level.NEON:d} 01 {Level.PLAIN:d} {plan.structure}"
 
 
-def test_build_says_what_it_added(plan: Plan, tmp_path: Path) -> None:
-    (tmp_path / "r.7m").write_text("rules r on packet first { rule a: frame.len > 60 => drop }")
-    command = [sys.executable, "-m", "sevenm.cli.main", "build", "r.7m", "-o", "out", "--no-gateware", "--object", HERE]
+def test_build_says_what_it_added(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "sevenm.cli.main",
+        "build",
+        str(SENSORS),
+        "-o",
+        "out",
+        "--no-gateware",
+        "--object",
+        HERE,
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=dict(os.environ), check=False)
     assert done.returncode == 0, done.stderr
     assert f"out/engine-{HERE}.so" in done.stdout
