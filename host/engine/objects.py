@@ -94,7 +94,9 @@ def load_object(path: Path, source: bytes, structure: str, n_rules: int) -> Comp
     engine = CompiledEngine(path, True)
     try:
         wanted = wanted_level()
-        if wanted is not None and not engine.use_level(wanted):
+        # Said also where it is the best: an object that is mapped already stays at the level of who asked last.
+        levels = LEVELS[platform.machine()] if wanted is None else [wanted]
+        if not any(map(engine.use_level, levels)) and wanted is not None:
             raise EngineError(
                 f"{VARIABLE}={wanted.name.lower()}: {path.name} does not have this level, or this processor lacks it; "
                 f"unset it to use {engine.level.name.lower()}"
