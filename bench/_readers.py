@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from _results import benchmark_of
-from _rows import Row, Run, Spread, times_as_good
+from _rows import Better, Row, Run, Spread, times_as_good
 
 BYTES_MAX = 16 << 20
 """Of a results file."""
@@ -209,7 +209,31 @@ def _dpdk(body: Body, run: Run) -> Iterator[Row]:
         yield Row(question, way, "million frames a second", "higher", rates[way], run, floor=rates["poll 256"])
 
 
+def _start(body: Body, run: Run) -> Iterator[Row]:
+    sides = {(result["question"], result["side"]): result["wall_ms"]["runs"] for result in body["results"]}
+    aims = {"sevenm --version": 100.0, "sevenm, cached filter": 200.0}
+    floor = Spread.of(sides["start", "python -c pass"])
+    for (question, side), ours in sides.items():
+        if not side.startswith("sevenm"):
+            continue
+        row = Row(
+            "The command as a whole process", f"{question}, {side}", "ms", "lower", Spread.of(ours), run, floor=floor
+        )
+        if question == "start":
+            yield replace(row, aim=aims.get(side))
+        else:
+            yield from _beside(row, ours, {"tcpdump": sides[question, "tcpdump"]}, {"tcpdump": 1.0})
+
+
+def _workers(body: Body, run: Run) -> Iterator[Row]:
+    for name, side in body["results"].items():
+        what, _, unit = name.partition(": ")
+        if " " in unit and "/" in unit:
+            better: Better = "higher" if unit.endswith("events/s") else "lower"
+            yield Row("Several workers", f"{what}, {unit.split()[0]}", unit, better, _spread(side), run)
+
+
 READERS: dict[str, Reader] = {
     "classify": _classify, "dpdk": _dpdk, "events": _events, "filter": _filter, "latency": _latency, "path": _path,
-    "ring": _ring, "ring-c": _ring_c, "wake": _wake, "xdp": _xdp,
+    "ring": _ring, "ring-c": _ring_c, "start": _start, "wake": _wake, "workers": _workers, "xdp": _xdp,
 }  # fmt: skip

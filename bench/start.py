@@ -17,7 +17,6 @@ wall clock, and the time of processor, which a busy machine disturbs less.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import statistics
@@ -32,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from _machine import machine_facts
+from _results import save
 
 from sevenm.host.capture.pcap import open_capture
 
@@ -187,15 +187,12 @@ def main() -> None:
             f"{statistics.median(cpu):6.0f} ms  by peer: wall {statistics.median(ratios):5.2f} "
             f"cpu {statistics.median(cpu_ratios):5.2f}"
         )
-    path = options.json or ROOT / "bench" / "results" / f"start-{facts['date'][:10]}.json"
     body = {
         "question": "the command as a whole process, vs tcpdump; the peer of starting is python -c pass",
         "machine": facts, "load_after": f"{os.getloadavg()[0]:.1f}",
         "packets": options.packets, "capture_bytes": size, "results": results,
     }  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(body, indent=1) + "\n")
-    print(f"wrote {path}")
+    save("start", body, options.json)
 
 
 def _spread(values: list[float]) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import os
 import statistics
 import subprocess
@@ -35,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from _machine import machine_facts
+from _results import save
 from path import EVENT, events, rules
 
 import sevenm
@@ -221,11 +221,9 @@ def main() -> None:
     for name, values in found.items():
         results[name] = {"min": min(values), "median": statistics.median(values), "max": max(values), "runs": values}
         print(f"{name:42} {min(values):9.2f} / {statistics.median(values):9.2f} / {max(values):9.2f}")
-    path_to = options.json or HERE / "results" / f"workers-{facts['date'][:10]}.json"
     settings = {key: getattr(options, key) for key in ("events", "frames", "runs")}
     body = {"question": "one worker and two, on two processors", "machine": facts, "settings": settings}
-    path_to.write_text(json.dumps(body | {"results": results}, indent=1) + "\n")
-    print(f"written: {path_to}")
+    save("workers", body | {"results": results}, options.json)
 
 
 if __name__ == "__main__":

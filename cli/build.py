@@ -13,6 +13,7 @@ from sevenm.compiler.backends.c.classifiers import CLASSIFIERS
 from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.passes.cost import AUTO
 from sevenm.host.bundle import Bundle
+from sevenm.host.engine.objects import LEVELS, build_object, object_name
 
 from . import output, tables
 from .errors import Exit
@@ -39,6 +40,14 @@ def _module(context: click.Context, parameter: click.Parameter, name: str) -> st
     help="How the C looks rules up; auto is what costs least, block by block (see sevenm check --explain).",
 )
 @click.option(
+    "--object",
+    "architectures",
+    type=click.Choice(sorted(LEVELS)),
+    multiple=True,
+    metavar="ARCH",
+    help=f"Add machine code for {' or '.join(sorted(LEVELS))}, which runs where there is no compiler; may be repeated.",
+)
+@click.option(
     "--top",
     default="sevenm_core",
     show_default=True,
@@ -46,7 +55,7 @@ def _module(context: click.Context, parameter: click.Parameter, name: str) -> st
     metavar="NAME",
     help="Name of the core's Verilog module; its other modules begin with it.",
 )
-def build(file: str, folder: str, no_gateware: bool, classifier: str, top: str) -> int:
+def build(file: str, folder: str, no_gateware: bool, classifier: str, architectures: tuple[str, ...], top: str) -> int:
     """Build the rule file FILE into the bundle DIR.
 
     A bundle holds the match function in C, the core in Verilog and as readable Amaranth source, and each schema as
@@ -56,15 +65,17 @@ def build(file: str, folder: str, no_gateware: bool, classifier: str, top: str) 
     \b
     Example:
       sevenm build edge.7m -o edge.bundle
+      sevenm build edge.7m -o edge.bundle --object x86_64 --object aarch64
     """
     compiled = compile_file(file)
     path = Path(folder)
+    objects = partial(_objects, architectures) if architectures else None
     if output.animated():
         with Status("building", console=tables.console(stderr=True)) as status:
             show = partial(_show, status)
-            write_bundle(compiled.plan, path, not no_gateware, show, top, classifier)
+            write_bundle(compiled.plan, path, not no_gateware, show, top, classifier, objects)
     else:
-        write_bundle(compiled.plan, path, not no_gateware, top=top, classifier=classifier)
+        write_bundle(compiled.plan, path, not no_gateware, top=top, classifier=classifier, objects=objects)
     bundle = Bundle.open(path)
     out = tables.table("file", "bytes")
     for name in sorted(bundle.files):
@@ -75,6 +86,10 @@ def build(file: str, folder: str, no_gateware: bool, classifier: str, top: str) 
     for why, names in _without(bundle).items():
         click.echo(f"warning: no {' and no '.join(names)}: {why}", err=True)
     return Exit.OK
+
+
+def _objects(architectures: tuple[str, ...], source: bytes) -> dict[str, bytes]:
+    return {object_name(architecture): build_object(source, architecture) for architecture in architectures}
 
 
 def _show(status: Status, step: str) -> None:

@@ -48,6 +48,9 @@ STAGES = {"decided": "from arrival until decided", "in_ring": "from decided unti
 @service_options
 @click.option("-w", "--write", "target", metavar="OUT", help="Write what any channel gets here; - is stdout.")
 @click.option("--json", "as_json", is_flag=True, help="Counts as JSON on standard output.")
+@click.option(
+    "--prebuilt", is_flag=True, help="Without a compiler, run the bundle's machine code: you trust its maker."
+)
 @delivery_options
 @workers_options
 def run(
@@ -56,6 +59,7 @@ def run(
     engine: str | None,
     target: str | None,
     as_json: bool,
+    prebuilt: bool,
     rings: Rings,
     service: Service,
     team: Team,
@@ -63,7 +67,8 @@ def run(
     """Run the rule file FILE on a capture, or on what arrives, and count, per rule and channel, what happens.
 
     FILE may also be the folder of a bundle that `sevenm build` wrote. Its code runs only if it is what this version of
-    sevenm makes of the Plan in it.
+    sevenm makes of the Plan in it. Machine code that `sevenm build --object` added cannot be compared: it runs only
+    with --prebuilt, and where there is no compiler.
 
     Without --ring matches are only counted. With it they are delivered, and what could not be is counted by its cause:
     matched is always delivered plus undelivered.
@@ -88,7 +93,7 @@ def run(
         raise click.UsageError("--latency is about what arrives with -i; the events of a file arrived long ago.")
     team.check(source, target)
     with hangups(source.live) as hung_up, ExitStack() as stack:
-        plan, making = _rules(file, wants_gateware(engine))
+        plan, making = _rules(file, wants_gateware(engine), prebuilt)
         # Opened first, because what comes after it is done as the user that -i --user names.
         reader = stack.enter_context(team.open(source, plan))
         bundle = stack.enter_context(making)
@@ -111,7 +116,7 @@ def run(
             outlets(bundle)
             return source.ready(reader, plan)
 
-        reloads = Reloads(file, plan, lambda: _rules(file, wants_gateware(engine)), device, session, ready)
+        reloads = Reloads(file, plan, lambda: _rules(file, wants_gateware(engine), prebuilt), device, session, ready)
         stack.callback(reloads.close)  # before the device
         hung_up.to(reloads)
         source.begin(reader)
@@ -144,10 +149,10 @@ def run(
     return Exit.OK
 
 
-def _rules(file: str, gateware: bool) -> tuple[Plan, AbstractContextManager[Bundle]]:
+def _rules(file: str, gateware: bool, prebuilt: bool) -> tuple[Plan, AbstractContextManager[Bundle]]:
     """The Plan of the rule file, or of the bundle in the folder, and what opens the bundle of either."""
     if Path(file).is_dir():
-        bundle = open_bundle(file, gateware)
+        bundle = open_bundle(file, gateware, prebuilt)
         return plan_of(bundle), nullcontext(bundle)
     plan = compile_file(file).plan
     return plan, bundle_for(plan, gateware)

@@ -10,6 +10,7 @@ file                                                      what
 ``plan.json``                                             the Plan, for the reference model
 ``rows.json``                                             the rows of its tables
 ``engine.c``                                              the match function, self-contained C11
+``engine-ARCH.so``                                        its machine code for an architecture, if asked for
 ``core.v``, ``core.py``                                   the core in Verilog, and as readable Amaranth source
 ``<schema>.h``, ``<schema>_dtype.py``, ``…_layout.py``    each schema as C struct, NumPy dtype, Amaranth layout
 ========================================================  ==========================================================
@@ -22,7 +23,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +49,7 @@ TOP = "sevenm_core"
 """Name of the core's Verilog module, unless another is asked for."""
 
 Progress = Callable[[str], None]
+Objects = Callable[[bytes], Mapping[str, bytes]]
 
 
 class BundleWriteError(Exception):
@@ -65,8 +67,10 @@ def write_bundle(
     progress: Progress | None = None,
     top: str = TOP,
     classifier: str = AUTO,
+    objects: Objects | None = None,
 ) -> Path:
-    """Writes the Plan's bundle and returns ``folder``; ``progress`` is called with the name of each step.
+    """Writes the Plan's bundle and returns ``folder``; ``progress`` is called with the name of each step. ``objects``
+    makes machine code of engine.c, as files that are added.
 
     ``top`` is the name of the core's Verilog module; without ``gateware`` there is no core. ``classifier`` is how the C
     looks rules up, AUTO for what costs least. What a back end refuses is left out, with its reason in the manifest.
@@ -78,6 +82,9 @@ def write_bundle(
     files, core, refused = generate(plan, gateware, say, top, classifier)
     say("writing")
     contents = {name: text.encode() for name, text in files.items()}
+    if objects is not None and ENGINE in contents:
+        say("machine code")
+        contents |= objects(contents[ENGINE])
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     manifest = manifest_of(plan, digests, core, refused, classifier)
     contents[MANIFEST] = (json.dumps(form.write(manifest), indent=1) + "\n").encode()

@@ -41,7 +41,8 @@ class Report:
     by port. ``written`` is events in the capture, None without one.
     ``seconds_device`` is spent deciding, ``seconds_total`` from the first batch asked for to the last accounted.
     ``ingress``: what a live ingress counted, and ``left``, what had arrived when it ended and was not decided; empty
-    for others. ``latency``: by stage (``sevenm.host.latency``), empty where it was not measured."""
+    for others. ``latency``: by stage (``sevenm.host.latency``), empty where it was not measured. ``code``: the level of
+    the machine code that decides, and whether it was compiled here or came prebuilt; None for other devices."""
 
     bundle: str
     digest: str
@@ -64,6 +65,7 @@ class Report:
     device: dict[str, int] = field(default_factory=dict)
     ingress: dict[str, int] = field(default_factory=dict)
     latency: dict[str, Summary] = field(default_factory=dict)
+    code: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, ports as text."""

@@ -242,4 +242,5 @@ class Session:
             device=self._device.counters(),
             ingress=self._ingress,
             latency={} if self._latency is None else self._latency.summaries(),
+            code=self._device.code if isinstance(self._device, HostDevice) else None,
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # ---- Limits
 
-ABI = 2
+ABI = 3
 PORTS = 16
 CHANNELS_MAX = 64
 RULES_MAX = 65536
@@ -103,11 +103,25 @@ class InfoFlag(IntFlag):
     """Rules forward to ports that depend on the event: ``sm_match`` fills ``ports``."""
 
 
+class Level(IntEnum):
+    """The instructions that an engine was compiled for."""
+
+    PLAIN = 1
+    """Those that every processor of its architecture has."""
+    NEON = 2
+    """Every aarch64 has them."""
+    AVX2 = 3
+    """With BMI2."""
+    AVX512 = 4
+    """Foundation, BW, DQ and VL, with BMI2."""
+
+
 ENUMS: tuple[tuple[str, type[IntEnum] | type[IntFlag]], ...] = (
     ("SM_ENGINE", Engine),
     ("SM_FLAG", Flag),
     ("SM_CAUSE", Cause),
     ("SM_INFO", InfoFlag),
+    ("SM_LEVEL", Level),
 )
 """Prefix in C, and the members."""
 
@@ -233,6 +247,8 @@ STRUCTS = (
             Field("flags", "uint32_t", "SM_INFO_…"),
             Field("tables", "uint32_t", "tables that it looks up: as many sm_table its context has"),
             Field("states", "uint32_t", "states that it keeps: as many sm_state its context has"),
+            Field("level", "uint32_t", "instructions that it was compiled for, SM_LEVEL_…"),
+            Field("reserved", "uint32_t", "0"),
             Field("structure", "char", "structure digest of its Plan, 64 hexadecimal digits and a 0", 72),
         ),
         tagged=True,

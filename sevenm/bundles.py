@@ -36,6 +36,7 @@ from sevenm.compiler.passes.cost import ChoiceError
 from sevenm.compiler.plan import Plan, PlanError
 from sevenm.host.bundle import Bundle, BundleError
 from sevenm.host.engine.code_cache import usable
+from sevenm.host.engine.objects import LEVELS, object_name
 
 BUNDLES_MAX = 128
 """Bundles that are kept in the cache; the longest unused go first."""
@@ -56,12 +57,13 @@ def bundle_for(plan: Plan, gateware: bool) -> Iterator[Bundle]:
         yield Bundle.open(write_bundle(plan, Path(temporary) / "bundle", gateware))
 
 
-def open_bundle(folder: str | PathLike[str], gateware: bool = False) -> Bundle:
+def open_bundle(folder: str | PathLike[str], gateware: bool = False, prebuilt: bool = False) -> Bundle:
     """The bundle in a folder that `sevenm build` wrote, after its code was compared with what its Plan says it is.
 
     engine.c is machine code of this process once it is loaded, so nothing but what this version of sevenm generates
     from plan.json is let through. The core is compared if ``gateware`` is set, which takes seconds and needs Amaranth;
-    else the bundle that is returned has none. Raises BundleError, MissingExtra."""
+    else the bundle that is returned has none. Machine code cannot be compared: it is left out, unless ``prebuilt`` says
+    that whoever built it is trusted, and then runs where there is no compiler. Raises BundleError, MissingExtra."""
     bundle = Bundle.open(folder)
     plan = plan_of(bundle)
     gateware = gateware and bundle.core is not None
@@ -70,7 +72,9 @@ def open_bundle(folder: str | PathLike[str], gateware: bool = False) -> Bundle:
         expected = generate(plan, gateware, lambda step: None, top, bundle.manifest.classifier).files
     except ChoiceError as error:
         raise BundleError(f"{bundle.folder}: {error}; build the bundle again") from error
-    for name in (name for name in bundle.files if gateware or name not in CORE_FILES):
+    objects = {object_name(architecture) for architecture in LEVELS}
+    left_out = (set() if gateware else set(CORE_FILES)) | objects
+    for name in (name for name in bundle.files if name not in left_out):
         if name not in expected or bundle.read(name) != expected[name].encode():
             raise BundleError(
                 f"{bundle.folder / name}: not what this version of sevenm makes of {PLAN}, and it would run as code; "
@@ -83,10 +87,9 @@ def open_bundle(folder: str | PathLike[str], gateware: bool = False) -> Bundle:
             f"{bundle.folder / MANIFEST}: says something else of the rules than {PLAN}; "
             f"build the bundle again from its rules"
         )
-    if gateware:
-        return bundle
-    kept = {name: digest for name, digest in bundle.files.items() if name not in CORE_FILES}
-    return replace(bundle, manifest=replace(bundle.manifest, files=kept, core=None))
+    left_out -= objects if prebuilt else set()
+    kept = {name: digest for name, digest in bundle.files.items() if name not in left_out}
+    return replace(bundle, manifest=replace(said, files=kept, core=said.core if gateware else None))
 
 
 def plan_of(bundle: Bundle) -> Plan:

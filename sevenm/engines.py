@@ -53,7 +53,7 @@ def device_names() -> list[str]:
 def default_engine(bundle: Bundle) -> tuple[str, str | None]:
     """The device to use if none is named, and why it is not generated C, which is the fast one."""
     kind = DEVICES.load(DEFAULT)
-    why = missing(kind) or _refusal(kind, bundle)
+    why = _lacking(kind, bundle) or _refusal(kind, bundle)
     return (DEFAULT, None) if why is None else (DEFINITION, why)
 
 
@@ -62,10 +62,11 @@ def needs_gateware(name: str) -> bool:
     return _runs_core(DEVICES.load(name))
 
 
-def make_device(name: str) -> Device:
-    """The device of that name, without rules. Raises RegistryError, or DeviceUnavailable that says what to install."""
+def make_device(name: str, bundle: Bundle | None = None) -> Device:
+    """The device of that name, without rules; ``bundle`` are those that it is for. Raises RegistryError, or
+    DeviceUnavailable that says what to install."""
     kind = DEVICES.load(name)
-    why = missing(kind)
+    why = missing(kind) if bundle is None else _lacking(kind, bundle)
     if why is not None:
         raise DeviceUnavailable(f"the engine {name} is not available: {why}")
     device = kind.make()
@@ -79,7 +80,7 @@ def open_running(name: str, bundle: Bundle) -> Device:
 
     Raises RegistryError, DeviceUnavailable for a device that lacks something here or cannot run these rules, and
     DeviceError for one that should and fails."""
-    device = make_device(name)
+    device = make_device(name, bundle)
     try:
         why = _refusal(DEVICES.load(name), bundle)
         if why is not None:
@@ -97,6 +98,12 @@ def missing(kind: DeviceKind) -> str | None:
     if package is not None:
         return f"{package} is not installed: pip install 'sevenm[hdl]'"
     return kind.missing()
+
+
+def _lacking(kind: DeviceKind, bundle: Bundle) -> str | None:
+    """What is missing to run this bundle."""
+    why = missing(kind)
+    return None if why is not None and kind.carried(bundle) else why
 
 
 def _refusal(kind: DeviceKind, bundle: Bundle) -> str | None:

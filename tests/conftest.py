@@ -34,10 +34,13 @@ from hypothesis import HealthCheck, settings  # noqa: E402 - it reads the variab
 
 SOAK = os.environ.get("SEVENM_SOAK", "") not in ("", "0")
 
+CROSS = "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 TOOLS = {
     "compiler": (("gcc", "clang", "cc"), "the host engine; everything ran on the reference model", "gcc"),
     "g++": (("g++", "clang++", "c++"), "the core as a device, and the cocotb tests on Verilator", "g++"),
     "clang": (("clang",), "the generated C under a second compiler", "clang"),
+    "simde": (("gcc", "clang", "cc"), "the AVX-512 level of the generated C, emulated", "libsimde-dev"),
+    "aarch64": (("aarch64-linux-gnu-gcc",), "the NEON level of the generated C, emulated", CROSS),
     "tshark": (("tshark",), "display filters and written captures against Wireshark", "tshark"),
     "tcpdump": (("tcpdump",), "filters and written captures against libpcap", "tcpdump"),
     "iverilog": (("iverilog",), "the core on a second simulator", "iverilog"),
@@ -74,7 +77,13 @@ def present(tool: str) -> bool:
     """Whether one of the tool's programs is on the path, and this user may use it."""
     if not any(shutil.which(program) for program in TOOLS[tool][0]):
         return False
-    allowed = {"namespaces": may_make_interfaces, "xdp": may_use_xdp, "dpdk": has_dpdk}.get(tool)
+    allowed = {
+        "namespaces": may_make_interfaces,
+        "xdp": may_use_xdp,
+        "dpdk": has_dpdk,
+        "simde": has_simde,
+        "aarch64": has_qemu,
+    }.get(tool)
     return allowed is None or allowed()
 
 
@@ -103,6 +112,18 @@ def may_use_xdp() -> bool:
 def has_dpdk() -> bool:
     """Whether its headers are installed, old enough or not."""
     return subprocess.run(["pkg-config", "--exists", "libdpdk"], check=False).returncode == 0
+
+
+@cache
+def has_simde() -> bool:
+    """Whether its headers are where the compiler looks; they are no program."""
+    compiler = next(program for program in TOOLS["simde"][0] if shutil.which(program))
+    command = [compiler, "-fsyntax-only", "-include", "simde/simde-arch.h", "-xc", "/dev/null"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def has_qemu() -> bool:
+    return shutil.which("qemu-aarch64") is not None
 
 
 def data_folder() -> Path | None:

@@ -128,15 +128,21 @@ def _nothing() -> str | None:
     return None
 
 
+def _never(bundle: Bundle) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceKind:
     """What a package registers. ``label``: one line for people. ``make`` opens a device. ``needs``: the files of a
-    bundle that it loads. ``missing``: what has to be installed before it can be used, and how; None if nothing is."""
+    bundle that it loads. ``missing``: what has to be installed before it can be used, and how; None if nothing is.
+    ``carried``: whether a bundle brings what makes up for that."""
 
     label: str
     make: Callable[[], Device]
     needs: tuple[str, ...] = ()
     missing: Callable[[], str | None] = _nothing
+    carried: Callable[[Bundle], bool] = _never
 
 
 DEVICES = Registry("sevenm.devices", "device", DeviceKind)

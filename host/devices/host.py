@@ -6,7 +6,10 @@ event. A loop in C that matches by itself (``sevenm.host.engine.loop``) takes th
 
 from __future__ import annotations
 
+import platform
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from sevenm.host.batch import EventBatch
@@ -16,6 +19,7 @@ from sevenm.host.devices.software import SoftwareDevice
 from sevenm.host.engine.compiled import CompiledEngine, Context, load_engine
 from sevenm.host.engine.context import Contents, Memory
 from sevenm.host.engine.decisions import Decisions
+from sevenm.host.engine.objects import build_object, load_object, object_name, object_of, wanted_level
 from sevenm.host.engine.toolchain import NoCompiler, find_compiler
 from sevenm.host.ring.record import Engine
 from sevenm.tables import KINDS, ROWS_MAX, Row, TableError
@@ -26,8 +30,9 @@ ENGINE_C = "engine.c"
 class HostRules:
     """A bundle's engine, compiled and loaded, and what it reads beside the events."""
 
-    def __init__(self, bundle: Bundle, engine: CompiledEngine, contents: Contents) -> None:
+    def __init__(self, bundle: Bundle, engine: CompiledEngine, contents: Contents, prebuilt: bool = False) -> None:
         self.bundle = bundle
+        self.prebuilt = prebuilt
         self.engine = engine
         self.contents = contents
         self.edited = False
@@ -93,9 +98,18 @@ class HostDevice(SoftwareDevice[HostRules]):
         return Capabilities(tables=dict.fromkeys(KINDS, ROWS_MAX), state=True, live_update=True)
 
     def prepare(self, bundle: Bundle) -> HostRules:
-        """Compiles the bundle's engine, or takes it from the cache. Raises NoCompiler or EngineError."""
-        engine = load_engine(bundle.read(ENGINE_C), bundle.structure, len(bundle.rules))
-        return HostRules(bundle, engine, contents_of(bundle, engine))
+        """Compiles the bundle's engine, or takes it from the cache; without a compiler, the bundle's object for this
+        machine. Raises NoCompiler or EngineError."""
+        engine, prebuilt = _engine(bundle)
+        return HostRules(bundle, engine, contents_of(bundle, engine), prebuilt)
+
+    @property
+    def code(self) -> str | None:
+        """The level of the machine code that decides, and its origin ("avx2, compiled here"); None without rules."""
+        rules = self._runner
+        if rules is None:
+            return None
+        return f"{rules.engine.level.name.lower()}, {'prebuilt' if rules.prebuilt else 'compiled here'}"
 
     def hold(self) -> Held:
         """The rules of now, for a loop in C. Raises DeviceError where none are active."""
@@ -114,6 +128,30 @@ class HostDevice(SoftwareDevice[HostRules]):
                 self._punted += punted
 
 
+def _engine(bundle: Bundle) -> tuple[CompiledEngine, bool]:
+    """Compiled for this very processor, which is faster than an object, or at the level that SEVENM_LEVEL asks for.
+    Without a compiler the bundle's object, and then True."""
+    source, n_rules = bundle.read(ENGINE_C), len(bundle.rules)
+    level = wanted_level()
+    try:
+        if level is None:
+            return load_engine(source, bundle.structure, n_rules), False
+        find_compiler()
+    except NoCompiler:
+        path = object_of(bundle)
+        if path is None:
+            raise
+        return load_object(path, source, bundle.structure, n_rules), True
+    with tempfile.TemporaryDirectory(prefix="sevenm-") as name:
+        made = Path(name) / object_name(platform.machine())
+        made.write_bytes(build_object(source, platform.machine(), [level]))
+        return load_object(made, source, bundle.structure, n_rules), False
+
+
+def _has_object(bundle: Bundle) -> bool:
+    return object_of(bundle) is not None
+
+
 def _missing() -> str | None:
     try:
         find_compiler()
@@ -122,4 +160,4 @@ def _missing() -> str | None:
     return None
 
 
-HOST = DeviceKind("generated C, one core", HostDevice, (ENGINE_C,), _missing)
+HOST = DeviceKind("generated C, one core", HostDevice, (ENGINE_C,), _missing, _has_object)

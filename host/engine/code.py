@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sevenm import boundary
-from sevenm.boundary import InfoFlag
+from sevenm.boundary import InfoFlag, Level
 from sevenm.host.devices.errors import DeviceError
 from sevenm.host.native import Native, available, native
 
@@ -60,11 +60,20 @@ class Code:
         self.abi, self.n_rules, self.fired_max = int(info.abi), int(info.rules), int(info.fired_max)
         self.n_tables, self.n_states = int(info.tables), int(info.states)
         self.has_ports = bool(info.flags & InfoFlag.DYNAMIC_PORTS)
+        self.level = Level(int(info.level)) if self.abi == boundary.ABI else Level.PLAIN
         self.structure: str = self.ffi.string(info.structure).decode("ascii", "replace")
         self.room = max(ROOM, self.fired_max)
         self._lock = threading.Lock()
         self._holders = 0
         self._closed = False
+
+    def use_level(self, level: Level) -> bool:
+        """Of an object with several levels (``sevenm.host.engine.objects``): goes on with this one. False if it has not
+        got it, or the processor lacks it. Only before anybody holds the engine."""
+        if not self.ffi.cast("uint32_t (*)(uint32_t)", self._symbol("sm_use_level"))(int(level)):
+            return False
+        self.level = level
+        return True
 
     @property
     def address(self) -> int:

@@ -52,6 +52,7 @@ def test_host_and_reference_report_the_same(sevenm: Sevenm, rules: Path, office:
     reference = report(sevenm, rules, office, "--engine", "reference")
     host = report(sevenm, rules, office, "--engine", "host")
     assert (reference.pop("engine"), host.pop("engine")) == ("reference", "host")
+    assert reference.pop("code") is None and host.pop("code").endswith(", compiled here")
     assert reference == host
 
 

@@ -53,7 +53,7 @@ uint64_t sm_match({boundary.MATCH_ARGUMENTS})
     }}
     return start < n ? start : n;
 }}
-const struct sm_info sm_info = {{SM_ABI, N_RULES, N_RULES, 0, 0, 0, "DIGEST"}};
+const struct sm_info sm_info = {{SM_ABI, N_RULES, N_RULES, 0, 0, 0, SM_LEVEL_PLAIN, 0, "DIGEST"}};
 """
 
 

@@ -70,6 +70,7 @@ EXPECTED = {
     "digest": "cd" * 32,
     "generation": 7,
     "engine": "reference",
+    "code": None,
     "events": 5,
     "bytes": 14,
     "malformed": 1,

@@ -36,6 +36,11 @@ class Classifier:
     keys: tuple[int, ...]
     conditions: tuple[Condition, ...]
 
+    @property
+    def fill(self) -> str:
+        """The function that fills the tables."""
+        return f"{self.prefix}_fill"
+
     def call(self, columns: Sequence[str], words: Sequence[str], *results: str) -> str:
         when = f"(const u64[]){{{', '.join(words)}}}" if words else "0"
         return f"{self.prefix}_{self.mode}({', '.join([*columns, when, *results])});"

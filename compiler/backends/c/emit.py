@@ -1,8 +1,9 @@
 """Host back end: a Plan to one C11 file that matches events in batches.
 
 One idea: fields become columns, predicates become bit masks. ``resolve`` says what is asked, ``program`` orders the
-work, ``storage`` gives the values places, ``engine_lanes.h`` holds the operations (AVX-512, AVX2 or portable, chosen
-when the C is compiled), and this file and ``engine.c.j2`` put the text together. The same Plan gives the same text.
+work, ``storage`` gives the values places, ``engine_lanes.h`` holds the operations (AVX-512, AVX2, NEON or plain C,
+chosen when the C is compiled), and this file and ``engine.c.j2`` put the text together. The same Plan gives the same
+text.
 
 The file needs gcc or clang on a 64-bit little-endian machine (``__int128``). It exports what
 ``sevenm.boundary.ENGINE_INTERFACE`` says.
@@ -110,6 +111,7 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         n_states=len(plan.states),
         states=scheduler.states.sizes(),
         classifiers=[one.made.text for one in classifiers.values()],
+        fill=[one.made.fill for one in classifiers.values()],
         classified_modes={one.block.mode for one in classifiers.values()},
         leaves=leaves,
         pools=[{"type": name, "count": count} for name, count in sorted(pools.items(), key=pool_order)],

@@ -3,12 +3,34 @@
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "this engine is written for little-endian machines"
 #endif
-#if defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__) && defined(__BMI2__) && !defined(SM_PORTABLE)
+#if SM_AVX512 /* asked for, by who brings intrinsics of his own */
+#include <immintrin.h>
+#elif defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__) && defined(__BMI2__) && !defined(SM_PORTABLE)
 #include <immintrin.h>
 #define SM_AVX512 1
 #elif defined(__AVX2__) && !defined(SM_PORTABLE)
 #include <immintrin.h>
 #define SM_AVX2 1
+#elif defined(__aarch64__) && defined(__ARM_NEON) && !defined(SM_PORTABLE)
+#include <arm_neon.h>
+#define SM_NEON 1
+#endif
+
+#if SM_AVX512
+#define LEVEL SM_LEVEL_AVX512
+#elif SM_AVX2
+#define LEVEL SM_LEVEL_AVX2
+#elif SM_NEON
+#define LEVEL SM_LEVEL_NEON
+#else
+#define LEVEL SM_LEVEL_PLAIN
+#endif
+
+/* What is filled before the first call: when the engine is loaded or, if it is one of several in an object, chosen. */
+#ifdef SM_SEVERAL
+#define AT_LOAD
+#else
+#define AT_LOAD __attribute__((constructor))
 #endif
 
 #if SM_AVX512 && defined(__GNUC__) && !defined(__clang__)
@@ -55,6 +77,12 @@ INLINE u64 pack(const u8 *b)
     __m256i low = _mm256_slli_epi16(_mm256_load_si256((const __m256i *)(const void *)b), 7);
     __m256i high = _mm256_slli_epi16(_mm256_load_si256((const __m256i *)(const void *)(b + 32)), 7);
     return (u64)(u32)_mm256_movemask_epi8(high) << 32 | (u32)_mm256_movemask_epi8(low);
+#elif SM_NEON /* each byte times its bit, then sums of 2, 4 and 8 neighbours */
+    const uint8x16_t bit = vreinterpretq_u8_u64(vdupq_n_u64(UINT64_C(0x8040201008040201)));
+    uint8x16_t low = vpaddq_u8(vmulq_u8(vld1q_u8(b), bit), vmulq_u8(vld1q_u8(b + 16), bit));
+    uint8x16_t high = vpaddq_u8(vmulq_u8(vld1q_u8(b + 32), bit), vmulq_u8(vld1q_u8(b + 48), bit));
+    uint8x16_t all = vpaddq_u8(low, high);
+    return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(all, all)), 0);
 #else
     u64 word = 0;
     for (unsigned j = 0; j < 8; j++)
@@ -63,10 +91,22 @@ INLINE u64 pack(const u8 *b)
 #endif
 }
 
+#if SM_NEON
+/* 16 lanes from lane 16 * j on, each 0 or all ones. */
+INLINE uint8x16_t spread(u64 word, unsigned j)
+{
+    const uint8x16_t bit = vreinterpretq_u8_u64(vdupq_n_u64(UINT64_C(0x8040201008040201)));
+    return vtstq_u8(vcombine_u8(vdup_n_u8((u8)(word >> 16 * j)), vdup_n_u8((u8)(word >> (16 * j + 8)))), bit);
+}
+#endif
+
 INLINE void expand_u8(u8 *out, u64 word)
 {
 #if SM_AVX512
     _mm512_store_si512((void *)out, _mm512_maskz_set1_epi8(word, 1));
+#elif SM_NEON
+    for (unsigned j = 0; j < 4; j++)
+        vst1q_u8(out + 16 * j, vandq_u8(spread(word, j), vdupq_n_u8(1)));
 #else
     for (unsigned j = 0; j < 8; j++) {
         u64 spread = (word >> (8 * j) & 0xff) * UINT64_C(0x0101010101010101) & UINT64_C(0x8040201008040201);
@@ -88,6 +128,9 @@ INLINE void expand_mask(u8 *out, u64 word)
         __m256i x = _mm256_shuffle_epi8(_mm256_set1_epi32((int)(u32)(word >> 32 * j)), from);
         _mm256_store_si256((__m256i *)(void *)(out + 32 * j), _mm256_cmpeq_epi8(_mm256_and_si256(x, bit), bit));
     }
+#elif SM_NEON
+    for (unsigned j = 0; j < 4; j++)
+        vst1q_u8(out + 16 * j, spread(word, j));
 #else
     expand_u8(out, word);
     EACH out[i] = (u8)-out[i];

@@ -1146,7 +1146,14 @@ static void decide(struct columns *restrict c, unsigned n, uint64_t more)
 #define EXPORT __attribute__((visibility("default")))
 
 EXPORT extern const struct sm_info sm_info;
-const struct sm_info sm_info = {SM_ABI, RULES, FIRED_MAX, 0, 1, 0, "8eefb2c229d69bb792f1088d3f08f30fc2097bf226b4624473178cde8d101ec7"};
+const struct sm_info sm_info = {SM_ABI, RULES, FIRED_MAX, 0, 1, 0, LEVEL, 0, "8eefb2c229d69bb792f1088d3f08f30fc2097bf226b4624473178cde8d101ec7"};
+
+#ifdef SM_SEVERAL
+EXPORT void sm_fill(void);
+void sm_fill(void)
+{
+}
+#endif
 
 EXPORT sm_match_function sm_match;
 uint64_t sm_match(const uint8_t *buffer, const sm_event *events, uint64_t n, const sm_context *context,

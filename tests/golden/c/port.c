@@ -790,7 +790,14 @@ static void decide(struct columns *restrict c, unsigned n, uint64_t more)
 #define EXPORT __attribute__((visibility("default")))
 
 EXPORT extern const struct sm_info sm_info;
-const struct sm_info sm_info = {SM_ABI, RULES, FIRED_MAX, 0, 0, 0, "39a860168ca471b639f3507dd8c916bbf9825c2f47df2e84bbf0962e52742316"};
+const struct sm_info sm_info = {SM_ABI, RULES, FIRED_MAX, 0, 0, 0, LEVEL, 0, "39a860168ca471b639f3507dd8c916bbf9825c2f47df2e84bbf0962e52742316"};
+
+#ifdef SM_SEVERAL
+EXPORT void sm_fill(void);
+void sm_fill(void)
+{
+}
+#endif
 
 EXPORT sm_match_function sm_match;
 uint64_t sm_match(const uint8_t *buffer, const sm_event *events, uint64_t n, const sm_context *context,
