@@ -28,7 +28,7 @@ from sevenm.compiler.refusal import Refused
 _HERE = Path(__file__).parent
 LANES = "engine_lanes.h"
 LOOKUPS = "engine_lookups.h"
-CLASSIFY = "classify.h"
+CLASSIFY, LEAVES = "classify.h", "classify_leaves.h"
 BOUNDARY = "sm_boundary.h"
 
 
@@ -41,7 +41,10 @@ def emit(plan: Plan, classifier: str = AUTO) -> str:
     what costs least. Raises CannotEmit, ChoiceError if the classifier cannot be had, and RangeError if the Plan was not
     checked and a value leaves 128 bits."""
     text = generated(plan, classifier)
-    for name, body in ((BOUNDARY, boundary.c_header()), *((name, _text(name)) for name in (LANES, LOOKUPS, CLASSIFY))):
+    for name, body in (
+        (BOUNDARY, boundary.c_header()),
+        *((name, _text(name)) for name in (LANES, LOOKUPS, CLASSIFY, LEAVES)),
+    ):
         text = text.replace(f'#include "{name}"\n', body)
     return text
 
@@ -62,7 +65,7 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         )
     template = (_HERE / "engine.c.j2").read_text()
     explicit = explicit_visibility(plan)
-    fixed = (_text(name) for name in (LANES, LOOKUPS, CLASSIFY))
+    fixed = (_text(name) for name in (LANES, LOOKUPS, CLASSIFY, LEAVES))
     names = Names(plan, explicit, fixed_names(template, *fixed, boundary.c_header()))
     found = enumerate(classified for _, classified in choices(plan, explicit, classifier))
     classifiers = {number: classified for number, classified in found if classified is not None}
