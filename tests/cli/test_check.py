@@ -24,13 +24,14 @@ def test_sound_rules_give_a_summary_and_no_finding(sevenm: Sevenm, rules: Path) 
 def test_explain_says_how_rules_are_looked_up_and_what_it_costs(sevenm: Sevenm, rules: Path) -> None:
     done = sevenm("check", rules, "--explain")
     assert (done.code, done.err) == (0, "")
-    block, first, second = done.out.splitlines()[-3:]
+    block, first, second, third = done.out.splitlines()[-4:]
     assert block.startswith("block small (first): 5 rules, ")
     assert first.startswith("  * comparators: ")
     assert second.startswith("    bitvectors: ")
+    assert third == "    recursive: closed: its rows differ in fewer than two keys"
     (said,) = json.loads(sevenm("check", rules, "--explain", "--json").out)["lookups"]
     assert (said["block"], said["chosen"], said["unit"]) == ("small", "comparators", "ns an event")
-    assert [way["name"] for way in said["ways"]] == ["comparators", "bitvectors"]
+    assert [way["name"] for way in said["ways"]] == ["comparators", "bitvectors", "recursive"]
 
 
 def test_unknown_field_is_shown_with_a_caret_under_it(sevenm: Sevenm, tmp_path: Path) -> None:

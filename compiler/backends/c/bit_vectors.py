@@ -23,6 +23,8 @@ from sevenm.compiler.plan.ops import Node
 ROWS_MAX = 65_535
 CLASSES_MAX = 65_535
 """Classes, and intervals, along one axis: their numbers are 16 bits wide."""
+VECTOR_BYTES_MAX = 64 << 20
+"""Vectors of one axis, before those that are equal are one."""
 FOLD_ENTRIES_MAX = 32_768
 """Combinations of classes in a folded table (64 KB)."""
 FOLD_BYTES_MAX = 512 * 1024
@@ -152,6 +154,15 @@ def _alike(nodes: Sequence[Node], rows: Rows) -> tuple[Row, ...]:
 
 def key_axis(at: int, node: Node, sets: Sequence[tuple[tuple[int, int], ...]]) -> KeyAxis:
     """The intervals and classes of a key, whose place is ``at``, under the rows' sets of it. Raises TooLarge."""
+    ends = {end for part in set(sets) for lo, hi in part for end in (lo, hi + 1)}
+    if len(ends) > CLASSES_MAX:
+        raise TooLarge(f"a key has {len(ends)} intervals, and at most {CLASSES_MAX} are numbered")
+    if len(ends) * len(sets) > 8 * VECTOR_BYTES_MAX:
+        size = len(ends) * len(sets) >> 23
+        raise TooLarge(
+            f"a key has {len(ends)} intervals in {len(sets)} rows, {size} MB of vectors, and at most "
+            f"{VECTOR_BYTES_MAX >> 20} are built"
+        )
     changes: defaultdict[int, int] = defaultdict(int)
     changes[node.lo] = 0
     for row, intervals in enumerate(sets):
@@ -169,8 +180,6 @@ def key_axis(at: int, node: Node, sets: Sequence[tuple[tuple[int, int], ...]]) -
         if not classes or classes[-1] != number:
             starts.append(start)
             classes.append(number)
-    if len(starts) > CLASSES_MAX:
-        raise TooLarge(f"a key has {len(starts)} intervals, and at most {CLASSES_MAX} are numbered")
     return KeyAxis(at, tuple(starts), tuple(classes), tuple(known))
 
 
