@@ -22,8 +22,11 @@ _PREFIX = {8: "", 16: "u", 32: "U"}
 
 def array(ctype: CType, name: str, values: Iterable[int], per_line: int = NUMBERS_PER_LINE) -> str:
     """The definition of ``static const`` array ``name``; signed values are two's complement. It has no value: one that
-    is never read, since C knows no empty array."""
+    is never read, since C knows no empty array. Raises ValueError for a value that the type does not hold."""
     numbers = list(values) or [0]
+    for value in numbers:
+        if not ctype.lo <= value <= ctype.hi:
+            raise ValueError(f"{ctype.name} does not hold {value}")
     if len(numbers) <= NUMBERS_MAX:
         texts = [str(v) if 0 <= v < PLAIN_BELOW and ctype.bits < 128 else ctype.literal(v) for v in numbers]
         lines = [", ".join(texts[at : at + per_line]) for at in range(0, len(texts), per_line)]
