@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-RULES_MAX = 1 << 14
+RULES_MAX = 1 << 16
 EMITTERS = {"c": "sevenm.compiler.backends.c.emit", "host_c": "sevenm.compiler.backends.host_c"}
 
 

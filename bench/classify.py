@@ -1,11 +1,11 @@
 """Question: what does the first of N five-tuple rules cost per event, and what does an engine write for it?
 
 ClassBench sets (acl1, fw1, ipc1) of 64, 128, 1,024 and 8,192 rules, and packets that are drawn evenly from their
-rules, few enough to stay in the cache. Sides: comparators and bit vectors of this tree, the engine of another tree
-(--old), and DPDK's rte_acl where it links, which is given the place of the header and parses nothing. Runs are
-interleaved, each after an untimed pass of the same side, so that none is charged for what another left in the cache;
-times are of the thread's own processor time. Every side must find the rules of a linear scan in NumPy, or the benchmark
-fails.
+rules, few enough to stay in the cache. Sides: comparators, bit vectors and recursive flow
+classification of this tree, the engine of another tree (--old), and DPDK's rte_acl where it links, which is given the
+place of the header and parses nothing. Runs are interleaved, each after an untimed pass of the same side, so that none
+is charged for what another left in the cache; times are of the thread's own processor time. Every side must find the
+rules of a linear scan in NumPy, or the benchmark fails.
 
     python bench/classify.py [--old TREE] [--rules N ...] [--runs N] [--flags=-DSM_PORTABLE] [--json FILE]
 """
@@ -40,7 +40,7 @@ from sevenm.host.engine.toolchain import find_compiler
 HERE = Path(__file__).parent
 SETS = ("acl1", "fw1", "ipc1")
 LOOKED_UP = "bitvectors"
-CLASSIFIERS = ("comparators", LOOKED_UP)
+CLASSIFIERS = ("comparators", LOOKED_UP, "recursive")
 EVENTS = 4096
 ABI_ROWS = 1
 PASSES = 4
@@ -253,7 +253,7 @@ def main() -> None:
             for count in options.rules:
                 inputs = Inputs.of(which, count)
                 tested = count <= options.tested
-                chosen = CLASSIFIERS if tested else (LOOKED_UP,)
+                chosen = CLASSIFIERS if tested else CLASSIFIERS[1:]
                 sides = {c: engine(HERE.parent, c, inputs, folder, harness, flags) for c in chosen}
                 if options.old and tested:
                     sides["old"] = engine(package_of(options.old, folder), None, inputs, folder, harness, flags)

@@ -30,7 +30,7 @@ from .table import Table
 
 FORMAT = 2
 """Version of the JSON form; another one is refused."""
-RULES_MAX = 16384
+RULES_MAX = 65536
 TABLES_MAX = 1024
 STATES_MAX = 256
 NODES_MAX = 1_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 NESTING_MAX = 64
 """Levels of brackets, and levels of an expression."""
-RULES_MAX = 16384
+RULES_MAX = 65536
 """Rules in one file."""
 FIELDS_MAX = 512
 """Fields in one schema, groups of bits included."""

@@ -11,10 +11,10 @@ import re
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
 from sevenm.compiler.syntax.bounds import NESTING_MAX
 
-SOURCE_MAX = 1 << 20
+SOURCE_MAX = 16 << 20
 """Bytes of one source (UTF-8)."""
-TOKENS_MAX = 1 << 18
-"""Words and symbols of one source; a set of 65,536 members needs half of them."""
+TOKENS_MAX = 1 << 22
+"""Words and symbols of one source; 65,536 rules of sixty each need as many."""
 
 _PIECES = re.compile(
     r"""
@@ -50,7 +50,7 @@ def check_source(text: str) -> None:
             text[:200],
             0,
             "source-too-long",
-            f"source of {size} bytes; at most {SOURCE_MAX} (1 MiB) are allowed",
+            f"source of {size} bytes; at most {SOURCE_MAX} ({SOURCE_MAX >> 20} MiB) are allowed",
             "split it into several files",
         )
     nul = text.find("\0")

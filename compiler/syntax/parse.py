@@ -54,7 +54,7 @@ def parse_expression_with_warnings(text: str) -> tuple[ast.Expr, tuple[Diagnosti
 
 
 def read_source(path: str | Path) -> str:
-    """The text of a rule file: UTF-8, a byte order mark is dropped, at most 1 MiB is read.
+    """The text of a rule file: UTF-8, a byte order mark is dropped, at most 16 MiB are read.
 
     Raises CompileError for what cannot be opened, is too long, is not UTF-8 or has NUL bytes.
     """
@@ -66,7 +66,7 @@ def read_source(path: str | Path) -> str:
     except ValueError as error:
         raise fail("", 0, "unreadable", f"cannot read {path!r}: {error}") from None
     if len(data) > SOURCE_MAX:
-        message = f"{path} has more than {SOURCE_MAX} bytes (1 MiB)"
+        message = f"{path} has more than {SOURCE_MAX} bytes ({SOURCE_MAX >> 20} MiB)"
         raise fail("", 0, "source-too-long", message, "split it into several files")
     nul = data.find(0)
     if nul >= 0:

@@ -26,13 +26,14 @@ def test_explain_says_how_rules_are_looked_up_and_what_it_costs(sevenm: Sevenm, 
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     start = next(at for at, line in enumerate(lines) if line.startswith("block small ("))
-    block, first, second = lines[start : start + 3]
+    block, first, second, third = lines[start : start + 4]
     assert block.startswith("block small (first): 5 rules, ")
     assert first.startswith("  * comparators: ")
     assert second.startswith("    bitvectors: ")
+    assert third == "    recursive: closed: its rows differ in fewer than two keys"
     (said,) = json.loads(sevenm("check", rules, "--explain", "--json").out)["lookups"]
     assert (said["block"], said["chosen"], said["unit"]) == ("small", "comparators", "ns an event")
-    assert [way["name"] for way in said["ways"]] == ["comparators", "bitvectors"]
+    assert [way["name"] for way in said["ways"]] == ["comparators", "bitvectors", "recursive"]
 
 
 def test_explain_says_which_packets_have_a_program_of_their_own(sevenm: Sevenm, tmp_path: Path) -> None:

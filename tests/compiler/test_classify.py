@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from sevenm.compiler.backends.c import bit_vectors
 from sevenm.compiler.backends.c.bit_vectors import BitVectors, KeyAxis, TooLarge, build
-from sevenm.compiler.backends.c.classify_text import Classifier, classifier
+from sevenm.compiler.backends.c.bit_vectors_text import classifier
+from sevenm.compiler.backends.c.classifier import Classifier
 from sevenm.compiler.backends.c.types import type_of
 from sevenm.compiler.passes.interval_sets import Intervals, union
 from sevenm.compiler.passes.rows import Condition, Row, Rows

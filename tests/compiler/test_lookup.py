@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sevenm import boundary
 from sevenm.compiler import compile_text
-from sevenm.compiler.backends.c.classifiers import BIT_VECTORS, COMPARATORS
+from sevenm.compiler.backends.c.classifiers import BIT_VECTORS, COMPARATORS, RECURSIVE
 from sevenm.compiler.backends.c.emit import emit, explained
 from sevenm.compiler.passes.cost import ChoiceError, describe
 from sevenm.compiler.plan import Action, Plan
@@ -105,15 +105,22 @@ def frame(rng: random.Random) -> bytes:
 @pytest.mark.needs("compiler")
 @pytest.mark.parametrize("name", FLAGS)
 @pytest.mark.parametrize(
-    "mode, rules, default", [("first", 5, True), ("first", 150, False), ("all", 20, True), ("all", 150, False)]
+    "mode, rules, default, classifier",
+    [
+        ("first", 5, True, BIT_VECTORS),
+        ("first", 150, False, BIT_VECTORS),
+        ("first", 20, True, RECURSIVE),
+        ("all", 20, True, BIT_VECTORS),
+        ("all", 150, False, BIT_VECTORS),
+    ],
 )
 def test_rules_that_are_looked_up_fire_as_the_reference_says(
-    mode: str, rules: int, default: bool, name: str, tmp_path: Path
+    mode: str, rules: int, default: bool, classifier: str, name: str, tmp_path: Path
 ) -> None:
     rng = random.Random(rules)
     plan = compile_text(rule_file(rng, rules, mode, default), "set").plan
     frames = [frame(rng) for _ in range(EVENTS)]
-    made = engine(plan, tmp_path, FLAGS[name])
+    made = engine(plan, tmp_path, FLAGS[name], classifier)
     fired, _, _ = answer(made, plan, frames)
     lengths = np.array([len(f) for f in frames], np.uint32)
     offset = np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.uint64)
@@ -173,7 +180,7 @@ def test_a_classifier_that_is_not_there_is_refused_by_name() -> None:
     plan = compile_text("rules r on packet first { rule a: udp and ip.src == ip.dst => deliver a }", "one").plan
     with pytest.raises(ChoiceError) as unknown:
         emit(plan, "tcam")
-    assert str(unknown.value) == "a classifier is one of auto, comparators, bitvectors, not 'tcam'"
+    assert str(unknown.value) == "a classifier is one of auto, comparators, bitvectors, recursive, not 'tcam'"
     with pytest.raises(ChoiceError) as closed:
         emit(plan, BIT_VECTORS)
     assert str(closed.value) == (

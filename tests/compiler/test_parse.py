@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sevenm.compiler.diagnostics import CompileError, Span, render
-from sevenm.compiler.syntax import ast
-from sevenm.compiler.syntax.brackets import SOURCE_MAX
+from sevenm.compiler.syntax import ast, brackets, declarations
+from sevenm.compiler.syntax.bounds import RULES_MAX
+from sevenm.compiler.syntax.brackets import SOURCE_MAX, TOKENS_MAX
 from sevenm.compiler.syntax.parse import (
     parse,
     parse_expression,
@@ -290,14 +291,18 @@ def rules(count: int) -> str:
     return "rules r on packet all {\n" + "".join(f"rule r{i}: tcp => drop\n" for i in range(count)) + "}"
 
 
-def test_bounds_are_kept_and_named() -> None:
-    assert first_error(rules(16385)) == ("too-many-rules", "16385 rules; at most 16384 are allowed")
+def test_bounds_are_kept_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (RULES_MAX, SOURCE_MAX, TOKENS_MAX) == (65_536, 16 << 20, 1 << 22)
+    monkeypatch.setattr(declarations, "RULES_MAX", 300)
+    monkeypatch.setattr(brackets, "TOKENS_MAX", 1 << 18)
+    parse(rules(300))
+    assert first_error(rules(301)) == ("too-many-rules", "301 rules; at most 300 are allowed")
     fields = "schema S v1 size 64 @endian(big) { " + "a: u8 " * 513 + "}"
     assert first_error(fields) == ("too-many-fields", "schema of 513 fields; at most 512 are allowed")
     many = "set s = { " + "1," * 65537 + " }"
     assert first_error(many) == ("too-many-members", "set of 65537 members; at most 65536 are allowed")
-    message = "source of 10485760 bytes; at most 1048576 (1 MiB) are allowed"
-    assert first_error("x" * (10 << 20)) == ("source-too-long", message)
+    message = "source of 20971520 bytes; at most 16777216 (16 MiB) are allowed"
+    assert first_error("x" * (20 << 20)) == ("source-too-long", message)
     assert first_error("ä" * (SOURCE_MAX // 2 + 1))[0] == "source-too-long"
     assert first_error("{ " * 200_000)[1] == "brackets nested more than 64 deep"
     assert first_error(", " * 300_000)[1] == "more than 262144 words and symbols in one source"
@@ -337,7 +342,7 @@ def test_source_is_read_as_utf8_without_its_mark(tmp_path: Path) -> None:
     [
         (b"a\nb\x00", "nul-byte", 2, "NUL byte at offset 3"),
         (b"a\n\n\xff", "not-utf8", 3, "byte 0xff at offset 3 is not UTF-8"),
-        (b"a" * (SOURCE_MAX + 1), "source-too-long", 1, "has more than 1048576 bytes (1 MiB)"),
+        (b"a" * (SOURCE_MAX + 1), "source-too-long", 1, "has more than 16777216 bytes (16 MiB)"),
     ],
 )
 def test_files_that_are_no_text_are_refused(tmp_path: Path, data: bytes, code: str, line: int, message: str) -> None:

@@ -23,6 +23,8 @@ from sevenm.compiler.plan.ops import Node
 ROWS_MAX = 65_535
 CLASSES_MAX = 65_535
 """Classes, and intervals, along one axis: their numbers are 16 bits wide."""
+VECTOR_BYTES_MAX = 64 << 20
+"""Vectors of one axis, before those that are equal are one."""
 FOLD_ENTRIES_MAX = 32_768
 """Combinations of classes in a folded table (64 KB)."""
 FOLD_BYTES_MAX = 512 * 1024
@@ -123,12 +125,12 @@ def build(nodes: Sequence[Node], rows: Rows, fold: bool = True) -> BitVectors:
         rows = replace(rows, rows=_alike(nodes, rows))
     axes: list[Axis] = []
     for at, key in enumerate(rows.keys):
-        axis = _key_axis(at, nodes[key], [row.sets[at] for row in rows.rows])
+        axis = key_axis(at, nodes[key], [row.sets[at] for row in rows.rows])
         if len(axis.vectors) > 1:
             axes.append(axis)
     conditions = rows.features
     if len(conditions) > 1:
-        axes += _mask_axes(rows)
+        axes += mask_axes([row.features for row in rows.rows])
     rules = tuple(row.rule for row in rows.rows)
     folded = _fold(axes, -(-len(rules) // 64)) if fold else None
     return BitVectors(tuple(axes), folded, rules, conditions[0] if len(conditions) == 1 else ())
@@ -150,7 +152,17 @@ def _alike(nodes: Sequence[Node], rows: Rows) -> tuple[Row, ...]:
     return tuple(sorted(rows.rows, key=place))
 
 
-def _key_axis(at: int, node: Node, sets: Sequence[tuple[tuple[int, int], ...]]) -> KeyAxis:
+def key_axis(at: int, node: Node, sets: Sequence[tuple[tuple[int, int], ...]]) -> KeyAxis:
+    """The intervals and classes of a key, whose place is ``at``, under the rows' sets of it. Raises TooLarge."""
+    ends = {end for part in set(sets) for lo, hi in part for end in (lo, hi + 1)}
+    if len(ends) > CLASSES_MAX:
+        raise TooLarge(f"a key has {len(ends)} intervals, and at most {CLASSES_MAX} are numbered")
+    if len(ends) * len(sets) > 8 * VECTOR_BYTES_MAX:
+        size = len(ends) * len(sets) >> 23
+        raise TooLarge(
+            f"a key has {len(ends)} intervals in {len(sets)} rows, {size} MB of vectors, and at most "
+            f"{VECTOR_BYTES_MAX >> 20} are built"
+        )
     changes: defaultdict[int, int] = defaultdict(int)
     changes[node.lo] = 0
     for row, intervals in enumerate(sets):
@@ -168,20 +180,18 @@ def _key_axis(at: int, node: Node, sets: Sequence[tuple[tuple[int, int], ...]]) 
         if not classes or classes[-1] != number:
             starts.append(start)
             classes.append(number)
-    if len(starts) > CLASSES_MAX:
-        raise TooLarge(f"a key has {len(starts)} intervals, and at most {CLASSES_MAX} are numbered")
     return KeyAxis(at, tuple(starts), tuple(classes), tuple(known))
 
 
-def _mask_axes(rows: Rows) -> list[MaskAxis]:
-    """The feature conditions, in as few masks as hold them, those of most rows first."""
+def mask_axes(features: Sequence[Condition]) -> list[MaskAxis]:
+    """The feature conditions of rows, in as few masks as hold them, those of most rows first."""
     members: defaultdict[Condition, int] = defaultdict(int)
     count: defaultdict[Condition, int] = defaultdict(int)
-    for at, row in enumerate(rows.rows):
-        members[row.features] |= 1 << at
-        count[row.features] += 1
+    for at, condition in enumerate(features):
+        members[condition] |= 1 << at
+        count[condition] += 1
     order = sorted(members, key=lambda condition: -count[condition])
-    every = (1 << len(rows.rows)) - 1
+    every = (1 << len(features)) - 1
     out = []
     for first in range(0, len(order), MASK_CONDITIONS):
         here = tuple(order[first : first + MASK_CONDITIONS])

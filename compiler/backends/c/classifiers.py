@@ -1,4 +1,5 @@
-"""What looking a block's rules up costs the host, and which way it goes: comparators or bit vectors.
+"""What looking a block's rules up costs the host, and which way it goes: comparators, bit vectors or recursive flow
+classification.
 
 One idea: costs are nanoseconds an event, counted on what was built (tests to run, vectors to combine, words to read)
 with weights from ``bench/classify.py``. They need to be right only about which way is cheaper.
@@ -9,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sevenm.compiler.backends.c import recursive_flow
 from sevenm.compiler.backends.c.bit_vectors import BitVectors, KeyAxis, MaskAxis, TooLarge, build
+from sevenm.compiler.backends.c.recursive_flow import RecursiveFlow
 from sevenm.compiler.backends.c.types import type_of
 from sevenm.compiler.passes.cost import AUTO, Choice, Way, choose
 from sevenm.compiler.passes.rows import Rows, rows_of
 from sevenm.compiler.plan.ops import Node
 
-COMPARATORS, BIT_VECTORS = "comparators", "bitvectors"
-CLASSIFIERS = (AUTO, COMPARATORS, BIT_VECTORS)
+COMPARATORS, BIT_VECTORS, RECURSIVE = "comparators", "bitvectors", "recursive"
+CLASSIFIERS = (AUTO, COMPARATORS, BIT_VECTORS, RECURSIVE)
 """What can be asked for."""
 UNIT = "ns an event"
 TABLE_BYTES_MAX = 32 << 20
@@ -30,24 +33,31 @@ BASE_NS = 7.0
 KEY_NS, MASK_NS, FOLD_NS = 1.2, 0.4, 0.5
 WORD_NS = 0.12
 """A word of a vector that is read in order."""
+GROUP_NS = 1.6
+"""Recursive flow classification: a cell and a leaf."""
+NEAR_CACHE_BITS = 18
+FAR_NS = 0.8
+"""Each time that the tables double past 256 KB."""
 SEARCH_NS = 12.0
 """A vector with a summary: the words that are left are read one by one, from further away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A block's choice, and its bit vectors if they were chosen."""
+    """A block's choice, and the tables that were chosen, if any."""
 
     choice: Choice
-    vectors: BitVectors | None
+    tables: BitVectors | RecursiveFlow | None
 
 
 def lookup(block: str, mode: str, nodes: Sequence[Node], whens: Sequence[int], wish: str = AUTO) -> Lookup:
     """Chooses for the rules with these conditions, in this order. Raises ChoiceError if the wish cannot be had."""
     rows = rows_of(nodes, whens)
-    vectors, way = _bit_vectors(nodes, rows)
-    choice = choose(block, mode, len(whens), rows, UNIT, [_comparators(nodes, rows, len(whens)), way], wish)
-    return Lookup(choice, vectors if choice.chosen.name == BIT_VECTORS else None)
+    vectors, by_vectors = _bit_vectors(nodes, rows)
+    flow, by_flow = _recursive(nodes, rows, mode)
+    ways = [_comparators(nodes, rows, len(whens)), by_vectors, by_flow]
+    choice = choose(block, mode, len(whens), rows, UNIT, ways, wish)
+    return Lookup(choice, {BIT_VECTORS: vectors, RECURSIVE: flow}.get(choice.chosen.name))
 
 
 def _comparators(nodes: Sequence[Node], rows: Rows, rules: int) -> Way:
@@ -92,3 +102,35 @@ def _detail(vectors: BitVectors) -> str:
     return f"{text}; {vectors.ands} vectors of {vectors.words} words" + (
         " and a summary" if vectors.summary_words else ""
     )
+
+
+def _recursive(nodes: Sequence[Node], rows: Rows, mode: str) -> tuple[RecursiveFlow | None, Way]:
+    closed = ""
+    if mode != "first":
+        closed = f"it gives one rule, and of a block of {mode} rules every one is asked for"
+    elif not rows.rows:
+        closed = "no rule has the form of rows"
+    else:
+        try:
+            flow = recursive_flow.build(nodes, rows)
+        except TooLarge as error:
+            closed = str(error)
+        else:
+            return flow, Way(RECURSIVE, _flow_cost(flow, rows), flow.table_bytes, _flow_detail(flow))
+    return None, Way(RECURSIVE, 0.0, 0, "", closed)
+
+
+def _flow_cost(flow: RecursiveFlow, rows: Rows) -> float:
+    predicates = flow.predicates
+    keys = 2 + sum(isinstance(axis, KeyAxis) for axis in predicates.axes)
+    masks = len(predicates.axes) + 2 - keys
+    front = keys * KEY_NS + masks * MASK_NS + len(predicates.pairs) * FOLD_NS
+    doublings = max(0, (flow.table_bytes >> NEAR_CACHE_BITS).bit_length())
+    far = doublings * FAR_NS
+    return BASE_NS + front + len(flow.groups) * GROUP_NS + far + len(rows.residue) * RULE_NS
+
+
+def _flow_detail(flow: RecursiveFlow) -> str:
+    grids = " + ".join(f"{group.grid.shape[0]} x {group.grid.shape[1]}" for group in flow.groups)
+    leaves = sum(len(group.leaves) for group in flow.groups)
+    return f"grids of {grids} cells, {leaves} leaves; {len(flow.predicates.holds)} classes of predicates"

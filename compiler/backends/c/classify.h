@@ -14,7 +14,7 @@ CLASS_OF(u8, u8) CLASS_OF(s8, u8) CLASS_OF(u16, u16) CLASS_OF(s16, u16)
 /* ``top`` has the last interval that starts at or before each value of the upper bits; from there a search in steps of
    ``half``, half of that, … finds the interval, the same steps in every lane. ``start`` is padded past its end. Eight
    lanes at a time, only those with some of the first ``lanes``, and few of them by themselves: a single event shall not
-   cost what 64 do. */
+   cost what 64 do. Without ``class`` the interval's number is given. */
 #define FEW 2u
 #define SEARCH_OF(T, U) \
     static inline void search_##T(u16 *restrict out, const T *restrict x, const u16 *restrict top, unsigned shift, \
@@ -25,7 +25,7 @@ CLASS_OF(u8, u8) CLASS_OF(s8, u8) CLASS_OF(u16, u16) CLASS_OF(s16, u16)
             const U key = (U)((U)x[i] ^ flip); \
             u32 at = top[(size_t)(key >> shift)]; \
             for (unsigned step = half; step; step >>= 1) at += start[at + step] <= key ? step : 0; \
-            out[i] = class[at]; } \
+            out[i] = class ? class[at] : (u16)at; } \
         return; } \
       for (unsigned from = 0; from < lanes; from += 8) { \
         u32 at[8]; \
@@ -33,7 +33,8 @@ CLASS_OF(u8, u8) CLASS_OF(s8, u8) CLASS_OF(u16, u16) CLASS_OF(s16, u16)
         for (unsigned step = half; step; step >>= 1) \
             for (unsigned i = 0; i < 8; i++) \
                 at[i] += start[at[i] + step] <= (U)((U)x[from + i] ^ flip) ? step : 0; \
-        for (unsigned i = 0; i < 8; i++) out[from + i] = class[at[i]]; } }
+        if (class) for (unsigned i = 0; i < 8; i++) out[from + i] = class[at[i]]; \
+        else for (unsigned i = 0; i < 8; i++) out[from + i] = (u16)at[i]; } }
 SEARCH_OF(u32, u32) SEARCH_OF(s32, u32) SEARCH_OF(u64, u64) SEARCH_OF(s64, u64) SEARCH_OF(u128, u128)
 SEARCH_OF(s128, u128)
 

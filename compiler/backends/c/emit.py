@@ -34,10 +34,10 @@ from sevenm.compiler.refusal import Refused
 _HERE = Path(__file__).parent
 LANES = "engine_lanes.h"
 LOOKUPS = "engine_lookups.h"
-CLASSIFY = "classify.h"
+CLASSIFY, LEAVES = "classify.h", "classify_leaves.h"
 WINDOWS = "engine_windows.h"
 BOUNDARY = "sm_boundary.h"
-FIXED = (LANES, WINDOWS, LOOKUPS, CLASSIFY)
+FIXED = (LANES, WINDOWS, LOOKUPS, CLASSIFY, LEAVES)
 """What is the same in every engine, in the order in which it is needed."""
 
 

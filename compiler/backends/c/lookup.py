@@ -1,24 +1,27 @@
 """Blocks whose rules are looked up: what they ask of the scheduler, and the statements that find and fire their rules.
 
-One idea: a block's bit vectors need columns of their keys and words of their conditions, whatever the event is; rules
+One idea: a block's tables need columns of their keys and words of their conditions, whatever the event is; rules
 of the residue are tested and join by their number. Then the lanes of each rule are put together and fired.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sevenm.compiler.backends.c.classifiers import lookup
-from sevenm.compiler.backends.c.classify_text import Classifier, classifier
+from sevenm.compiler.backends.c import bit_vectors_text, recursive_flow_text
+from sevenm.compiler.backends.c.classifier import Classifier
+from sevenm.compiler.backends.c.classifiers import Lookup, lookup
 from sevenm.compiler.backends.c.lookups import given
 from sevenm.compiler.backends.c.program import Scheduler
+from sevenm.compiler.backends.c.recursive_flow import RecursiveFlow
 from sevenm.compiler.backends.c.types import CType, type_of
 from sevenm.compiler.passes.cost import AUTO, Choice
 from sevenm.compiler.passes.rows import Condition
 from sevenm.compiler.passes.shapes import Shape
 from sevenm.compiler.passes.visibility import Explicit
 from sevenm.compiler.plan import Block, Plan
+from sevenm.compiler.plan.ops import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +92,20 @@ def choices(plan: Plan, explicit: Explicit, wish: str = AUTO) -> list[tuple[Choi
         whens = tuple(explicit.node[rule.when] for rule in (rules[:-1] if last else rules))
         found = lookup(block.name, block.mode, explicit.graph.nodes, whens, wish)
         looked_up = None
-        if found.vectors is not None:
-            keys = found.choice.rows.keys
-            made = classifier(
-                block.name, block.mode, f"lookup_{number}", explicit.graph.nodes, keys, found.vectors, len(whens)
-            )
+        if found.tables is not None:
+            made = _classifier(block, f"lookup_{number}", explicit.graph.nodes, found, len(whens))
             types = tuple(type_of(explicit.graph[key]) for key in made.keys)
             looked_up = LookedUp(block, found.choice, whens, made, types)
         out.append((found.choice, looked_up))
     return out
+
+
+def _classifier(block: Block, prefix: str, nodes: Sequence[Node], found: Lookup, rules: int) -> Classifier:
+    keys = found.choice.rows.keys
+    if isinstance(found.tables, RecursiveFlow):
+        return recursive_flow_text.classifier(block.name, prefix, nodes, keys, found.tables, rules)
+    assert found.tables is not None
+    return bit_vectors_text.classifier(block.name, block.mode, prefix, nodes, keys, found.tables, rules)
 
 
 def _word(scheduler: Scheduler, condition: Condition) -> str:

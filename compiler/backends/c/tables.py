@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sevenm.compiler.backends.c.arrays import array
 from sevenm.compiler.backends.c.guards import Guard
 from sevenm.compiler.backends.c.types import CType, type_of
 from sevenm.compiler.plan.graph import Graph
@@ -53,7 +54,7 @@ class Constants:
     unique: Callable[[str], str]
 
     def values(self, wish: str, ctype: CType, numbers: Iterable[int]) -> str:
-        return self._array(wish, ctype.name, [ctype.literal(v) for v in numbers])
+        return self._array(wish, ctype, numbers)
 
     def bitmap(self, wish: str, ctype: CType, attrs: Sequence[int]) -> str:
         """One bit per value of a type of at most 16 bits, indexed by its pattern; 64 to a word."""
@@ -64,11 +65,9 @@ class Constants:
             bits |= run << first
         bits |= bits >> modulus  # a signed range that crosses zero wraps
         words = [bits >> at & (1 << 64) - 1 for at in range(0, modulus, 64)]
-        return self._array(wish, "u64", [CType(64, False).literal(w) for w in words])
+        return self._array(wish, CType(64, False), words)
 
-    def _array(self, wish: str, type_name: str, values: list[str]) -> str:
+    def _array(self, wish: str, ctype: CType, numbers: Iterable[int]) -> str:
         name = self.unique(wish)
-        rows = [", ".join(values[at : at + 8]) for at in range(0, len(values), 8)]
-        body = ",\n    ".join(rows)
-        self.tables.append(f"static const {type_name} {name}[{len(values)}] = {{\n    {body},\n}};")
+        self.tables.append(array(ctype, name, numbers, per_line=8))
         return name

@@ -27,7 +27,7 @@ static const u16 ethertype_1_low[3] = {
 };
 
 static const u16 ethertype_1_span[3] = {
-    (u16)0u, (u16)0u, (u16)0u,
+    0, 0, 0,
 };
 
 static const u16 ethertype_2_low[3] = {
@@ -35,31 +35,31 @@ static const u16 ethertype_2_low[3] = {
 };
 
 static const u16 ethertype_2_span[3] = {
-    (u16)0u, (u16)0u, (u16)0u,
+    0, 0, 0,
 };
 
 static const u8 ext1_kind_low[4] = {
-    (u8)0u, (u8)43u, (u8)51u, (u8)60u,
+    0, 43, 51, 60,
 };
 
 static const u8 ext1_kind_span[4] = {
-    (u8)0u, (u8)1u, (u8)0u, (u8)0u,
+    0, 1, 0, 0,
 };
 
 static const u8 ext2_kind_low[4] = {
-    (u8)0u, (u8)43u, (u8)51u, (u8)60u,
+    0, 43, 51, 60,
 };
 
 static const u8 ext2_kind_span[4] = {
-    (u8)0u, (u8)1u, (u8)0u, (u8)0u,
+    0, 1, 0, 0,
 };
 
 static const u16 l3_at_0_16_low[2] = {
-    (u16)1u, (u16)6u,
+    1, 6,
 };
 
 static const u16 l3_at_0_16_span[2] = {
-    (u16)0u, (u16)0u,
+    0, 0,
 };
 
 static const u16 ethertype_3_low[3] = {
@@ -67,15 +67,15 @@ static const u16 ethertype_3_low[3] = {
 };
 
 static const u16 ethertype_3_span[3] = {
-    (u16)0u, (u16)0u, (u16)0u,
+    0, 0, 0,
 };
 
 static const u8 ipv6_protocol_low[4] = {
-    (u8)0u, (u8)43u, (u8)51u, (u8)60u,
+    0, 43, 51, 60,
 };
 
 static const u8 ipv6_protocol_span[4] = {
-    (u8)0u, (u8)1u, (u8)0u, (u8)0u,
+    0, 1, 0, 0,
 };
 
 static const u16 ethertype_low[3] = {
