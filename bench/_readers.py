@@ -157,6 +157,8 @@ def _ring_c(body: Body, run: Run) -> Iterator[Row]:
                     _spread(rate), run, peer=beside, theirs=_spread(theirs), ratio=pairs, aim=aim,
                 )  # fmt: skip
         trips = {trip["way"]: Spread.of([trip["p50"]]) for trip in result["trips"]}
+        if not {"bare line", "sevenm, in place"} <= trips.keys():
+            continue  # the processors were never placed so while trips were measured
         floor, ours = trips["bare line"], trips["sevenm, in place"]
         row = Row(f"{question}: there and back, p50", "in place", "ns", "lower", ours, run, floor=floor)
         yield replace(row, aim=1.3 * floor.median)

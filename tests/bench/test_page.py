@@ -57,6 +57,17 @@ def test_known_figures_of_a_kept_run() -> None:
     assert [row.variant for row in path] == [f"{n} % match, with four subscribers" for n in (10, 50, 100)]
 
 
+def test_a_placement_without_round_trips_keeps_its_rates(tmp_path: Path) -> None:
+    """In a short run the processors may never have been far from each other."""
+    body = json.loads((RESULTS / "ring-c-2026-11-21.json").read_text())
+    body["results"][1]["trips"] = []
+    file = tmp_path / "ring-c-2030-01-01.json"
+    file.write_text(json.dumps(body))
+    questions = {row.question for row in module("_readers").read(file)}
+    near, far = (f"A ring between two {place} processors, in C" for place in ("near", "far"))
+    assert questions == {near, f"{near}: there and back, p50", far}
+
+
 def result(folder: Path, name: str, rows: list[dict[str, object]]) -> None:
     (folder / name).write_text(json.dumps({"machine": FACTS, "rows": rows, "absent": {"rival": "not packaged"}}))
 
