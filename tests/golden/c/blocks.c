@@ -83,23 +83,23 @@ static const u16 ethertype_low[3] = {
 };
 
 static const u16 ethertype_span[3] = {
-    (u16)0u, (u16)0u, (u16)0u,
+    0, 0, 0,
 };
 
 static const u8 ext1_kind_low_2[4] = {
-    (u8)0u, (u8)43u, (u8)51u, (u8)60u,
+    0, 43, 51, 60,
 };
 
 static const u8 ext1_kind_span_2[4] = {
-    (u8)0u, (u8)1u, (u8)0u, (u8)0u,
+    0, 1, 0, 0,
 };
 
 static const u16 event_at_14_16_low[2] = {
-    (u16)1u, (u16)6u,
+    1, 6,
 };
 
 static const u16 event_at_14_16_span[2] = {
-    (u16)0u, (u16)0u,
+    0, 0,
 };
 
 
@@ -209,7 +209,6 @@ static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
     REPEAT(c->size);
     REPEAT(ethertype_1);
 }
-
 
 /* ---- Rules that fire -------------------------------------------------------------------------------------------- */
 

@@ -58,15 +58,15 @@ static const u16 ethertype_low[3] = {
 };
 
 static const u16 ethertype_span[3] = {
-    (u16)0u, (u16)0u, (u16)0u,
+    0, 0, 0,
 };
 
 static const u8 ext1_kind_low_2[4] = {
-    (u8)0u, (u8)43u, (u8)51u, (u8)60u,
+    0, 43, 51, 60,
 };
 
 static const u8 ext1_kind_span_2[4] = {
-    (u8)0u, (u8)1u, (u8)0u, (u8)0u,
+    0, 1, 0, 0,
 };
 
 
@@ -177,7 +177,6 @@ static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
     REPEAT(ethertype_1);
     REPEAT(ethertype_2);
 }
-
 
 /* ---- Rules that fire -------------------------------------------------------------------------------------------- */
 
