@@ -20,9 +20,6 @@ GATE = ROOT / "bench" / "gate.py"
 
 @pytest.fixture(scope="module")
 def statistic() -> ModuleType:
-    bench = str(ROOT / "bench")
-    if bench not in sys.path:
-        sys.path.insert(0, bench)
     return importlib.import_module("_gate_statistic")
 
 

@@ -6,7 +6,6 @@ import importlib
 import json
 import math
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -15,13 +14,6 @@ import pytest
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 RESULTS = BENCH / "results"
 FACTS = {"date": "2030-01-01T00:00:00+00:00", "cpu": "one", "load": "0.1", "commit": "c", "cores": "2"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def bench_is_importable() -> None:
-    """The benchmarks are programs: their modules are found where they lie."""
-    if str(BENCH) not in sys.path:
-        sys.path.insert(0, str(BENCH))
 
 
 def module(name: str) -> ModuleType:
