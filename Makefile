@@ -9,6 +9,8 @@ PARTS := pyproject.toml setup.py sevenm/boundary.py sevenm/version.py $(wildcard
 CAPTURE := examples/capture/office.pcap
 # What sevenm compiles on the way is kept here too, not in the user's own cache.
 OWN_CACHE := XDG_CACHE_HOME=$(CURDIR)/$(BUILD)/cache
+# The tests start Python a thousand times: what it compiled is kept, also where the environment says not to.
+KEEP_BYTECODE := PYTHONDONTWRITEBYTECODE=
 # Where `make lib` puts libsevenm.
 PREFIX ?= $(BUILD)/lib
 # Programs that measure; the others look at what was measured.
@@ -79,7 +81,7 @@ soak: $(VENV)/.test ## ten minutes of live traffic at full rate in which everyth
 
 sweep: $(VENV)/.test ## the tests with many more generated rules, packets and events (hours)
 	@mkdir -p $(BUILD)
-	@SEVENM_SOAK=1 $(OWN_CACHE) $(BIN)/pytest -n auto tests
+	@SEVENM_SOAK=1 $(OWN_CACHE) $(KEEP_BYTECODE) $(BIN)/pytest -n auto tests
 
 lib: ## libsevenm for subscribers and producers in C and C++, with pkg-config, under PREFIX (build/lib)
 	@PYTHON=$(PYTHON) host/lib/install $(PREFIX)
