@@ -52,7 +52,8 @@ def find_program(name: str) -> str | None:
     """As ``shutil.which`` finds a program, without loading what ``shutil`` archives with."""
     for folder in [""] if "/" in name else os.get_exec_path():
         path = Path(folder, name)
-        if path.is_file() and os.access(path, os.X_OK):
+        # In this order: is_file raises where the folder is another user's.
+        if os.access(path, os.X_OK) and path.is_file():
             return str(path)
     return None
 
