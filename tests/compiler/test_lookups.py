@@ -22,6 +22,7 @@ from sevenm.host.engine.compiled import CompiledEngine
 from sevenm.host.engine.context import Contents
 from sevenm.sim.plan_contents import contents_of
 from sevenm.sim.random_tables import near_keys, random_table, with_random_rows
+from tests.conftest import SOAK
 
 pytestmark = pytest.mark.needs("compiler")
 
@@ -136,7 +137,7 @@ def test_one_key_of_every_kind_and_width(build: str, kind: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("build", BUILDS)
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(40 if SOAK else 2))
 def test_several_keys(build: str, seed: int, tmp_path: Path) -> None:
     rng = random.Random(f"{build} {seed}")
     builder, tables, widths = Builder(), [], []
@@ -267,7 +268,7 @@ def random_events(rng: random.Random, widths: Sequence[int], n: int) -> list[byt
 
 
 @pytest.mark.parametrize("build", BUILDS)
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(40 if SOAK else 2))
 def test_states_keep_what_earlier_events_left(build: str, seed: int, tmp_path: Path) -> None:
     """Many small batches, so that what is kept goes from one call to the next, and sets that are too small for it."""
     rng = random.Random(f"{build} {seed}")

@@ -28,8 +28,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 GROUPS, SETS = 80 if os.environ.get("SEVENM_SOAK") else 8, 26
 """208 rule sets (ten times that in the long run), compiled in files of 26 blocks: a block is a rule set of
 its own (they are independent), and one model of the hardware serves 26 of them."""
-RTL_GROUPS = GROUPS if os.environ.get("SEVENM_SOAK") else 4
-"""Groups that are also built as hardware: 104 rule sets, all of them in the long run."""
+RTL_GROUPS = GROUPS if os.environ.get("SEVENM_SOAK") else 2
+"""Groups that are also built as hardware: 52 rule sets, half of them with tables; all of them in the long run."""
 BOUNDARY_RULES = 2
 """Rules of each group for which the solver looks for events on the edge."""
 
