@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +14,11 @@ Send = Callable[[int], None]
 """Sends so many times three frames: ARP, TAGGED and OTHER."""
 HEAD = bytes.fromhex("ffffffffffff 020000000001")
 ARP, TAGGED, OTHER = HEAD + b"\x08\x06" + bytes(46), HEAD + b"\x81\x00\x00\x07\x88\xb5" + bytes(46), HEAD + bytes(48)
+
+
+def _heed_sighup() -> None:
+    """The suite may run under nohup, and what ignores SIGHUP hands that on."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class Running:
@@ -29,7 +35,11 @@ class Running:
     ) -> None:
         command = [*before, python, "-m", "sevenm.cli.main", *map(str, args)]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "NO_COLOR": "1", **(env or {})}
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "NO_COLOR": "1", **(env or {})},
+            preexec_fn=_heed_sighup,
         )
         self.all.append(self.process)
         assert self.process.stderr is not None
