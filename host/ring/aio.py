@@ -26,8 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from .merged import MergedReader
-    from .reader import RingReader
+    from .batches import Batches
 
 SLICE = 0.02
 """Seconds that the thread waits at once: ``close`` takes no longer than this."""
@@ -36,7 +35,7 @@ SLICE = 0.02
 class Doorbell:
     """``fileno()`` becomes readable once the reader has something to read, or never will have. A context manager."""
 
-    def __init__(self, reader: RingReader | MergedReader) -> None:
+    def __init__(self, reader: Batches) -> None:
         self._reader = reader
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._armed = threading.Semaphore(0)
@@ -102,7 +101,7 @@ class Doorbell:
         self.close()
 
 
-async def batches(reader: RingReader | MergedReader, limit: int | None = None) -> AsyncIterator[NDArray[np.void]]:
+async def batches(reader: Batches, limit: int | None = None) -> AsyncIterator[NDArray[np.void]]:
     """What ``async for records in reader`` does: batches of ``limit`` records at most, until the ring is closed.
 
     Other tasks run after every batch. A batch is good until the next one is asked for. Raises ProducerGone if the

@@ -14,10 +14,9 @@ One handle belongs to one thread at a time.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from sevenm.host.latency import Histogram
 from sevenm.host.native import native
 from sevenm.host.ring import sets
+from sevenm.host.ring.batches import Batches
 from sevenm.host.ring.control import ProducerGone, RingAbsent, RingMismatch, RingStats
 from sevenm.host.ring.reader import RingReader
 from sevenm.host.ring.sides import LOOK_US
@@ -34,7 +34,7 @@ RUN_MAX = 4096
 LOOK_S = 0.005
 
 
-class MergedReader:
+class MergedReader(Batches):
     """``readers``: of 1 to 64 rings, in order of worker. ``worker``: number of the ring that the last batch is from.
     ``ended``: every producer has closed its ring, and everything was read."""
 
@@ -144,29 +144,6 @@ class MergedReader:
     def _in_turn(self) -> list[int]:
         later = [number for number in self._open if number > self.worker]
         return later + self._open[: len(self._open) - len(later)]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __iter__(self) -> Iterator[NDArray[np.void]]:
-        """Batches until every producer has closed its ring. Raises ProducerGone if one died instead."""
-        while True:
-            records = self.read()
-            if len(records):
-                yield records
-            elif not self.wait():
-                return
-
-    def __aiter__(self) -> AsyncIterator[NDArray[np.void]]:
-        """The same in an event loop (``sevenm.host.ring.aio``)."""
-        from sevenm.host.ring.aio import batches
-
-        return batches(self)
 
 
 def _attached(names: Sequence[str], rest: tuple[Any, ...]) -> list[RingReader]:

@@ -14,7 +14,6 @@ One handle belongs to one thread at a time.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from sevenm.host.native import native
 from sevenm.host.ring.arguments import reader_arguments
+from sevenm.host.ring.batches import Batches
 from sevenm.host.ring.control import POLICIES, ProducerGone, RingAbsent, open_descriptor, open_ring
 from sevenm.host.ring.sides import LOOK_US, Side
 
@@ -47,7 +47,7 @@ class _Batch:
         self._reader.release()
 
 
-class RingReader(Side):
+class RingReader(Side, Batches):
     """A subscriber's side. Made by ``attach``. Its views are read-only; copy what is to outlive the batch."""
 
     def __init__(self, name: str, handle: Any, data_dtype: np.dtype[Any] | None, subscriber: str = "") -> None:
@@ -200,19 +200,3 @@ class RingReader(Side):
                 )
             if self.ended or (end is not None and time.monotonic() >= end):
                 return False
-
-    def __iter__(self) -> Iterator[NDArray[np.void]]:
-        """Batches until the producer closes the ring. Raises ProducerGone if it dies instead."""
-        while True:
-            records = self.read()
-            if len(records):
-                yield records
-            elif not self.wait():
-                return
-
-    def __aiter__(self) -> AsyncIterator[NDArray[np.void]]:
-        """The same in an event loop (``sevenm.host.ring.aio``)."""
-        # asyncio takes longer to load than everything else here, and most readers do without.
-        from sevenm.host.ring.aio import batches
-
-        return batches(self)
