@@ -46,13 +46,14 @@ class Assumption:
 class Shape:
     """``explicit`` is the specialised graph, with ``node`` still by the Plan's numbers and ``of`` by those of the graph
     it was made from. ``test`` is a condition of that graph over bytes before ``least``: an event has the shape if that
-    many bytes were captured and the test holds. ``moving`` and ``moved`` count the loads at variable places that the
-    roots need, before and after."""
+    many bytes were captured and the test holds; nearly every event has ``usual`` bytes, of which a back end may as well
+    ask. ``moving`` and ``moved`` count the loads at variable places that the roots need, before and after."""
 
     explicit: Explicit
     of: tuple[int, ...]
     test: int
     least: int
+    usual: int
     assumptions: tuple[int, ...]
     moving: int
     moved: int
@@ -72,8 +73,24 @@ def shape_of(explicit: Explicit, roots: Iterable[int]) -> Shape | None:
     after = _moving(made.explicit, [made.of[root] for root in roots])
     if len(after) >= len(before):
         return None
-    test = made.explicit.graph.all(*made.tests, made.explicit.graph.true)
-    return Shape(made.explicit, tuple(made.of), test, least, tuple(made.tests), len(before), len(after))
+    return _shape(made, least, FRAME_MIN, len(before), len(after))
+
+
+def record_shape(explicit: Explicit, size: int) -> Shape:
+    """The shape of records that are whole, as their schema says: no field asks whether it was captured."""
+    nodes = explicit.graph.nodes
+    sized = [
+        ref for ref, node in enumerate(nodes)
+        if node.op == "eq" and nodes[node.args[0]].op == "size" and explicit.graph.value(node.args[1]) == size
+    ]  # fmt: skip
+    assumptions = [Assumption(explicit.graph, (2 * ref + 1,)) for ref in sized]
+    return _shape(_Rebuilt.of_graph(explicit, assumptions, size), size, size, 0, 0)
+
+
+def _shape(made: _Rebuilt, least: int, usual: int, moving: int, moved: int) -> Shape:
+    graph = made.explicit.graph
+    test = graph.all(*made.tests, graph.true)
+    return Shape(made.explicit, tuple(made.of), test, least, usual, tuple(made.tests), moving, moved)
 
 
 def shape_text(shape: Shape) -> str:
@@ -84,15 +101,18 @@ def shape_text(shape: Shape) -> str:
         literals = sorted(_literals(nodes, 2 * test + 1))
         lines.append(f"  not: {' and '.join(_literal_text(nodes, literal) for literal in literals)}")
     moved = f"{shape.moving} fields at variable places become {shape.moved}"
-    return "\n".join([*lines, f"  {moved}; other packets take the general way"])
+    brings = moved if shape.moving else "no field asks whether it was captured"
+    return "\n".join([*lines, f"  {brings}; other events take the general way"])
 
 
 def _literal_text(nodes: Sequence[Node], literal: int) -> str:
     """A test of bytes, as far as it has a simple form."""
     ref, negated = literal // 2, "not " * (literal & 1)
     found = _values(nodes, ref)
-    if found is None or nodes[found[0]].op != "load":
+    if found is None or nodes[found[0]].op not in ("load", "size"):
         return f"{negated}{nodes[ref].op}"
+    if nodes[found[0]].op == "size":
+        return f"{negated}{found[1][0][0]} bytes on the wire"
     first, count, _ = nodes[found[0]].attrs
     place = f"byte {first}" if count == 1 else f"bytes {first} to {first + count - 1}"
     ranges = ", ".join(f"{lo:#x}" if lo == hi else f"{lo:#x} to {hi:#x}" for lo, hi in found[1])

@@ -1,17 +1,18 @@
-/* Records of one size: the event table is a matter of counting. */
+/* Records of one size: the event table says where they lie in a burst, so that of all bursts it is the same. */
 #include "ingress.h"
 
 static int next(sm_ingress *base, sm_burst *burst)
 {
     sm_records_ingress *const ingress = (sm_records_ingress *)base;
-    uint32_t n = 0;
-    for (; n < ingress->burst && ingress->at < ingress->size; n++) {
-        const uint64_t left = ingress->size - ingress->at;
-        const uint32_t held = left < ingress->record ? (uint32_t)left : ingress->record;
-        ingress->table[n] = (sm_event){ingress->at, 0, held, held};
-        ingress->at += held;
+    const uint64_t left = ingress->size - ingress->at, whole = left / ingress->record, cut = left % ingress->record;
+    uint64_t n = whole < ingress->burst ? whole : ingress->burst;
+    *burst = (sm_burst){ingress->buffer + ingress->at, ingress->table, n, ingress->port, 0};
+    ingress->at += n * ingress->record;
+    if (n < ingress->burst && cut) {
+        ingress->table[n].cap_len = ingress->table[n].wire_len = (uint32_t)cut;
+        ingress->at += cut;
+        burst->n = ++n;
     }
-    *burst = (sm_burst){ingress->buffer, ingress->table, n, ingress->port, 0};
     return n ? SM_INGRESS_READY : SM_INGRESS_END;
 }
 
@@ -26,4 +27,6 @@ void sm_records_ingress_open(sm_records_ingress *ingress, const uint8_t *buffer,
                              sm_event *table, uint32_t burst, uint32_t port)
 {
     *ingress = (sm_records_ingress){{&OPS}, buffer, table, size, 0, record, burst, port, 0};
+    for (uint32_t n = 0; n < burst; n++)
+        table[n] = (sm_event){(uint64_t)n * record, 0, record, record};
 }

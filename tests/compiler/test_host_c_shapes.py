@@ -22,7 +22,7 @@ from sevenm.compiler.reference import evaluate
 from sevenm.host.batch import EventBatch
 from sevenm.sim.packets import batch as generated
 from tests.compiler.generated_c import BUILDS, build, expected, match, pack_events
-from tests.compiler.passes.test_shapes import RULES, having, shape
+from tests.compiler.passes.test_shapes import RECORDS, RULES, having, records, shape
 from tests.compiler.test_lookup import answer, engine
 
 pytestmark = pytest.mark.needs("compiler")
@@ -128,6 +128,26 @@ def test_strays_go_to_the_ports_that_they_name(traffic: list[bytes], tmp_path: P
     want = evaluate(plan, buffer, events["offset"], events["cap_len"], events["wire_len"])
     assert (fired == want.fired).all() and fired.any(axis=1).all()
     assert (ports == want.forward).all() and len(set(ports[want.fired[1]].tolist())) > 1
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_records_go_each_of_the_ways(name: str, tmp_path: Path) -> None:
+    """Chunks of whole records, then with one that is not, then as they come: a quarter is cut."""
+    plan = compile_text(RECORDS, "t").plan
+    (library,) = build([plan], tmp_path, [*BUILDS[name], "-DSM_TRACE=1"])
+    some = records(8000)
+    want = expected(plan, some.buffer, some.events)
+    odd = want[len(plan.rules)]
+    whole, rest = np.flatnonzero(~odd), np.flatnonzero(odd)
+    mixed = np.insert(whole[:1000], np.arange(100, 900, 100), rest[:8])
+    order = np.concatenate([whole[:640], mixed, np.arange(8000)])
+    found = match(library, plan, some.buffer, np.ascontiguousarray(some.events[order]))
+    assert (found == want[:, order]).all() and found.any(axis=1)[:-1].all()
+    shaped, with_strays, general = ways(library)
+    assert shaped >= 10 and with_strays >= 8 and general >= 100
+    ends = [some.data(number) for number in (*whole[:63], *whole[:64], rest[0])]
+    there, where, _memory = at_the_end_of_a_page(ends)
+    assert (match(library, plan, there, where) == expected(plan, there, where)).all()
 
 
 FAULTS = {

@@ -16,7 +16,7 @@ from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.regions import Statement
 from sevenm.compiler.backends.c.windows import Window, windows
 from sevenm.compiler.passes.saturation import NARROW
-from sevenm.compiler.passes.shapes import FRAME_MIN, Shape, shape_of
+from sevenm.compiler.passes.shapes import Shape, record_shape, shape_of
 from sevenm.compiler.passes.visibility import Explicit
 from sevenm.compiler.plan import Plan
 
@@ -36,6 +36,8 @@ def shape_for(plan: Plan, explicit: Explicit, statements: int) -> Shape | str:
         return f"rules tell more than {NARROW} captured bytes apart"
     if statements > STATEMENTS_MAX:
         return f"the program has {statements} statements, more than the {STATEMENTS_MAX} that are compiled twice"
+    if plan.source == "record":
+        return record_shape(explicit, plan.layouts[0].size)
     return shape_of(explicit, [explicit.node[root] for root in plan.roots]) or "no field would come to a fixed place"
 
 
@@ -73,7 +75,7 @@ class ShapedScheduler(Scheduler):
     def _fetch(self, loads: Sequence[int]) -> None:
         if not loads:
             return
-        found, rest = windows(loads, self.accesses, FRAME_MIN)
+        found, rest = windows(loads, self.accesses, self.shape.usual)
         single = reads(rest, self.accesses)
         self.least = max([self.least, *(window.end for window in found)])
         self.statement(f"c->strays = too_short(c, {self.least});", [], ("strays", "rules"), guard=ALWAYS)

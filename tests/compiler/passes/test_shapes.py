@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sevenm.compiler import compile_filter, compile_text
 from sevenm.compiler.passes.comparisons import ComparingGraph
-from sevenm.compiler.passes.shapes import FRAME_MIN, Shape, shape_of
+from sevenm.compiler.passes.shapes import FRAME_MIN, Shape, needed, record_shape, shape_of, shape_text
 from sevenm.compiler.passes.visibility import explicit_visibility
 from sevenm.compiler.plan import Block, Plan, Rule, prune
 from sevenm.compiler.plan.graph import Graph, rebuild
@@ -148,3 +148,50 @@ def test_random_graphs_compare_to_the_same_values() -> None:
         batch = EventBatch(buffer, events)
         before = values(g.nodes, conditions, batch)
         assert (values(comparing.nodes, [new[c] for c in conditions], batch) == before).all(), seed
+
+
+RECORDS = """
+schema Order v1 size 128 @endian(little) {
+  id: u64  price: u32  side: u8 @null(255)  text: char[8] @offset(120)
+}
+rules r on Order all {
+  rule dear: price > 1000 and side == 1 => count n
+  rule named: text[0:2] == "ab" => count n
+  rule odd: id & 1 == 1 => count n
+}
+"""
+
+
+def records(n: int) -> EventBatch:
+    """Records of 128 bytes, every fourth of them cut, or longer on the wire than it should be."""
+    random = np.random.default_rng(n)
+    data = random.integers(0, 256, (n, 128), np.uint8)
+    data[:, 8:12] = (random.integers(0, 2000, n).astype("<u4")[:, None] >> np.arange(0, 32, 8)) & 255
+    data[:, 12] = random.integers(0, 3, n)
+    data[:, 120:] = random.integers(ord("a"), ord("c"), (n, 8))
+    lengths = np.where(random.random(n) < 0.75, 128, random.integers(0, 129, n))
+    batch = EventBatch.from_bytes([one[:length].tobytes() for one, length in zip(data, lengths, strict=True)])
+    events = batch.events.copy()
+    events["wire_len"] += random.random(n) < 0.1
+    events["wire_len"][random.random(n) < 0.1] = 128
+    return EventBatch(batch.buffer, events)
+
+
+def test_whole_records_have_a_shape() -> None:
+    plan = compile_text(RECORDS, "t").plan
+    found, events = record_shape(explicit_visibility(plan), 128), records(4000)
+    has = having(found, events)
+    roots = [*plan.conditions, plan.malformed]
+    assert 1000 < has.sum() < 3000
+    assert compare(found, plan, events, has) == 0
+    kept = set(needed(found.explicit, [found.explicit.node[root] for root in roots]))
+    assert not [ref for ref in kept if found.explicit.graph[ref].op == "captured"]
+    assert shape_text(found).splitlines() == [
+        "shape: at least 128 bytes captured",
+        "  not: not 128 bytes on the wire",
+        "  no field asks whether it was captured; other events take the general way",
+    ]
+    malformed = values(plan.nodes, [plan.malformed], events)[0]
+    assert malformed[~has].all() and not malformed[has].any()
+    tested = values(found.explicit.graph.nodes, [found.test], events)[0]
+    assert compare(found, plan, events, tested) > 0, "that many bytes are needed, too"
