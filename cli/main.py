@@ -11,9 +11,13 @@ from pathlib import Path
 from . import output, plain
 from .errors import Exit, explain
 
+STANDARD_ERRORS = 2
+"""The last of the descriptors that every program has."""
+
 
 def main(args: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code (``errors.Exit``). Raises nothing."""
+    _fill_descriptors()
     output.keep_going()
     try:
         try:
@@ -34,6 +38,17 @@ def main(args: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_output()
         return Exit.PIPE
+
+
+def _fill_descriptors() -> None:
+    """What was started with standard input, output or errors closed gets the null device there: else the next file that
+    is opened, a ring or a capture, would get the number, and what is printed would land in it."""
+    while (null := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERRORS:
+        os.set_inheritable(null, True)
+    os.close(null)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _failed(error: Exception) -> int:

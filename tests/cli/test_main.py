@@ -161,6 +161,25 @@ def test_reader_of_the_output_that_goes_away_ends_it_quietly(office: Path) -> No
     assert (process.returncode, err) == (141, b"")
 
 
+def _close_all() -> None:
+    os.closerange(0, 3)
+
+
+def test_closed_standard_descriptors_are_filled(office: Path, tmp_path: Path) -> None:
+    """As a service manager may start it: nothing that is opened gets their numbers, and nothing fails."""
+    target = tmp_path / "out.pcap"
+    command = [sys.executable, "-m", "sevenm.cli.main", "filter", "ip", "-r", office, "--engine", "reference"]
+    opened = subprocess.run([*command, "-w", target], check=True, capture_output=True)
+    wanted = target.read_bytes()
+    target.unlink()
+    closed = subprocess.run([*command, "-w", target], check=False, preexec_fn=_close_all)
+    assert closed.returncode == opened.returncode == 0
+    assert target.read_bytes() == wanted and len(wanted) > 24
+    for command in (["--version"], ["--help"], ["check", "/dev/null"]):
+        done = subprocess.run([sys.executable, "-m", "sevenm.cli.main", *command], check=False, preexec_fn=_close_all)
+        assert done.returncode in (0, 1)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_full_disk_is_a_clear_error(sevenm: Sevenm, office: Path) -> None:
     done = sevenm("filter", "ip", "-r", office, "-w", "/dev/full", "--engine", "reference")
