@@ -41,7 +41,7 @@ class Side:
 
 
 def pointer(array: NDArray[Any]) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
+    return array.ctypes.data_as(ctypes.c_void_p)  # which keeps the array alive
 
 
 def build(source: Path, more: list[str], name: str | None = None) -> ctypes.CDLL:

@@ -73,7 +73,7 @@ class Inputs:
 
 
 def pointer(array: NDArray[Any]) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
+    return array.ctypes.data_as(ctypes.c_void_p)  # which keeps the array alive
 
 
 def package_of(tree: Path, folder: Path) -> Path:

@@ -82,7 +82,7 @@ def build_harness(folder: Path) -> ctypes.CDLL:
 
 
 def pointer(array: NDArray[Any]) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
+    return array.ctypes.data_as(ctypes.c_void_p)  # which keeps the array alive
 
 
 class Ours:
