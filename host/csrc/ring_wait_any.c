@@ -13,7 +13,9 @@
 #define FUTEX_32 2
 struct futex_waitv { uint64_t val, uaddr; uint32_t flags, __reserved; };
 #endif
-#define ASK_US 20000 /* between two looks whether producers live, which are a system call each */
+#ifndef SM_ASK_US
+#define SM_ASK_US 20000 /* between two looks whether producers live, which are a system call each */
+#endif
 
 static int found(sm_ring *const *rings, uint32_t n, uint32_t *which) {
     for (uint32_t k = 1; k <= n; k++) {
@@ -99,11 +101,11 @@ int sm_ring_wait_any(sm_ring *const *rings, uint32_t n, uint64_t timeout_us, uin
     for (long ns = SM_SLEEP_MIN_NS;;) {
         if ((how = ended(rings, n, which)) != SM_WAIT_TIME) return how;
         const uint64_t asked = sm_elapsed_us();
-        for (uint64_t now = asked; now - asked < ASK_US; now = sm_elapsed_us()) {
+        for (uint64_t now = asked; now - asked < SM_ASK_US; now = sm_elapsed_us()) {
             if ((how = found(rings, n, which)) != SM_WAIT_TIME) return how;
             if (now >= end) return SM_WAIT_TIME;
             const uint64_t left = end - now;
-            ns = sleep_for_any(rings, n, which, ns, left < ASK_US ? left : ASK_US);
+            ns = sleep_for_any(rings, n, which, ns, left < SM_ASK_US ? left : SM_ASK_US);
             if ((how = found(rings, n, which)) != SM_WAIT_TIME) return how;
             if (ns == 0) return SM_WAIT_SIGNAL;
         }

@@ -64,3 +64,32 @@ def test_a_lost_wake_up_would_be_found(build_driver: Callable[..., Any], name: s
     compiler = "gcc" if shutil.which("gcc") else "clang"
     done = build_driver("ring_ping.c", compiler, None, csrc, LONG)(name, 1000, 100000)
     assert (done.returncode, "ring_ping.c:" in done.stderr) == (2, True), "a wait ended by its time"
+
+
+ANY = [*LONG, "-DSM_ASK_US=60000000"]
+"""Nor does a look at the producers."""
+
+
+@pytest.mark.parametrize("sanitizer", [None, "thread", "memory-and-undefined"])
+def test_no_wake_up_of_several_rings_is_lost(
+    build_driver: Callable[..., Any], name: str, sanitizer: str | None
+) -> None:
+    compiler = "gcc" if shutil.which("gcc") else "clang"
+    run = build_driver("ring_any.c", compiler, sanitizer, flags=ANY if sanitizer is None else LONG)
+    for rings, records in ((1, 3000), (5, 3000), (64, 100)):
+        done = run(name, rings, records)
+        assert (done.returncode, done.stderr, done.stdout) == (0, "", f"{rings * records} records of {rings} rings\n")
+
+
+def test_a_lost_wake_up_of_several_rings_would_be_found(
+    build_driver: Callable[..., Any], name: str, tmp_path: Path
+) -> None:
+    """It sleeps without having said so to the last of the rings."""
+    csrc = shutil.copytree(CSRC, tmp_path / "csrc")
+    text = (csrc / "ring_wait_any.c").read_text()
+    wants = "    for (uint32_t i = 0; i < n; i++)\n        atomic_store_explicit(&rings[i]->lanes->shared->reader_wants, rings"
+    assert text.count(wants) == 1
+    (csrc / "ring_wait_any.c").write_text(text.replace(wants, wants.replace("i < n;", "i < n - 1;")))
+    compiler = "gcc" if shutil.which("gcc") else "clang"
+    done = build_driver("ring_any.c", compiler, None, csrc, ANY)(name, 2, 3000)
+    assert (done.returncode, "ring_any.c:" in done.stderr) == (2, True), "a wait ended by its time"
