@@ -123,7 +123,8 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         stages=layout.stages,
         shape="" if shaped is None else environment.from_string(_text("shape.c.j2")).render(
             stages=shaped.layout.stages, general=len(layout.stages), leaves=leaves, ports=bool(plan.operands),
-            strays_max=STRAYS_MAX, parts=PARTS, zeros=0 if isinstance(shape, str) else -(-shape.usual // 64) * 64,
+            records=plan.source == "record", strays_max=STRAYS_MAX, parts=PARTS,
+            zeros=0 if isinstance(shape, str) else -(-shape.usual // 64) * 64,
         ),
         reaches=sorted({kind for kind in ("reach(", "reach_u8(", "reach_u16(", "reach_u32(") if any(
             kind in line for stage in stages for line in stage)}),
