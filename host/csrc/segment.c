@@ -21,9 +21,9 @@ typedef struct {
 } vector;
 
 typedef struct {
-    uint8_t key[ENDS][16]; /* 2 * r: first key of row r; 2 * r + 1: the one past its last */
+    uint8_t key[16 * (ENDS + 1)]; /* in the bytes of their column: row r's first one is 2 * r, the one past its last 2 * r + 1 */
     uint16_t order[2][ENDS];
-    uint16_t start[ENDS + 1]; /* of each interval the number of its first key, NONE for key 0 */
+    uint16_t start[ENDS + 1]; /* of each interval the number of its first key, ZERO for key 0 */
     uint32_t place[ENDS + 1];
     vector now, stride[256];
     uint32_t slots; /* in use, less 1 */
@@ -31,8 +31,8 @@ typedef struct {
     uint64_t hash[SLOTS];
 } memory;
 
-#define NONE 0xffffu
-static_assert(ENDS < NONE, "numbers of ends have 16 bits");
+#define ZERO ENDS
+static_assert(ZERO < UINT16_MAX, "numbers of ends have 16 bits");
 
 typedef struct {
     const sm_segment_rows *rows;
@@ -49,11 +49,31 @@ static uint64_t mixed(uint64_t row)
     return x ^ x >> 31;
 }
 
+/* Key number ``at`` of a column; a copy of so few bytes is no call if their number is a constant. */
 static u128 key_at(const void *keys, uint32_t size, uint64_t at)
 {
+    const uint8_t *from = (const uint8_t *)keys + at * size;
     u128 out = 0;
-    memcpy(&out, (const uint8_t *)keys + at * size, size);
+    switch (size) {
+    case 1: memcpy(&out, from, 1); break;
+    case 2: memcpy(&out, from, 2); break;
+    case 4: memcpy(&out, from, 4); break;
+    case 8: memcpy(&out, from, 8); break;
+    default: memcpy(&out, from, 16);
+    }
     return out;
+}
+
+static void put_key(void *keys, uint32_t size, uint64_t at, u128 key)
+{
+    uint8_t *to = (uint8_t *)keys + at * size;
+    switch (size) {
+    case 1: memcpy(to, &key, 1); break;
+    case 2: memcpy(to, &key, 2); break;
+    case 4: memcpy(to, &key, 4); break;
+    case 8: memcpy(to, &key, 8); break;
+    default: memcpy(to, &key, 16);
+    }
 }
 
 static u128 top_key(uint32_t width)
@@ -133,21 +153,26 @@ static int only_prefixes(const sm_segment_rows *rows, uint32_t k, uint32_t size)
     return 1;
 }
 
-/* Where rows begin and have ended, unsorted; how many. */
+/* Where rows begin and have ended, unsorted; how many. Rows that begin with key 0 are in ``now``. */
 static uint32_t ends_of(const builder *b, uint32_t k, uint32_t size)
 {
     const sm_segment_rows *rows = b->rows;
+    memory *work = b->work;
     const u128 top = top_key(rows->width[k]);
     uint32_t count = 0;
+    memset(&work->now, 0, sizeof work->now);
     for (uint32_t r = 0; r < rows->rows; r++) {
         const u128 first = key_at(rows->a[k], size, r), other = key_at(rows->b[k], size, r);
-        const u128 last = rows->ternary[k] ? first | (~other & top) : first + other;
-        const u128 past = last + 1;
-        memcpy(b->work->key[2 * r], &first, 16);
-        b->work->order[0][count++] = (uint16_t)(2 * r);
+        const u128 last = rows->ternary[k] ? first | (~other & top) : first + other, past = last + 1;
+        if (!first) {
+            toggle(&work->now, r);
+        } else {
+            put_key(work->key, size, 2 * r, first);
+            work->order[0][count++] = (uint16_t)(2 * r);
+        }
         if (last < top) {
-            memcpy(b->work->key[2 * r + 1], &past, 16);
-            b->work->order[0][count++] = (uint16_t)(2 * r + 1);
+            put_key(work->key, size, 2 * r + 1, past);
+            work->order[0][count++] = (uint16_t)(2 * r + 1);
         }
     }
     return count;
@@ -157,12 +182,14 @@ static uint32_t ends_of(const builder *b, uint32_t k, uint32_t size)
 static const uint16_t *sorted(memory *work, uint32_t count, uint32_t size)
 {
     uint32_t from = 0;
-    for (uint32_t byte = 0; byte < size; byte++) {
+    for (uint32_t byte = 0; byte < size && count; byte++) {
         uint32_t at[256] = {0}, sum = 0;
+        const uint8_t *key = work->key + byte;
         const uint16_t *order = work->order[from];
+        uint16_t *to = work->order[1 - from];
         for (uint32_t i = 0; i < count; i++)
-            at[work->key[order[i]][byte]]++;
-        if (at[work->key[order[0]][byte]] == count)
+            at[key[order[i] * size]]++;
+        if (at[key[order[0] * size]] == count)
             continue;
         for (uint32_t value = 0; value < 256; value++) {
             const uint32_t here = at[value];
@@ -170,7 +197,7 @@ static const uint16_t *sorted(memory *work, uint32_t count, uint32_t size)
             sum += here;
         }
         for (uint32_t i = 0; i < count; i++)
-            work->order[1 - from][at[work->key[order[i]][byte]]++] = order[i];
+            to[at[key[order[i] * size]]++] = order[i];
         from = 1 - from;
     }
     return work->order[from];
@@ -184,10 +211,10 @@ static uint32_t intervals_of(builder *b, uint32_t k, uint32_t size)
     const uint16_t *order = sorted(work, ends, size);
     uint32_t count = 0;
     forget_vectors(work, ends + 1);
-    memset(&work->now, 0, sizeof work->now);
-    for (uint32_t i = 0, first = NONE;; first = order[i]) {
-        const uint8_t *key = first == NONE ? (const uint8_t[16]){0} : work->key[first];
-        for (; i < ends && !memcmp(work->key[order[i]], key, 16); i++)
+    put_key(work->key, size, ZERO, 0);
+    for (uint32_t i = 0, first = ZERO;; first = order[i]) {
+        const u128 key = key_at(work->key, size, first);
+        for (; i < ends && key_at(work->key, size, order[i]) == key; i++)
             toggle(&work->now, order[i] / 2);
         const uint32_t place = place_of(b, &work->now);
         if (!place)
@@ -201,9 +228,9 @@ static uint32_t intervals_of(builder *b, uint32_t k, uint32_t size)
     }
 }
 
-static u128 start_of(const memory *work, uint32_t interval)
+static u128 start_of(const memory *work, uint32_t size, uint32_t interval)
 {
-    return work->start[interval] == NONE ? 0 : key_at(work->key, 16, work->start[interval]);
+    return key_at(work->key, size, work->start[interval]);
 }
 
 /* A key of 8 bits has 256 places instead of a search. */
@@ -213,7 +240,7 @@ static int write_bytes(builder *b, uint32_t k, uint32_t count)
     if (!place)
         return 0;
     for (uint32_t value = 0, at = 0; value < 256; value++) {
-        at += at + 1 < count && start_of(b->work, at + 1) <= value;
+        at += at + 1 < count && start_of(b->work, 1, at + 1) <= value;
         place[value] = b->work->place[at];
     }
     b->segment->vector[k] = offset_of(b, place);
@@ -233,12 +260,12 @@ static int write_search(builder *b, uint32_t k, uint32_t size, uint32_t count)
     if (!top)
         return 0;
     for (uint32_t h = 0, at = 0; h < UINT32_C(1) << bits; h++) {
-        const u128 low = shift < 128 ? (u128)h << shift : 0, high = low + (top_key(width) >> bits);
-        while (at + 1 < count && start_of(b->work, at + 1) <= low)
+        const u128 low = (u128)h << shift, high = low + (top_key(width) >> bits);
+        while (at + 1 < count && start_of(b->work, size, at + 1) <= low)
             at++;
         top[h] = (uint16_t)at;
         uint32_t within = 0;
-        for (uint32_t next = at + 1; next < count && start_of(b->work, next) <= high; next++)
+        for (uint32_t next = at + 1; next < count && start_of(b->work, size, next) <= high; next++)
             within++;
         most = within > most ? within : most;
     }
@@ -251,8 +278,8 @@ static int write_search(builder *b, uint32_t k, uint32_t size, uint32_t count)
     if (!edge || !place)
         return 0;
     for (uint32_t at = 0; at < padded; at++) {
-        const u128 key = at < count ? start_of(b->work, at) : ~(u128)0;
-        memcpy(edge + (uint64_t)at * size, &key, size);
+        const u128 key = at < count ? start_of(b->work, size, at) : ~(u128)0;
+        put_key(edge, size, at, key);
         place[at] = b->work->place[at < count ? at : count - 1];
     }
     sm_segment *segment = b->segment;

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sevenm import boundary
 from sevenm.boundary import SEGMENT_ROWS
-from sevenm.host.engine.aligned import ALIGNMENT, Bytes, bits_of, key_bytes, zeros
+from sevenm.host.engine.aligned import ALIGNMENT, Bytes, bits_of, column, memory, zeros
 from sevenm.host.native import available, native
 from sevenm.tables import Keys, Row, Shape
 
@@ -32,13 +32,13 @@ _HEAD = boundary.dtype("sm_segment")
 
 @dataclass(frozen=True, eq=False)
 class SegmentRows:
-    """``rows``: (n,) Row. ``hashes``: (n,) of their keys. ``a`` and ``b``: for each key (n, bytes), as ``sm_segment``
-    has them. ``values``: (columns, n)."""
+    """``rows``: (n,) Row. ``hashes``: (n,) of their keys. ``a`` and ``b``: for each key (n,), as ``sm_segment`` has
+    them. ``values``: (columns, n)."""
 
     rows: NDArray[np.object_]
     hashes: NDArray[np.int64]
-    a: tuple[Bytes, ...]
-    b: tuple[Bytes, ...]
+    a: tuple[NDArray[Any], ...]
+    b: tuple[NDArray[Any], ...]
     values: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -47,12 +47,12 @@ class SegmentRows:
     @classmethod
     def of(cls, shape: Shape, rows: Sequence[Row]) -> SegmentRows:
         a, b = [], []
-        for column, key in enumerate(shape.keys):
-            pairs = [row.keys[column] for row in rows]
+        for at, key in enumerate(shape.keys):
+            pairs = [row.keys[at] for row in rows]
             if key.kind != "ternary":
                 pairs = [(span[0], span[1] - span[0]) for pair in pairs if (span := key.span(pair)) is not None]
-            a.append(key_bytes([pair[0] for pair in pairs], bits_of(key.width)))
-            b.append(key_bytes([pair[1] for pair in pairs], bits_of(key.width)))
+            a.append(column([pair[0] for pair in pairs], bits_of(key.width)))
+            b.append(column([pair[1] for pair in pairs], bits_of(key.width)))
         values = np.array([row.values for row in rows], np.int64).reshape(len(rows), len(shape.values)).T
         hashes = np.fromiter((hash(row.keys) for row in rows), np.int64, len(rows))
         return cls(np.fromiter(rows, np.object_, len(rows)), hashes, tuple(a), tuple(b), values)
@@ -72,7 +72,7 @@ class SegmentRows:
 
     def at(self, places: slice | NDArray[np.intp]) -> SegmentRows:
         """The rows at these places, in their order."""
-        a, b = (tuple(column[places] for column in columns) for columns in (self.a, self.b))
+        a, b = (tuple(one[places] for one in columns) for columns in (self.a, self.b))
         return SegmentRows(self.rows[places], self.hashes[places], a, b, self.values[:, places])
 
     def without_and_with(self, removed: Sequence[int], places: Sequence[int], new: SegmentRows) -> SegmentRows:
@@ -107,14 +107,14 @@ def _scanned(shape: Shape, rows: SegmentRows) -> Bytes:
     head = np.zeros(1, _HEAD)
     parts, at = [], _HEAD.itemsize
     for name, columns in (("a", rows.a), ("b", rows.b), ("values", (rows.values,))):
-        for number, column in enumerate(columns):
+        for number, one in enumerate(columns):
             at = -(-at // ALIGNMENT) * ALIGNMENT
             if name == "values":
                 head[name] = at
             else:
                 head[name][0, number] = at
-            parts.append((at, np.ascontiguousarray(column).ravel().view(np.uint8)))
-            at += column.nbytes
+            parts.append((at, np.ascontiguousarray(one).ravel().view(np.uint8)))
+            at += one.nbytes
     head["bytes"], head["rows"] = at, len(rows)
     out = zeros(at, f"{len(rows)} rows of table {shape.name}")
     out[: _HEAD.itemsize] = head.view(np.uint8)
@@ -127,8 +127,8 @@ class _Room(threading.local):
     """What C works in and writes to, of each thread that edits; the block is copied out of it."""
 
     def __init__(self) -> None:
-        self.work = zeros(native().lib.sm_segment_work_bytes(), "building a table")
-        self.out = zeros(BLOCK_BYTES_MAX, "building a table")
+        self.work = memory(native().lib.sm_segment_work_bytes(), "building a table")
+        self.out = memory(BLOCK_BYTES_MAX, "building a table")
 
 
 @cache
@@ -143,15 +143,15 @@ def _searched(shape: Shape, rows: SegmentRows) -> Bytes | None:
     alive = []
     for k, key in enumerate(shape.keys):
         given.width[k], given.ternary[k] = key.width, key.kind == "ternary"
-        for to, column in ((given.a, rows.a[k]), (given.b, rows.b[k])):
-            alive.append(np.ascontiguousarray(column))
+        for to, one in ((given.a, rows.a[k]), (given.b, rows.b[k])):
+            alive.append(np.ascontiguousarray(one))
             to[k] = ffi.cast("void *", alive[-1].ctypes.data)
     values = np.ascontiguousarray(rows.values)
     given.values = ffi.cast("int64_t *", values.ctypes.data)
-    work, out = (ffi.cast("void *", memory.ctypes.data) for memory in (room.work, room.out))
+    work, out = (ffi.cast("void *", part.ctypes.data) for part in (room.work, room.out))
     used = int(lib.sm_segment_build(given, work, out, len(room.out)))
     if not used:
         return None
-    block = zeros(used, f"{len(rows)} rows of table {shape.name}")
+    block = memory(used, f"{len(rows)} rows of table {shape.name}")
     block[:] = room.out[:used]
     return block
