@@ -203,11 +203,11 @@ static const uint16_t *sorted(memory *work, uint32_t count, uint32_t size)
     return work->order[from];
 }
 
-/* The intervals of a key: numbers of their first keys and places of their vectors; how many, 0 if there is no room. */
-static uint32_t intervals_of(builder *b, uint32_t k, uint32_t size)
+/* The intervals of a key, from what ``ends_of`` left: numbers of their first keys and places of their vectors; how many, 0 if
+ * there is no room. */
+static uint32_t intervals_of(builder *b, uint32_t ends, uint32_t size)
 {
     memory *work = b->work;
-    const uint32_t ends = ends_of(b, k, size);
     const uint16_t *order = sorted(work, ends, size);
     uint32_t count = 0;
     forget_vectors(work, ends + 1);
@@ -290,13 +290,13 @@ static int write_search(builder *b, uint32_t k, uint32_t size, uint32_t count)
 
 static int add_intervals(builder *b, uint32_t k, uint32_t size)
 {
-    const uint64_t before = b->used;
-    const uint32_t count = intervals_of(b, k, size);
-    if (count == 1) /* every row is open to every key */
-        b->used = before;
+    const uint32_t ends = ends_of(b, k, size);
+    if (!ends) /* every row is open to every key */
+        return 1;
+    const uint32_t count = intervals_of(b, ends, size);
     b->used = (b->used + 15) / 16 * 16;
-    if (count <= 1)
-        return (int)count;
+    if (!count)
+        return 0;
     return size == 1 ? write_bytes(b, k, count) : write_search(b, k, size, count);
 }
 
