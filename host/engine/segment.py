@@ -64,11 +64,12 @@ class SegmentRows:
 
     def then(self, other: SegmentRows) -> SegmentRows:
         """These rows and those after them."""
-        join = [tuple(map(np.concatenate, zip(*pair, strict=True))) for pair in ((self.a, other.a), (self.b, other.b))]
-        return SegmentRows(
-            np.concatenate((self.rows, other.rows)), np.concatenate((self.hashes, other.hashes)), *join,
-            np.concatenate((self.values, other.values), axis=1),
-        )  # fmt: skip
+        a, b = (
+            tuple(np.concatenate(pair) for pair in zip(*two, strict=True))
+            for two in ((self.a, other.a), (self.b, other.b))
+        )
+        rows, hashes = np.concatenate((self.rows, other.rows)), np.concatenate((self.hashes, other.hashes))
+        return SegmentRows(rows, hashes, a, b, np.concatenate((self.values, other.values), axis=1))
 
     def at(self, places: slice | NDArray[np.intp]) -> SegmentRows:
         """The rows at these places, in their order."""

@@ -125,13 +125,13 @@ class Segments:
             inserted[at].append((row, new))
         out: list[Segment | _Edited] = list(self.segments)
         for at in sorted({*removed, *inserted}):
-            rows = [new for _, new in inserted[at]]
-            new = SegmentRows.of(self.shape, rows)
+            coming = [row for _, row in inserted[at]]
+            fresh = SegmentRows.of(self.shape, coming)
             if not self.segments:
-                return [_Edited(next(where.names), new, rows)]
+                return [_Edited(next(where.names), fresh, coming)]
             old = self.segments[at]
-            spliced = old.rows.without_and_with(removed[at], [row for row, _ in inserted[at]], new)
-            out[at] = _Edited(old.name, spliced, rows)
+            spliced = old.rows.without_and_with(removed[at], [row for row, _ in inserted[at]], fresh)
+            out[at] = _Edited(old.name, spliced, coming)
         return out
 
     def _places(self, rows: Sequence[Row], before: Place) -> Iterator[tuple[Place, Row]]:
