@@ -69,8 +69,8 @@ def answers(device: HostDevice, fields: NDArray[np.int64]) -> NDArray[np.int64]:
 def edited(
     device: HostDevice, bundle: Bundle, rows: list[Row], spare: list[Row], edits: int, rng: random.Random
 ) -> int:
-    """Random edits of the device's table and, in the plainest way, of ``rows``; rows that changed. Numbers are never used
-    twice."""
+    """Random edits of the device's table and, in the plainest way, of ``rows``; how many rows changed. No number is
+    used twice."""
     number, changed = max((row.values[0] for row in rows + spare), default=0), 0
     for _ in range(edits):
         gone = rng.sample(range(len(rows)), rng.choice([0, 1, 1, 1, 2, 5])) if len(rows) > 8 else []
