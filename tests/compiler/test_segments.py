@@ -3,6 +3,7 @@ many segments, edit after edit, at every level of instructions."""
 
 from __future__ import annotations
 
+import platform
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.engine import segment as one_segment
 from sevenm.host.engine import segments as all_segments
 from sevenm.host.engine.context import Contents
+from sevenm.host.engine.objects import VARIABLE, build_object, load_object, object_name
 from sevenm.host.engine.table_rows import SegmentedRows
 from sevenm.sim.plan_contents import contents_of
 from sevenm.sim.random_tables import near_keys, random_match, random_table, with_random_rows
@@ -25,6 +27,7 @@ from tests.compiler.driven import SANITIZED
 from tests.compiler.test_host_c_levels import LEVELS, WRAPS, build
 from tests.compiler.test_lookups import BUILDS, KINDS, WIDTHS, Builder, compiled, look_up, packed, same
 from tests.conftest import SOAK
+from tests.host.test_objects import levels_here
 
 pytestmark = pytest.mark.needs("compiler")
 
@@ -154,6 +157,22 @@ def test_what_is_read_is_defined(sizes: Iterator[int], tmp_path: Path) -> None:
     engine = build(Level.AVX512, tmp_path, plan, *SANITIZED, *WRAPS)
     for _ in sizes:
         assert engine.check(batch_near(rng, plan.tables, widths, 200), Level.AVX512).fired.any()
+
+
+def test_an_object_of_several_levels_says_the_same(
+    sizes: Iterator[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, machine = random.Random(8), platform.machine()
+    plan, widths = planned(rng, SHAPES, ROWS)
+    source, path = emit(plan).encode(), tmp_path / object_name(machine)
+    path.write_bytes(build_object(source, machine))
+    for _ in sizes:
+        for level in levels_here():
+            monkeypatch.setenv(VARIABLE, level.name.lower())
+            engine = load_object(path, source, plan.structure, len(plan.rules))
+            assert engine.level is level
+            same(plan, engine, contents_of(plan, engine), batch_near(rng, plan.tables, widths, 200), Memories(plan))
+            engine.close()
 
 
 FAULTS = {
