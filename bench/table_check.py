@@ -23,17 +23,15 @@ import numpy as np
 from _classbench import FiveTuples, load
 from _machine import machine_facts
 from _table import BITS, events_of, opened, ranges_of, rows_of
-from classify import SETS, build, pointer
-from classify_check import columns, near_edges
+from classify import SETS, pointer
+from classify_check import columns, near_edges, scan_library
 from numpy.typing import NDArray
 
-from sevenm import boundary
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import TableEdit
 from sevenm.host.devices.host import HostDevice
 from sevenm.tables import Change, Row
 
-HERE = Path(__file__).parent
 BATCH = 1 << 15
 
 
@@ -130,10 +128,7 @@ def main() -> None:
     options = parser.parse_args()
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "scan.c"
-        source.write_text((HERE / "classify_scan.c").read_text())
-        boundary.write_header(Path(folder))
-        library, _ = build(source, [])
+        library = scan_library(Path(folder))
         for name in options.sets:
             for count in options.rules:
                 results += check(name, count, options.headers, options.edits, library, options.fault)
