@@ -22,7 +22,7 @@ from sevenm.host.engine.aligned import ALIGNMENT, Bytes, bits_of, column, memory
 from sevenm.host.native import available, native
 from sevenm.tables import Keys, Row, Shape
 
-SCANNED_ROWS = 64
+SCANNED_ROWS = 128
 """So few rows are compared one after the other."""
 BLOCK_BYTES_MAX = 4 << 20
 """A segment that would be larger is divided. Rows of eight keys whose vectors are all different fit if they are 256."""

@@ -57,7 +57,7 @@ def test_segments_are_divided_when_full_joined_when_short_and_dropped_when_empty
         assert [int(head["rows"]) for head in heads(one)] == [len(part.rows) for part in one.segments]
 
 
-@pytest.mark.parametrize(("count", "searched"), [(1, 0), (64, 0), (65, 1)])
+@pytest.mark.parametrize(("count", "searched"), [(1, 0), (128, 0), (129, 1)])
 def test_few_rows_are_compared(count: int, searched: int) -> None:
     (head,) = heads(Segments.of(PAIR, rows(count)))
     assert (int(head["searched"]), int(head["rows"])) == (searched, count)
