@@ -235,7 +235,18 @@ def _workers(body: Body, run: Run) -> Iterator[Row]:
             yield Row("Several workers", f"{what}, {unit.split()[0]}", unit, better, _spread(side), run)
 
 
+def _table(body: Body, run: Run) -> Iterator[Row]:
+    for result in body["results"]:
+        times = {name: side["ns"]["runs"] for name, side in result["sides"].items()}
+        ours, variant = times.pop("table"), f"{result['set']}, {result['rows']:,} rows"
+        row = Row("The first of N rows of a table", variant, "ns an event", "lower", Spread.of(ours), run)
+        yield from _beside(row, ours, times, {})
+        for percent in ("p50", "p99"):
+            taken = Spread.of([result["one row"]["elapsed"][percent]])
+            yield Row(f"An edit of one row, {percent}", variant, "µs", "lower", taken, run)
+
+
 READERS: dict[str, Reader] = {
     "classify": _classify, "dpdk": _dpdk, "events": _events, "filter": _filter, "latency": _latency, "path": _path,
-    "ring": _ring, "ring-c": _ring_c, "start": _start, "wake": _wake, "workers": _workers, "xdp": _xdp,
+    "ring": _ring, "ring-c": _ring_c, "start": _start, "table": _table, "wake": _wake, "workers": _workers, "xdp": _xdp,
 }  # fmt: skip

@@ -55,6 +55,16 @@ def without_last(rules: FiveTuples) -> FiveTuples:
     return replace(rules, lo=rules.lo[:-1], hi=rules.hi[:-1])
 
 
+def scan_library(folder: Path) -> ctypes.CDLL:
+    """The linear scan, compiled there."""
+    source = folder / "scan.c"
+    source.write_text((HERE / "classify_scan.c").read_text())
+    boundary.write_header(folder)
+    library, _ = build(source, [])
+    library.answer.restype = ctypes.c_uint64
+    return library
+
+
 def check(name: str, count: int, n: int, library: ctypes.CDLL, folder: Path, fault: bool) -> list[dict[str, Any]]:
     rules = load(name, count)
     told = without_last(rules) if fault else rules
@@ -107,11 +117,7 @@ def main() -> None:
     n = max(64, options.headers // 64 * 64)
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "scan.c"
-        source.write_text((HERE / "classify_scan.c").read_text())
-        boundary.write_header(Path(folder))
-        library, _ = build(source, [])
-        library.answer.restype = ctypes.c_uint64
+        library = scan_library(Path(folder))
         for name in options.sets:
             for count in options.rules:
                 results += check(name, count, n, library, Path(folder), options.fault)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # ---- Limits
 
-ABI = 3
+ABI = 4
 PORTS = 16
 CHANNELS_MAX = 64
 RULES_MAX = 65536
@@ -30,6 +30,7 @@ RECORD_HEADER = 32
 CAUSES = 9
 KEYS_MAX = 8
 TABLE_CHAIN = 32
+SEGMENT_ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ LIMITS = (
     Limit("CAUSES", CAUSES, "slots of counts by cause"),
     Limit("KEYS_MAX", KEYS_MAX, "key columns of a table or state"),
     Limit("TABLE_CHAIN", TABLE_CHAIN, "ranges of a table that are compared one after the other; more are searched"),
+    Limit("SEGMENT_ROWS", SEGMENT_ROWS, "rows of one segment of a table: 64 words of 64 bits"),
 )
 
 # ---- Numbers with names
@@ -254,26 +256,50 @@ STRUCTS = (
         tagged=True,
     ),
     Struct(
-        "sm_table",
-        "The rows of one table, numbered from 1 in the order that counts; 0 is a miss. Keys are unsigned, of 8, 16, "
-        "32, 64 or 128 bits. One key column that is not ternary is cut into ranges, else rows stay as they are.",
+        "sm_segment",
+        "Rows that follow each other in a table, in one block of memory that begins with this and is never changed. "
+        "Offsets count bytes from its start, 0 where there is nothing; keys have the type of their column. A searched "
+        "segment has for each key the vector of the rows that are open to it: a word with a bit for each word of 64 "
+        "rows that is not 0, then those words.",
         (
+            Field("a", "uint64_t", "scanned, per key: offset of first keys; of a ternary one, of values", KEYS_MAX),
+            Field("b", "uint64_t", "scanned: offset of last keys less the first; ternary: of masks", KEYS_MAX),
+            Field("edge", "uint64_t", "intervals: offset of their first keys, ascending from 0, padded", KEYS_MAX),
+            Field("top", "uint64_t", "intervals: offset of 16-bit numbers, by a key's highest bits", KEYS_MAX),
             Field(
-                "a", "const void *", "per key column, n: first key of a range; of a ternary column, the value", KEYS_MAX
-            ),
-            Field(
-                "b",
-                "const void *",
-                "per key column, n: last key less the first; of a ternary column, the mask",
+                "vector",
+                "uint64_t",
+                "searched: offset of 32-bit places of vectors, in 64-bit words from the start: "
+                "one an interval, or 256 a stride; 0 where all rows are open to every key",
                 KEYS_MAX,
             ),
+            Field("shift", "uint32_t", "intervals: bits of a key below those that top is asked with", KEYS_MAX),
+            Field("half", "uint32_t", "intervals: first step of the search from there, 0 if there is none", KEYS_MAX),
+            Field(
+                "strides", "uint32_t", "bit i: byte i of the key has vectors, 0 the lowest; else intervals", KEYS_MAX
+            ),
+            Field("values", "uint64_t", "offset of the value columns, each of as many int64_t as there are rows"),
+            Field("bytes", "uint64_t", "of the block"),
+            Field("rows", "uint32_t", "1 to SEGMENT_ROWS"),
+            Field("searched", "uint32_t", "1; 0: its rows are compared one after the other"),
+        ),
+    ),
+    Struct(
+        "sm_table",
+        "The rows of one table. Keys are unsigned, of 8, 16, 32, 64 or 128 bits. One key column that is not ternary is "
+        "cut into ranges, and rows are numbered from 1 in the order that counts. Other tables are segments, and a row "
+        "has the number 1 + SEGMENT_ROWS * segment + place. 0 is a miss.",
+        (
+            Field("a", "const void *", "ranges: n, the first key of each"),
+            Field("b", "const void *", "ranges: n, the last key less the first"),
             Field("edge", "const void *", "ranges: 2**steps - 1 ascending keys from which on another row counts"),
             Field("row", "const uint32_t *", "ranges: 2**steps, the row below the first edge, then from each edge on"),
             Field(
                 "bits", "const uint64_t *", "ranges past TABLE_CHAIN of at most 16 bits: bit k, key k hits; else null"
             ),
-            Field("values", "const int64_t *", "value columns, each of 1 + rows; the first is 0"),
-            Field("n", "uint32_t", "ranges that hit, ascending and disjoint; else rows"),
+            Field("values", "const int64_t *", "ranges: value columns, each of 1 + rows; the first is 0"),
+            Field("segment", "const sm_segment *const *", "the segments, in the order that counts; null for ranges"),
+            Field("n", "uint32_t", "ranges that hit, ascending and disjoint; else segments"),
             Field("steps", "uint32_t", "of a search over the edges"),
             Field("rows", "uint32_t", "rows of the table"),
             Field("reserved", "uint32_t", "0"),

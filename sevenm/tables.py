@@ -19,7 +19,7 @@ Longer prefixes come before shorter ones. Keys are unsigned; a signed field is l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,6 +34,8 @@ VALUE_MIN, VALUE_MAX = -(1 << 63), (1 << 63) - 1
 """Bounds of a value column: what 64 bits hold, signed."""
 
 Match = tuple[int, int]
+Keys = tuple[Match, ...]
+"""The matches of one row; no two rows of a table have the same."""
 
 
 class TableError(ValueError):
@@ -85,8 +87,19 @@ class Column(NamedTuple):
 class Row(NamedTuple):
     """A match for each key, and the values."""
 
-    keys: tuple[Match, ...]
+    keys: Keys
     values: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A small edit of a table: rows leave, named by their keys; then others come in, in this order, before the row with
+    the keys ``before``, or at the end. A row that leaves and comes in again is replaced. Where prefixes or keys alone
+    say which row counts first, they say so here too (``Shape.ordered``)."""
+
+    remove: Sequence[Keys] = ()
+    insert: Sequence[Row] = ()
+    before: Keys | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +134,7 @@ class Shape:
         listed = tuple(rows)
         if len(listed) > self.most:
             raise self._too_many(len(listed))
-        seen: set[tuple[Match, ...]] = set()
+        seen: set[Keys] = set()
         for number, row in enumerate(listed):
             where = f"table {self.name}, row {number}"
             self._check_row(row, where)
@@ -137,16 +150,57 @@ class Shape:
             raise self._too_many(type(content).__name__)
         if len(content) > self.most:
             raise self._too_many(len(content))
-        return self.ordered(self._row(given, number) for number, given in enumerate(content))
+        return self.ordered(self._row(given, f"table {self.name}, row {at}") for at, given in enumerate(content))
 
-    def _row(self, given: Any, number: int) -> Row:
+    def changed(self, rows: Sequence[Row], change: Change) -> tuple[Row, ...]:
+        """The rows after a change: what it means. Raises TableError where it does not fit (``read_change``)."""
+        place = {row.keys: at for at, row in enumerate(rows)}
+        change = self.read_change(change, place, len(rows))
+        leaving, at = set(change.remove), len(rows) if change.before is None else place[change.before]
+        first, then = ([row for row in part if row.keys not in leaving] for part in (rows[:at], rows[at:]))
+        return ordered(self.keys, [*first, *change.insert, *then])
+
+    def read_change(self, change: Change, there: Container[Keys], count: int) -> Change:
+        """The change to a table of ``count`` rows whose keys are ``there``, whatever its parts may turn out to be.
+        Raises TableError for a row to remove or to insert before that is not there, one that is there already, too many
+        rows, and rows that do not fit."""
+        for given in (change.remove, change.insert):
+            if not isinstance(given, (list, tuple)):
+                raise TableError(f"table {self.name}: a change lists rows, it has no {type(given).__name__} for them")
+        remove = [self._keys(given, f"table {self.name}, row {at} to remove") for at, given in enumerate(change.remove)]
+        leaving: set[Keys] = set()
+        for keys in remove:
+            if keys not in there or keys in leaving:
+                raise TableError(f"table {self.name}: there is no row {keys} to remove")
+            leaving.add(keys)
+        before = change.before
+        if before is not None:
+            before = self._keys(before, f"table {self.name}, row to insert before")
+            if before not in there or before in leaving:
+                raise TableError(f"table {self.name}: there is no row {before} to insert before")
+        insert = [self._row(given, f"table {self.name}, new row {at}") for at, given in enumerate(change.insert)]
+        coming: set[Keys] = set()
+        for at, row in enumerate(insert):
+            where = f"table {self.name}, new row {at}"
+            self._check_row(row, where)
+            if row.keys in coming or (row.keys in there and row.keys not in leaving):
+                raise TableError(f"{where}: there is a row with the same keys already")
+            coming.add(row.keys)
+        if count - len(remove) + len(insert) > self.most:
+            raise self._too_many(count - len(remove) + len(insert))
+        return Change(tuple(remove), tuple(insert), before)
+
+    def _keys(self, given: Any, where: str) -> Keys:
+        return self._row((given, (0,) * len(self.values)), where).keys
+
+    def _row(self, given: Any, where: str) -> Row:
         try:
             keys, values = tuple((a, b) for a, b in given[0]), tuple(given[1])
             if len(given) == 2 and all(type(x) is int for x in (*(v for match in keys for v in match), *values)):
                 return Row(keys, values)
         except (TypeError, ValueError, IndexError, KeyError):
             pass
-        raise self._misshapen(f"table {self.name}, row {number}")
+        raise self._misshapen(where)
 
     def _check_row(self, row: Row, where: str) -> None:
         if len(row.keys) != len(self.keys) or len(row.values) != len(self.values):
@@ -167,16 +221,22 @@ class Shape:
         )
 
 
-def ordered(keys: Sequence[Key], rows: Iterable[Row]) -> tuple[Row, ...]:
-    """The rows in the order that counts, whether or not they fit (``Shape.ordered``)."""
+def rank(keys: Sequence[Key]) -> Callable[[Row], tuple[int, Keys]] | None:
+    """What rows are put in order by, lowest first; None where only the order counts in which they are given."""
     prefix = next((at for at, key in enumerate(keys) if key.kind == "lpm"), None)
     disjoint = all(key.kind in ("exact", "lpm") for key in keys)
 
-    def place(row: Row) -> tuple[int, tuple[Match, ...]]:
+    def place(row: Row) -> tuple[int, Keys]:
         length = 0 if prefix is None else row.keys[prefix][1]
         return -length, row.keys if disjoint else ()
 
-    return tuple(sorted(rows, key=place))
+    return None if prefix is None and not disjoint else place
+
+
+def ordered(keys: Sequence[Key], rows: Iterable[Row]) -> tuple[Row, ...]:
+    """The rows in the order that counts, whether or not they fit (``Shape.ordered``)."""
+    place = rank(keys)
+    return tuple(rows) if place is None else tuple(sorted(rows, key=place))
 
 
 def merged(ranges: Iterable[Match]) -> list[Match]:

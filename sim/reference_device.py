@@ -6,7 +6,7 @@ Verilator, and so that every other device has something to be compared with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,10 +15,10 @@ from sevenm.compiler.reference import Memories, evaluate
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import Capabilities, DeviceError, DeviceKind
-from sevenm.host.devices.software import SoftwareDevice
+from sevenm.host.devices.software import SoftwareDevice, whole_rows
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring.record import Engine
-from sevenm.tables import KINDS, ROWS_MAX, Row
+from sevenm.tables import KINDS, ROWS_MAX, Change, Row
 
 PLAN = "plan.json"
 CHUNK = 4096
@@ -52,10 +52,11 @@ class ReferenceRules:
     def counters(self) -> dict[str, int]:
         return {}
 
-    def edit(self, rows: Mapping[int, tuple[Row, ...]]) -> None:
+    def edit(self, rows: Mapping[int, Sequence[Row] | Change]) -> None:
         tables = list(self.plan.tables)
-        for number, table in rows.items():
-            tables[number] = tables[number].with_rows(table)
+        for number, given in rows.items():
+            table = tables[number]
+            tables[number] = table.with_rows(whole_rows(table, table.rows, given))
         self.plan = self.memories.plan = self.plan.with_rows(tables)
 
     def close(self) -> None:

@@ -16,8 +16,8 @@ from sevenm.boundary import ENUMS, LIMITS, STRUCTS, Cause, Field, Struct
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = {
-    "sm_event": 24, "sm_record": 32, "sm_fired": 16, "sm_chunk": 32, "sm_table": 176, "sm_state": 64, "sm_info": 104,
-    "sm_context": 24,
+    "sm_event": 24, "sm_record": 32, "sm_fired": 16, "sm_chunk": 32, "sm_segment": 440, "sm_table": 72, "sm_state": 64,
+    "sm_info": 104, "sm_context": 24,
 }  # fmt: skip
 
 

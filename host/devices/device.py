@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sevenm.host.bundle import Bundle
     from sevenm.host.engine.decisions import Decisions
     from sevenm.host.ring.record import Engine
-    from sevenm.tables import Row
+    from sevenm.tables import Change, Row
 
 GENERATION_MAX = (1 << 32) - 1
 """A delivered record has 32 bits for its generation."""
@@ -48,11 +48,11 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class TableEdit:
-    """New rows, all of them, for some tables. ``rows``: by the table's place in the bundle. ``structure``: the digest
-    of the rules they are for, so that an edit never lands in others."""
+    """New rows for some tables, at once. ``rows``: by the table's place in the bundle, all of its rows, or a ``Change``
+    of them. ``structure``: the digest of the rules they are for, so that an edit never lands in others."""
 
     structure: str
-    rows: Mapping[int, Sequence[Row]]
+    rows: Mapping[int, Sequence[Row] | Change]
 
 
 class Decided(NamedTuple):

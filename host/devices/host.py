@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import platform
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import Capabilities, DeviceError, DeviceKind
+from sevenm.host.devices.device import Capabilities, DeviceKind
 from sevenm.host.devices.software import SoftwareDevice
 from sevenm.host.engine.compiled import CompiledEngine, Context, load_engine
 from sevenm.host.engine.context import Contents, Memory
@@ -22,7 +22,7 @@ from sevenm.host.engine.decisions import Decisions
 from sevenm.host.engine.objects import build_object, load_object, object_name, object_of, wanted_level
 from sevenm.host.engine.toolchain import NoCompiler, find_compiler
 from sevenm.host.ring.record import Engine
-from sevenm.tables import KINDS, ROWS_MAX, Row, TableError
+from sevenm.tables import KINDS, ROWS_MAX, Change, Row
 
 ENGINE_C = "engine.c"
 
@@ -53,13 +53,10 @@ class HostRules:
             return {}
         return {"evicted": sum(c.evicted for c in counts), "backwards": max(c.backwards for c in counts)}
 
-    def edit(self, rows: Mapping[int, tuple[Row, ...]]) -> None:
+    def edit(self, rows: Mapping[int, Sequence[Row] | Change]) -> None:
         """Makes a context beside the one in use; whoever holds that one goes on with it. The state stays."""
-        try:
-            self.contents = self.contents.with_rows(rows)
-            self.edited = True
-        except TableError as error:
-            raise DeviceError(str(error)) from error
+        self.contents = self.contents.with_rows(rows)
+        self.edited = True
 
     def close(self) -> None:
         """The code is unmapped when nobody holds it."""

@@ -7,7 +7,7 @@ and what is replaced is closed when nothing runs in it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
@@ -19,16 +19,17 @@ from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import GENERATION_MAX, Capabilities, Decided, DeviceError, Prepared, TableEdit
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring.record import Engine
-from sevenm.tables import Row, TableError
+from sevenm.tables import Change, Row, Shape, TableError
 
 
 class Runner(Prepared, Protocol):
     """A prepared bundle that decides batches; ``counters`` are its own, from when it was prepared. ``edit`` changes
-    rows of tables, all or none, and is called only where the device has ``live_update``."""
+    rows of tables, all or none, and is called only where the device has ``live_update``; it raises DeviceError or
+    TableError where they do not fit."""
 
     def run(self, batch: EventBatch) -> Decisions: ...
     def counters(self) -> dict[str, int]: ...
-    def edit(self, rows: Mapping[int, tuple[Row, ...]]) -> None: ...
+    def edit(self, rows: Mapping[int, Sequence[Row] | Change]) -> None: ...
 
 
 R = TypeVar("R", bound=Runner)
@@ -37,21 +38,23 @@ R = TypeVar("R", bound=Runner)
 class NoEdit:
     """For runners whose rows are built in."""
 
-    def edit(self, rows: Mapping[int, tuple[Row, ...]]) -> None:
+    def edit(self, rows: Mapping[int, Sequence[Row] | Change]) -> None:
         raise DeviceError("these rules cannot change their rows")
 
 
-def rows_of(bundle: Bundle, edit: TableEdit) -> dict[int, tuple[Row, ...]]:
-    """The edit's rows in the order that counts. Raises DeviceError if it is for other rules, or rows do not fit."""
+def check_edit(bundle: Bundle, edit: TableEdit) -> None:
+    """Raises DeviceError if the edit is for other rules, or for tables that these have not got."""
     if edit.structure != bundle.structure:
         raise DeviceError(f"the edit is for rules of structure {edit.structure}, these are of {bundle.structure}")
     for number in edit.rows:
         if not 0 <= number < len(bundle.shapes):
             raise DeviceError(f"there is no table {number}; {bundle.name} has {len(bundle.shapes)}")
-    try:
-        return {number: bundle.shapes[number].read(rows) for number, rows in edit.rows.items()}
-    except TableError as error:
-        raise DeviceError(str(error)) from error
+
+
+def whole_rows(shape: Shape, rows: Sequence[Row], edit: Sequence[Row] | Change) -> tuple[Row, ...]:
+    """All rows of a table that has ``rows``, after an edit, in the order that counts: for devices that load a table
+    whole. Raises TableError where the edit does not fit."""
+    return shape.changed(rows, edit) if isinstance(edit, Change) else shape.read(edit)
 
 
 class SoftwareDevice(ABC, Generic[R]):
@@ -94,7 +97,11 @@ class SoftwareDevice(ABC, Generic[R]):
         with self._lock:
             runner = self._active()
             self._check(generation)
-            runner.edit(rows_of(runner.bundle, edit))
+            check_edit(runner.bundle, edit)
+            try:
+                runner.edit(edit.rows)
+            except TableError as error:
+                raise DeviceError(str(error)) from error
             self.generation = generation
 
     def attach(self, batches: Iterator[EventBatch]) -> None:

@@ -10,19 +10,18 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sevenm import boundary
-from sevenm.boundary import KEYS_MAX, Level
+from sevenm.boundary import Level
 from sevenm.compiler import reference
 from sevenm.compiler.backends.c.emit import emit
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
-from sevenm.host.engine.context import TableRows
 from sevenm.host.engine.decisions import CHUNK_DTYPE, FIRED_DTYPE, Decisions
+from sevenm.host.engine.table_rows import SegmentedRows, table_rows
 
 DRIVER = Path(__file__).with_name("engine_driver.c")
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
@@ -87,13 +86,14 @@ def _request(plan: Plan, batch: EventBatch) -> bytes:
     head = [len(batch), len(batch.buffer), room, batch.source, len(plan.tables)]
     parts = [np.array(head, "<u8"), np.ascontiguousarray(batch.events), batch.buffer]
     for table in plan.tables:
-        arrays = TableRows.of(table, table.content()).arrays
+        rows = table_rows(table, table.content())
+        arrays = rows.arrays
         parts.append(np.array([arrays["n"], arrays.get("steps", 0), arrays["rows"]], "<u8"))
-        for name, count in (("a", KEYS_MAX), ("b", KEYS_MAX), ("edge", 1), ("row", 1), ("bits", 1), ("values", 1)):
-            given: Any = arrays.get(name)
-            columns = [] if given is None else given if isinstance(given, list) else [given]
-            for column in [*columns, *[np.empty(0, np.uint8)] * (count - len(columns))]:
-                parts += [np.array([column.nbytes], "<u8"), column]
+        fields = [arrays.get(name) for name in ("a", "b", "edge", "row", "bits", "values")]
+        blocks = [one.block for one in rows.segments.segments] if isinstance(rows, SegmentedRows) else []
+        for array in [*fields, np.array([len(blocks)], "<u8"), *blocks]:
+            column = np.empty(0, np.uint8) if array is None else array
+            parts += [np.array([column.nbytes], "<u8"), column]
     return b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
 
 

@@ -1,7 +1,8 @@
 /* Runs an engine in a process of its own, for machines that are emulated and for builds that look for mistakes.
 
    standard input    numbers {events, bytes, room, port, tables}, the events, their bytes; for each table {n, steps,
-                     rows} and its arrays, each as {bytes} and the bytes, none where the struct has null
+                     rows} and its arrays, each as {bytes} and the bytes, none where the struct has null; the last one
+                     is {segments}, and those follow in the same form
    standard output   {level} that the engine was compiled for, one chunk per 64 events, {entries} and the entries, a mask of ports per event if it has ports
 
    All numbers are of 64 bits. Every array ends where no memory is, the bytes of the events also begin there in a second
@@ -123,17 +124,17 @@ int main(void)
     sm_table *rows = (sm_table *)(void *)fenced(tables * sizeof *rows, 0);
     for (uint64_t t = 0; t < tables; t++) {
         rows[t] = (sm_table){.n = (uint32_t)number(), .steps = (uint32_t)number(), .rows = (uint32_t)number()};
-        const void *arrays[2 * SM_KEYS_MAX + 4];
-        for (unsigned i = 0; i < 2 * SM_KEYS_MAX + 4; i++)
-            arrays[i] = array();
-        for (unsigned i = 0; i < SM_KEYS_MAX; i++) {
-            rows[t].a[i] = arrays[i];
-            rows[t].b[i] = arrays[SM_KEYS_MAX + i];
-        }
-        rows[t].edge = arrays[2 * SM_KEYS_MAX];
-        rows[t].row = arrays[2 * SM_KEYS_MAX + 1];
-        rows[t].bits = arrays[2 * SM_KEYS_MAX + 2];
-        rows[t].values = arrays[2 * SM_KEYS_MAX + 3];
+        rows[t].a = array();
+        rows[t].b = array();
+        rows[t].edge = array();
+        rows[t].row = array();
+        rows[t].bits = array();
+        rows[t].values = array();
+        const uint64_t *segments = array();
+        const sm_segment **segment = (const sm_segment **)(void *)fenced(*segments * sizeof *segment, 0);
+        for (uint64_t i = 0; i < *segments; i++)
+            segment[i] = array();
+        rows[t].segment = segment;
     }
     sm_context context = {.tables = rows, .port = (uint32_t)port};
     struct answer one = decide(high, events, n, &context, room), two = decide(low, events, n, &context, room);

@@ -27,7 +27,7 @@ from sevenm.host.report import Report
 from sevenm.host.ring import Ring, RingReader, RingWriter
 from sevenm.host.session import Session
 from sevenm.sim.reference_device import ReferenceDevice
-from sevenm.tables import Row
+from sevenm.tables import Change, Row
 
 pytestmark = [pytest.mark.needs("compiler"), pytest.mark.usefixtures("need_native")]
 KEYS = 64
@@ -38,12 +38,12 @@ schema R v1 size 64 @endian(little) {
   key: u16
 }
 table left : u16 max 4 { 1 }
-table right : u16 max 4 { 1 }
+table right : (u16, u16 range) max 200 { (1, *) FILLER }
 rules both on R all {
-  rule hit: key in left and key in right => deliver got
-  rule half: key in left and key not in right or key in right and key not in left => count halves
+  rule hit: key in left and (key, key) in right => deliver got
+  rule half: key in left and (key, key) not in right or (key, key) in right and key not in left => count halves
 }
-"""
+""".replace("FILLER", " ".join(f"({1000 + n}, {n}..{n + 9})" for n in range(100)))
 
 
 class Endless:
@@ -78,9 +78,12 @@ def bundle(tmp_path: Path) -> Bundle:
     return Bundle.open(write_bundle(compile_text(RULES, "both").plan, tmp_path / "both", gateware=False))
 
 
-def rows(generation: int) -> list[Row]:
+def edit(generation: int) -> dict[int, list[Row] | Change]:
+    """One table whole, and one row for another of a table that is searched in segments."""
     key = generation % KEYS
-    return [Row(((key, key),))]
+    before = 1 if generation == 2 or generation % 10 == 1 else (generation - 1) % KEYS
+    every = (0, 65535)
+    return {0: [Row(((key, key),))], 1: Change([((before, before), every)], [Row(((key, key), every))])}
 
 
 def test_a_thousand_changes_of_rows_and_rules_under_full_load(bundle: Bundle) -> None:
@@ -95,8 +98,7 @@ def test_a_thousand_changes_of_rows_and_rules_under_full_load(bundle: Bundle) ->
                     if generation % 10 == 0:
                         start(device, bundle, generation)  # the same rules, prepared anew
                     else:
-                        both = {0: rows(generation), 1: rows(generation)}
-                        device.update(TableEdit(bundle.structure, both), generation)
+                        device.update(TableEdit(bundle.structure, edit(generation)), generation)
             finally:
                 ingress.stop.set()
 

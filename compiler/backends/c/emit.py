@@ -19,6 +19,7 @@ import jinja2
 
 from sevenm import boundary
 from sevenm.compiler.backends.c.lookup import LookedUp, choices
+from sevenm.compiler.backends.c.lookups import is_ranges
 from sevenm.compiler.backends.c.naming import Names, fixed_names
 from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.resolve import comment_text, fired_max, resolved
@@ -34,10 +35,11 @@ from sevenm.compiler.refusal import Refused
 _HERE = Path(__file__).parent
 LANES = "engine_lanes.h"
 LOOKUPS = "engine_lookups.h"
+SEGMENTS = "engine_segments.h"
 CLASSIFY, LEAVES = "classify.h", "classify_leaves.h"
 WINDOWS = "engine_windows.h"
 BOUNDARY = "sm_boundary.h"
-FIXED = (LANES, WINDOWS, LOOKUPS, CLASSIFY, LEAVES)
+FIXED = (LANES, WINDOWS, LOOKUPS, SEGMENTS, CLASSIFY, LEAVES)
 """What is the same in every engine, in the order in which it is needed."""
 
 
@@ -69,8 +71,8 @@ def explained(plan: Plan, classifier: str = AUTO) -> list[Choice]:
 
 
 def generated(plan: Plan, classifier: str = AUTO) -> str:
-    """The part that depends on the Plan; it includes BOUNDARY, LANES, LOOKUPS if it has tables or state, and CLASSIFY
-    where the rules of a block are classified."""
+    """The part that depends on the Plan; it includes BOUNDARY, LANES, LOOKUPS if it has tables or state, SEGMENTS for
+    tables that are no ranges, and CLASSIFY where the rules of a block are classified."""
     again = recurrent(plan)
     if again is not None:
         raise CannotEmit(
@@ -107,6 +109,7 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         tables=[table for part in parts for table in part.program.tables],
         functions=[function for part in parts for function in part.program.functions],
         lookups=bool(plan.tables),
+        segments=not all(map(is_ranges, plan.tables)),
         n_tables=len(plan.tables),
         n_states=len(plan.states),
         states=scheduler.states.sizes(),

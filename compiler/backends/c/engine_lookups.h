@@ -11,7 +11,7 @@
           EACH row[i] += step & -(u32)(edge[row[i] + step - 1] <= key[i]); \
       EACH row[i] = table->row[row[i]]; } \
     INLINE u64 hit_##T(const T *key, const sm_table *table) \
-    { if (table->n <= SM_TABLE_CHAIN) return in_ranges_##T(key, table->a[0], table->b[0], table->n); \
+    { if (table->n <= SM_TABLE_CHAIN) return in_ranges_##T(key, table->a, table->b, table->n); \
       BITS(T) \
       u32 row[LANES] ALIGNED; \
       find_##T(row, key, table); \

@@ -2,7 +2,8 @@
 
 One idea: shapes are compiled in, rows are not. A look-up finds the number of the row that counts, once for all that ask
 with the same keys, and reads hits and values off it; rows come with ``sm_context`` and change while the engine runs.
-Keys that the host cuts into ranges are searched by ``engine_lookups.h``, others by a function that is written here.
+Keys that the host cuts into ranges are searched by ``engine_lookups.h``, the segments of others by a function that is
+written here, of the parts in ``engine_segments.h``.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Lookups:
         for ref, node in enumerate(nodes):
             if node.op in ("hit", "value"):
                 self._same[node.attrs[0], node.args].append(ref)
-        self._scans: dict[int, str] = {}
+        self._searches: dict[int, str] = {}
 
     def hit(self, forms: Forms, ref: int) -> str:
         """Expression of the lanes that have a row."""
@@ -68,7 +69,8 @@ class Lookups:
         """The column of a value."""
         node = forms.nodes[ref]
         ctype, target, (number, at) = type_of(node), column(ref, type_of(node)), node.attrs[:2]
-        text = f"value_{ctype.name}({target}, {self._row(forms, ref)}, c->tables + {number}, {at});"
+        function = "value" if is_ranges(self.tables[number]) else "value_in_segments"
+        text = f"{function}_{ctype.name}({target}, {self._row(forms, ref)}, c->tables + {number}, {at});"
         forms.statement(text, [ref], (target,))
 
     def _together(self, forms: Forms, ref: int) -> list[int]:
@@ -88,16 +90,16 @@ class Lookups:
             if is_ranges(table):
                 text = f"find_{types[0].name}({token}, {keys}, c->tables + {number});"
             else:
-                text = f"{self._scan(forms, number)}({token}, c->tables + {number}, c->live, {keys});"
+                text = f"{self._search(forms, number)}({token}, c->tables + {number}, c->live, {keys});"
             forms.statement(text, together, (token,))
         return token
 
-    def _scan(self, forms: Forms, number: int) -> str:
-        """The function that goes through a table's rows."""
-        if number not in self._scans:
-            self._scans[number] = forms.names.unique(f"scan_{identifier('table', self.tables[number].name)}")
-            forms.program.functions.append(_scan_text(self._scans[number], self.tables[number]))
-        return self._scans[number]
+    def _search(self, forms: Forms, number: int) -> str:
+        """The function that goes through a table's segments."""
+        if number not in self._searches:
+            self._searches[number] = forms.names.unique(f"find_{identifier('table', self.tables[number].name)}")
+            forms.program.functions.append(_search_text(self._searches[number], self.tables[number]))
+        return self._searches[number]
 
 
 def is_ranges(table: Table) -> bool:
@@ -105,26 +107,46 @@ def is_ranges(table: Table) -> bool:
     return len(table.keys) == 1 and table.keys[0].kind != "ternary"
 
 
-def _scan_text(function: str, table: Table) -> str:
-    """Row after row, until every lane has found the first that matches it."""
-    columns = list(enumerate((width_type(key.width).name, key.kind) for key in table.keys))
+def _search_text(function: str, table: Table) -> str:
+    """Segment after segment, until every lane has found the first row that matches it."""
+    columns = list(enumerate((width_type(key.width), key.kind) for key in table.keys))
     tests = [
-        f"{'ternary' if kind == 'ternary' else 'rangek'}_{t}(key_{at}, a_{at}[r], b_{at}[r])"
-        for at, (t, kind) in columns
+        f"{'ternary' if kind == 'ternary' else 'rangek'}_{ctype.name}(key_{at}, a_{at}[r], b_{at}[r])"
+        for at, (ctype, kind) in columns
     ]
+    vectors = sum(ctype.bits // 8 if kind == "ternary" else 1 for _, (ctype, kind) in columns)
     return "\n".join(
         [
             f"static __attribute__((noinline)) void {function}(u32 *restrict row, const sm_table *table, u64 live,",
-            f"    {', '.join(f'const {t} *key_{at}' for at, (t, _) in columns)})",
+            f"    {', '.join(f'const {ctype.name} *key_{at}' for at, (ctype, _) in columns)})",
             "{",
-            *(f"    const {t} *a_{at} = table->a[{at}], *b_{at} = table->b[{at}];" for at, (t, _) in columns),
+            f"    u32 vector[{vectors}][LANES];",
+            "    open_lanes open;",
             "    EACH row[i] = 0;",
-            "    for (u32 r = 0; live && r < table->n; r++) {",
-            f"        u64 lanes = live & {tests[0]};",
-            *(f"        if (lanes)\n            lanes &= {test};" for test in tests[1:]),
-            "        settle_row(row, lanes, r + 1);",
-            "        live &= ~lanes;",
+            "    for (u32 s = 0; live && s < table->n; s++) {",
+            "        const sm_segment *segment = table->segment[s];",
+            "        const u32 number = 1 + s * SM_SEGMENT_ROWS;",
+            "        if (segment->searched) {",
+            "            u32 count = 0;",
+            "            open_to(&open, live, segment);",
+            *(
+                f"            count += narrow_{ctype.name}(vector + count, key_{at}, &open, segment, {at});"
+                for at, (ctype, _) in columns
+            ),
+            "            live &= ~settle_first(row, &open, vector, count, segment, number);",
+            "            continue;",
+            "        }",
+            *(
+                f"        const {ctype.name} *{end}_{at} = (const void *)in_segment(segment, segment->{end}[{at}]);"
+                for at, (ctype, _) in columns for end in "ab"
+            ),
+            "        for (u32 r = 0; live && r < segment->rows; r++) {",
+            f"            u64 lanes = live & {tests[0]};",
+            *(f"            if (lanes)\n                lanes &= {test};" for test in tests[1:]),
+            "            settle_row(row, lanes, number + r);",
+            "            live &= ~lanes;",
+            "        }",
             "    }",
             "}",
         ]
-    )
+    )  # fmt: skip
