@@ -24,6 +24,7 @@ from sevenm.compiler.passes.rows import Condition, Row, Rows
 from sevenm.compiler.plan.graph import Graph
 
 BACKEND = Path(bit_vectors.__file__).parent
+C = ("-std=c11", f"-I{BACKEND}")
 FLAGS = {
     "native": ("-O2", "-march=native"),
     "portable": ("-O2", "-DSM_PORTABLE"),
@@ -108,7 +109,7 @@ def compiled(made: Classifier, g: Graph, folder: Path, flags: Sequence[str]) -> 
     source = folder / "classify.c"
     source.write_text(text)
     warnings = ("-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-variable", "-Werror")
-    command = [compiler(), "-std=c11", "-fPIC", "-shared", *warnings, *flags, str(source), "-o", f"{source}.so"]
+    command = [compiler(), *C, "-fPIC", "-shared", *warnings, *flags, str(source), "-o", f"{source}.so"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:2000]
     return ctypes.CDLL(f"{source}.so")
@@ -257,7 +258,7 @@ def reads_within(made: Classifier, g: Graph, folder: Path, flags: Sequence[str])
     text += f"{made.call(names, words, *results)} }} return 0; }}\n"
     source = folder / "past.c"
     source.write_text(text)
-    command = [compiler(), "-std=c11", *FLAGS["sanitized"], *flags, str(source), "-o", str(folder / "past")]
+    command = [compiler(), *C, *FLAGS["sanitized"], *flags, str(source), "-o", str(folder / "past")]
     subprocess.run(command, check=True, capture_output=True)
     done = subprocess.run([folder / "past"], capture_output=True, text=True, check=False)
     return done.returncode, done.stderr

@@ -22,7 +22,7 @@ from sevenm.compiler.backends.c.types import type_of
 from sevenm.compiler.passes.interval_sets import Intervals
 from sevenm.compiler.passes.rows import Condition, Row, Rows
 from sevenm.compiler.plan.graph import Graph
-from tests.compiler.test_classify import BACKEND, CHUNKS, FLAGS, column_bytes, compiler, key_nodes, scan
+from tests.compiler.test_classify import BACKEND, CHUNKS, FLAGS, C, column_bytes, compiler, key_nodes, scan
 
 EVENTS = 64 * CHUNKS
 NOTHING: Condition = ()
@@ -173,7 +173,7 @@ class Compiled:
         source = folder / "recursive.c"
         source.write_text(text)
         warnings = ("-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-variable", "-Werror")
-        command = [compiler(), "-std=c11", "-fPIC", "-shared", *warnings, *flags, str(source), "-o", f"{source}.so"]
+        command = [compiler(), *C, "-fPIC", "-shared", *warnings, *flags, str(source), "-o", f"{source}.so"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[:2000]
         self.library = ctypes.CDLL(f"{source}.so")

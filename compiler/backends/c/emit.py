@@ -32,12 +32,12 @@ from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
 
 _HERE = Path(__file__).parent
-LANES = "engine_lanes.h"
+LANES, AVX2 = "engine_lanes.h", "engine_avx2.h"
 LOOKUPS = "engine_lookups.h"
 CLASSIFY, LEAVES = "classify.h", "classify_leaves.h"
 WINDOWS = "engine_windows.h"
 BOUNDARY = "sm_boundary.h"
-FIXED = (LANES, WINDOWS, LOOKUPS, CLASSIFY, LEAVES)
+FIXED = (LANES, AVX2, WINDOWS, LOOKUPS, CLASSIFY, LEAVES)
 """What is the same in every engine, in the order in which it is needed."""
 
 
