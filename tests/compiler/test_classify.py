@@ -39,7 +39,10 @@ void run(const void *const *keys, const u64 *when, unsigned conditions, u16 *rul
     (void)keys, (void)when, (void)conditions, (void)rule, (void)events, (void)touched;
     {call}
 }}
-unsigned group(u16 *out, u64 *events, const u16 *rule, u64 live) {{ return lanes_by_rule(out, events, rule, live); }}
+unsigned group(u16 *found, u64 *events, u32 rules, const u16 *rule, u64 live)
+{{
+    return lanes_by_rule(found, events, rules, rule, live);
+}}
 """
 
 
@@ -206,15 +209,16 @@ def test_lanes_are_put_together_by_rule(tmp_path: Path) -> None:
         storage = np.zeros(96, np.uint16)
         rule = storage[-storage.ctypes.data % 64 // 2 :][:64]
         rule[:] = [rng.choice([rng.randrange(rules), 0xFFFF]) for _ in range(64)]
-        live, out, events = rng.getrandbits(64), np.zeros(64, np.uint16), np.zeros(rules, np.uint64)
-        library.group.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_uint64]
-        count = library.group(out.ctypes.data, events.ctypes.data, rule.ctypes.data, live)
+        live, out, events = rng.getrandbits(64), np.zeros(65, np.uint16), np.zeros(rules + 1, np.uint64)
+        events[rules] = 1
+        library.group.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64]
+        count = library.group(out.ctypes.data, events.ctypes.data, rules, rule.ctypes.data, live)
         wanted: dict[int, int] = {}
         for lane, number in enumerate(rule.tolist()):
             if number != 0xFFFF and live >> lane & 1:
                 wanted[number] = wanted.get(number, 0) | 1 << lane
         assert {int(r): int(events[r]) for r in out[:count]} == wanted
-        assert np.count_nonzero(events) == len(wanted)
+        assert np.count_nonzero(events[:rules]) == len(wanted)
 
 
 @pytest.mark.needs("compiler")
@@ -286,9 +290,9 @@ def test_a_lane_without_an_event_leads_nowhere(mode: str, tmp_path: Path, poison
     made = classifier("test", mode, "b0", g.nodes, rows.keys, vectors, 6)
     assert reads_within(made, g, tmp_path, poison) == (0, "")
     if mode == "all":
-        said = f"for (unsigned i = 0; i < lanes_of(live); i++) c{len(vectors.axes)}[i]"
+        said = "c1[i], lanes_of(live));"
         assert made.text.count(said) == 1
-        everywhere = replace(made, text=made.text.replace(said, f"EACH c{len(vectors.axes)}[i]"))
+        everywhere = replace(made, text=made.text.replace(said, "c1[i], LANES);"))
         assert reads_within(everywhere, g, tmp_path, poison) != (0, ""), "lanes without a class lead out of the table"
 
 

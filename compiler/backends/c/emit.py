@@ -113,6 +113,8 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         classifiers=[one.made.text for one in classifiers.values()],
         fill=[one.made.fill for one in classifiers.values()],
         classified_modes={one.block.mode for one in classifiers.values()},
+        per_rule=[name for one in classifiers.values() for name in one.per_rule],
+        never_0=[(one.events, len(one.whens)) for one in classifiers.values() if one.block.mode == "first"],
         leaves=leaves,
         pools=[{"type": name, "count": count} for name, count in sorted(pools.items(), key=pool_order)],
         words=words,
