@@ -97,8 +97,8 @@ class _Text:
             index = f"leaf[i] * {len(self.flow.predicates.holds)}u + c{predicate}[i]"
             self.parts.body.append(f"LOOK_UP({rule}, {won}, {index}, LANES);")
         else:
-            first = "first_of_chain" if group.chained else "first_of"
-            self.parts.body.append(f"EACH {rule}[i] = {first}({leaf}, leaf[i], {holds} + c{predicate}[i]);")
+            of = "first_of_chain" if group.chained else "first_of"
+            self.parts.body.append(f"EACH {rule}[i] = {of}({leaf}, leaf[i], {holds} + c{predicate}[i]);")
         if number:
             self.parts.body.append("EACH keep_first(rule + i, other[i]);")
 
