@@ -2,10 +2,10 @@
 
 ClassBench sets (acl1, fw1, ipc1) of 64, 128, 1,024 and 8,192 rules, and packets that are drawn evenly from their
 rules, few enough to stay in the cache. Sides: comparators, bit vectors and recursive flow
-classification of this tree, the engine of another tree (--old), and DPDK's rte_acl where it links, which is given the
-place of the header and parses nothing. Runs are interleaved, each after an untimed pass of the same side, so that none
-is charged for what another left in the cache; times are of the thread's own processor time. Every side must find the
-rules of a linear scan in NumPy, or the benchmark fails.
+classification of this tree, an engine that finds all rules of an event (up to 1,024 of them), the engine of another
+tree (--old), and DPDK's rte_acl where it links, which is given the place of the header and parses nothing. Runs are
+interleaved, each after an untimed pass of the same side, so that none is charged for what another left in the cache;
+times are of the thread's own processor time. Every side must find the rules of a linear scan, or the benchmark fails.
 
     python bench/classify.py [--old TREE] [--rules N ...] [--runs N] [--flags=-DSM_PORTABLE] [--json FILE]
 """
@@ -41,6 +41,7 @@ HERE = Path(__file__).parent
 SETS = ("acl1", "fw1", "ipc1")
 LOOKED_UP = "bitvectors"
 CLASSIFIERS = ("comparators", LOOKED_UP, "recursive")
+ALL, ALL_MAX = "all", 1024
 EVENTS = 4096
 ABI_ROWS = 1
 PASSES = 4
@@ -90,24 +91,66 @@ def package_of(tree: Path, folder: Path) -> Path:
     return package.parent
 
 
+def compiled(
+    tree: Path, classifier: str | None, inputs: Inputs, folder: Path, flags: list[str], mode: str = "first"
+) -> tuple[ctypes.CDLL, dict[str, float]]:
+    """An engine from one of the trees, compiled as the host compiles engines, and with more flags; and what took how
+    many seconds."""
+    source = folder / f"{classifier or 'old'}-{mode}-{inputs.rules.name}-{len(inputs.rules.lo)}.c"
+    command = [sys.executable, str(HERE / "_classify_engine.py"), str(source), *([classifier] if classifier else [])]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    text = rule_text(inputs.rules).replace("packet first", f"packet {mode}")
+    done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment, check=True)
+    check, emit = map(float, done.stdout.split())
+    library, seconds = build(source, flags)
+    return library, {"check": check, "emit": emit, "compiler": seconds}
+
+
 def engine(
     tree: Path, classifier: str | None, inputs: Inputs, folder: Path, harness: ctypes.CDLL, flags: list[str]
 ) -> Side:
-    """A side from one of the trees, compiled as the host compiles engines, and with more flags."""
-    source = folder / f"{classifier or 'old'}-{inputs.rules.name}-{len(inputs.rules.lo)}.c"
-    command = [sys.executable, str(HERE / "_classify_engine.py"), str(source), *([classifier] if classifier else [])]
-    environment = {**os.environ, "PYTHONPATH": str(tree)}
-    done = subprocess.run(
-        command, input=rule_text(inputs.rules), capture_output=True, text=True, env=environment, check=True
-    )
-    check, emit = map(float, done.stdout.split())
-    library, compiled = build(source, flags)
-    seconds = {"check": check, "emit": emit, "compiler": compiled}
+    """A side from one of the trees."""
+    library, seconds = compiled(tree, classifier, inputs, folder, flags)
     return (
         by_rows(library, inputs, harness, seconds)
         if abi(library) == ABI_ROWS
         else sparse(library, inputs, harness, seconds)
     )
+
+
+def every_rule(inputs: Inputs, folder: Path, harness: ctypes.CDLL, flags: list[str]) -> Side:
+    """An engine that finds all rules of each event, which the scan in C must find, too."""
+    library, seconds = compiled(HERE.parent, LOOKED_UP, inputs, folder, flags, "all")
+    side, judge = sparse(library, inputs, harness, seconds), build_scan(folder)
+
+    def answer() -> tuple[NDArray[np.uint16], int]:
+        first, every = np.zeros((2, EVENTS), np.uint32), np.zeros((2, EVENTS), np.uint64)
+        value, lo, hi = (columns(table) for table in (inputs.fields, inputs.rules.lo, inputs.rules.hi))
+        n, count = ctypes.c_uint64(EVENTS), len(lo[0])
+        judge.scan(pointer(value), n, pointer(lo), pointer(hi), count, 1, pointer(first[0]), pointer(every[0]))
+        judge.answer(
+            library.sm_match, pointer(inputs.buffer), pointer(inputs.events), n, pointer(first[1]), pointer(every[1])
+        )
+        if not np.array_equal(every[0], every[1]):
+            raise SystemExit(f"{ALL}: of {np.count_nonzero(every[0] != every[1])} events other rules than the scan's")
+        return first[1].astype(np.uint16), side.answer()[1]
+
+    return Side(side.run, answer, seconds)
+
+
+def columns(table: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """A row for each field, as the scan in C has it."""
+    return np.ascontiguousarray(table.T.astype(np.uint32))
+
+
+def build_scan(folder: Path) -> ctypes.CDLL:
+    """The linear scan in C. The header that it includes is written beside it."""
+    source = folder / "scan.c"
+    source.write_text((HERE / "classify_scan.c").read_text())
+    boundary.write_header(folder)
+    library, _ = build(source, [])
+    library.answer.restype = ctypes.c_uint64
+    return library
 
 
 def build(source: Path, more: list[str]) -> tuple[ctypes.CDLL, float]:
@@ -255,6 +298,8 @@ def main() -> None:
                 tested = count <= options.tested
                 chosen = CLASSIFIERS if tested else CLASSIFIERS[1:]
                 sides = {c: engine(HERE.parent, c, inputs, folder, harness, flags) for c in chosen}
+                if count <= ALL_MAX:
+                    sides[ALL] = every_rule(inputs, folder, harness, flags)
                 if options.old and tested:
                     sides["old"] = engine(package_of(options.old, folder), None, inputs, folder, harness, flags)
                 if acl is not None:

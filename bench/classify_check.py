@@ -21,16 +21,14 @@ from typing import Any
 import numpy as np
 from _classbench import FRAME, FiveTuples, headers, load, packets, rule_text
 from _machine import machine_facts
-from classify import SETS, build, pointer
+from classify import SETS, build, build_scan, columns, pointer
 from numpy.typing import NDArray
 
-from sevenm import boundary
 from sevenm.compiler import compile_text
 from sevenm.compiler.backends.c.emit import emit
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EVENT
 
-HERE = Path(__file__).parent
 WAYS = (("first", "recursive"), ("first", "bitvectors"), ("all", "bitvectors"))
 TOP = np.array([0xFFFFFFFF, 0xFFFFFFFF, 0xFFFF, 0xFFFF, 0xFF])
 
@@ -47,22 +45,8 @@ def near_edges(rules: FiveTuples, count: int, seed: int) -> NDArray[np.int64]:
     return out
 
 
-def columns(table: NDArray[np.int64]) -> NDArray[np.uint32]:
-    return np.ascontiguousarray(table.T.astype(np.uint32))
-
-
 def without_last(rules: FiveTuples) -> FiveTuples:
     return replace(rules, lo=rules.lo[:-1], hi=rules.hi[:-1])
-
-
-def scan_library(folder: Path) -> ctypes.CDLL:
-    """The linear scan, compiled there."""
-    source = folder / "scan.c"
-    source.write_text((HERE / "classify_scan.c").read_text())
-    boundary.write_header(folder)
-    library, _ = build(source, [])
-    library.answer.restype = ctypes.c_uint64
-    return library
 
 
 def check(name: str, count: int, n: int, library: ctypes.CDLL, folder: Path, fault: bool) -> list[dict[str, Any]]:
@@ -117,7 +101,7 @@ def main() -> None:
     n = max(64, options.headers // 64 * 64)
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        library = scan_library(Path(folder))
+        library = build_scan(Path(folder))
         for name in options.sets:
             for count in options.rules:
                 results += check(name, count, n, library, Path(folder), options.fault)

@@ -24,7 +24,8 @@ from _classbench import FiveTuples, load
 from _machine import machine_facts
 from _table import BITS, events_of, opened, ranges_of, rows_of
 from classify import SETS, pointer
-from classify_check import columns, near_edges, scan_library
+from classify import build_scan, columns
+from classify_check import near_edges
 from numpy.typing import NDArray
 
 from sevenm.host.bundle import Bundle
@@ -128,7 +129,7 @@ def main() -> None:
     options = parser.parse_args()
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        library = scan_library(Path(folder))
+        library = build_scan(Path(folder))
         for name in options.sets:
             for count in options.rules:
                 results += check(name, count, options.headers, options.edits, library, options.fault)

@@ -24,6 +24,7 @@ from sevenm.compiler.passes.rows import Condition, Row, Rows
 from sevenm.compiler.plan.graph import Graph
 
 BACKEND = Path(bit_vectors.__file__).parent
+C = ("-std=c11", f"-I{BACKEND}")
 FLAGS = {
     "native": ("-O2", "-march=native"),
     "portable": ("-O2", "-DSM_PORTABLE"),
@@ -38,7 +39,10 @@ void run(const void *const *keys, const u64 *when, unsigned conditions, u16 *rul
     (void)keys, (void)when, (void)conditions, (void)rule, (void)events, (void)touched;
     {call}
 }}
-unsigned group(u16 *out, u64 *events, const u16 *rule, u64 live) {{ return lanes_by_rule(out, events, rule, live); }}
+unsigned group(u16 *found, u64 *events, u32 rules, const u16 *rule, u64 live)
+{{
+    return lanes_by_rule(found, events, rules, rule, live);
+}}
 """
 
 
@@ -108,7 +112,7 @@ def compiled(made: Classifier, g: Graph, folder: Path, flags: Sequence[str]) -> 
     source = folder / "classify.c"
     source.write_text(text)
     warnings = ("-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-variable", "-Werror")
-    command = [compiler(), "-std=c11", "-fPIC", "-shared", *warnings, *flags, str(source), "-o", f"{source}.so"]
+    command = [compiler(), *C, "-fPIC", "-shared", *warnings, *flags, str(source), "-o", f"{source}.so"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:2000]
     return ctypes.CDLL(f"{source}.so")
@@ -205,15 +209,16 @@ def test_lanes_are_put_together_by_rule(tmp_path: Path) -> None:
         storage = np.zeros(96, np.uint16)
         rule = storage[-storage.ctypes.data % 64 // 2 :][:64]
         rule[:] = [rng.choice([rng.randrange(rules), 0xFFFF]) for _ in range(64)]
-        live, out, events = rng.getrandbits(64), np.zeros(64, np.uint16), np.zeros(rules, np.uint64)
-        library.group.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_uint64]
-        count = library.group(out.ctypes.data, events.ctypes.data, rule.ctypes.data, live)
+        live, out, events = rng.getrandbits(64), np.zeros(65, np.uint16), np.zeros(rules + 1, np.uint64)
+        events[rules] = 1
+        library.group.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint64]
+        count = library.group(out.ctypes.data, events.ctypes.data, rules, rule.ctypes.data, live)
         wanted: dict[int, int] = {}
         for lane, number in enumerate(rule.tolist()):
             if number != 0xFFFF and live >> lane & 1:
                 wanted[number] = wanted.get(number, 0) | 1 << lane
         assert {int(r): int(events[r]) for r in out[:count]} == wanted
-        assert np.count_nonzero(events) == len(wanted)
+        assert np.count_nonzero(events[:rules]) == len(wanted)
 
 
 @pytest.mark.needs("compiler")
@@ -257,7 +262,7 @@ def reads_within(made: Classifier, g: Graph, folder: Path, flags: Sequence[str])
     text += f"{made.call(names, words, *results)} }} return 0; }}\n"
     source = folder / "past.c"
     source.write_text(text)
-    command = [compiler(), "-std=c11", *FLAGS["sanitized"], *flags, str(source), "-o", str(folder / "past")]
+    command = [compiler(), *C, *FLAGS["sanitized"], *flags, str(source), "-o", str(folder / "past")]
     subprocess.run(command, check=True, capture_output=True)
     done = subprocess.run([folder / "past"], capture_output=True, text=True, check=False)
     return done.returncode, done.stderr
@@ -285,9 +290,9 @@ def test_a_lane_without_an_event_leads_nowhere(mode: str, tmp_path: Path, poison
     made = classifier("test", mode, "b0", g.nodes, rows.keys, vectors, 6)
     assert reads_within(made, g, tmp_path, poison) == (0, "")
     if mode == "all":
-        said = f"for (unsigned i = 0; i < lanes_of(live); i++) c{len(vectors.axes)}[i]"
+        said = "c1[i], lanes_of(live));"
         assert made.text.count(said) == 1
-        everywhere = replace(made, text=made.text.replace(said, f"EACH c{len(vectors.axes)}[i]"))
+        everywhere = replace(made, text=made.text.replace(said, "c1[i], LANES);"))
         assert reads_within(everywhere, g, tmp_path, poison) != (0, ""), "lanes without a class lead out of the table"
 
 

@@ -11,6 +11,7 @@ import pytest
 from sevenm.compiler import compile_filter, compile_text, reference
 from sevenm.compiler.backends.c.emit import emit
 from sevenm.compiler.backends.c.resolve import SEGMENT, fired_max
+from sevenm.compiler.passes.cost import AUTO
 from sevenm.compiler.plan import Action, Plan, prune
 from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.plan.program import Block, Rule
@@ -25,9 +26,9 @@ pytestmark = pytest.mark.needs("compiler")
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-def decided(plan: Plan, batch: EventBatch) -> tuple[Decisions, reference.Decisions]:
+def decided(plan: Plan, batch: EventBatch, classifier: str = AUTO) -> tuple[Decisions, reference.Decisions]:
     """The engine's answer and the reference's, which are the same."""
-    engine = load_engine(emit(plan).encode(), plan.structure, len(plan.rules))
+    engine = load_engine(emit(plan, classifier).encode(), plan.structure, len(plan.rules))
     try:
         got = engine.run(batch, plan.rules, contents_of(plan, engine).context)
     finally:
@@ -87,12 +88,12 @@ def test_a_long_first_block_stops_where_every_event_was_taken() -> None:
     """Chunks that the first rule, a rule in the middle, the last rule and none of them take whole."""
     values = [254 - i for i in range(5 * SEGMENT // 2)]
     plan = bytes_plan({"first": [255, *values]})
-    text = emit(plan)
+    text = emit(plan, "comparators")
     assert text.count("u64 taken_") == 2 and text.count("if (~taken_0)") == 1
     events = []
     for value in (255, 254, 254 - SEGMENT, values[-1], values[-1] - 1, 0):
         events += [bytes([value])] * 64 + [bytes([value]), bytes([value - 1 & 255])] * 32
-    decided(plan, EventBatch.from_bytes(events))
+    decided(plan, EventBatch.from_bytes(events), "comparators")
 
 
 def test_what_an_engine_writes_does_not_grow_with_its_rules() -> None:

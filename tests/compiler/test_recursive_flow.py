@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from sevenm.compiler.backends.c import recursive_flow
 from sevenm.compiler.backends.c.bit_vectors import TooLarge
-from sevenm.compiler.backends.c.recursive_flow import LIST_MAX, RecursiveFlow, build
+from sevenm.compiler.backends.c.recursive_flow import LIST_MAX, NEAR_MAX, RecursiveFlow, build
 from sevenm.compiler.backends.c.recursive_flow_text import classifier
 from sevenm.compiler.backends.c.types import type_of
 from sevenm.compiler.passes.interval_sets import Intervals
 from sevenm.compiler.passes.rows import Condition, Row, Rows
 from sevenm.compiler.plan.graph import Graph
-from tests.compiler.test_classify import BACKEND, CHUNKS, FLAGS, column_bytes, compiler, key_nodes, scan
+from tests.compiler.test_classify import BACKEND, CHUNKS, FLAGS, C, column_bytes, compiler, key_nodes, scan
 
 EVENTS = 64 * CHUNKS
 NOTHING: Condition = ()
@@ -134,8 +134,9 @@ def cases() -> list[Case]:
     bare = tuple(replace(row, sets=(*row.sets[:2], *(whole(g, key) for key in rows.keys[2:]))) for row in rows.rows)
     made["addresses"] = g, replace(rows, rows=bare)
     grouped = {"four groups": (16,)}
+    near = {"direct": NEAR_MAX, "addresses": NEAR_MAX, "one condition": NEAR_MAX}
     return [
-        Case(name, g, rows, build(g.nodes, rows, grouped.get(name, recursive_flow.NARROW)))
+        Case(name, g, rows, build(g.nodes, rows, grouped.get(name, recursive_flow.NARROW), near.get(name, 0)))
         for name, (g, rows) in made.items()
     ]
 
@@ -173,7 +174,7 @@ class Compiled:
         source = folder / "recursive.c"
         source.write_text(text)
         warnings = ("-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-variable", "-Werror")
-        command = [compiler(), "-std=c11", "-fPIC", "-shared", *warnings, *flags, str(source), "-o", f"{source}.so"]
+        command = [compiler(), *C, "-fPIC", "-shared", *warnings, *flags, str(source), "-o", f"{source}.so"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[:2000]
         self.library = ctypes.CDLL(f"{source}.so")

@@ -107,10 +107,9 @@ class _Text:
         index = f"(u32)c{fold.parts[0]}[i]"
         for part, size in zip(fold.parts[1:], fold.sizes[1:], strict=True):
             index = f"({index}) * {size}u + c{part}[i]"
-        each = f"for (unsigned i = 0; i < {self.parts.lanes}; i++)"
         self.parts.body += [
             f"u16 c{at}[LANES] ALIGNED;",
-            f"{each} c{at}[i] = {self.parts.named(f'fold{at}')}[{index}];",
+            f"LOOK_UP(c{at}, {self.parts.named(f'fold{at}')}, {index}, {self.parts.lanes});",
         ]
 
     def _array(self, ctype: CType, name: str, values: Sequence[int]) -> None:

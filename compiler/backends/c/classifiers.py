@@ -24,17 +24,17 @@ CLASSIFIERS = (AUTO, COMPARATORS, BIT_VECTORS, RECURSIVE)
 UNIT = "ns an event"
 TABLE_BYTES_MAX = 32 << 20
 """Tables of one block; past it the vectors are built without folding, and then not at all."""
-TEST_BYTE_NS = 0.022
+TEST_BYTE_NS = 0.013
 """A byte compared with a constant."""
-RULE_NS = 0.055
+RULE_NS = 0.045
 """The conditions of a rule put together, and its place among the others."""
-BASE_NS = 7.0
+BASE_NS = 3.0
 """Bit vectors: the rule of each lane, and the results by rule."""
-KEY_NS, MASK_NS, FOLD_NS = 1.2, 0.4, 0.5
+KEY_NS, MASK_NS, FOLD_NS = 0.8, 0.4, 0.4
 WORD_NS = 0.12
 """A word of a vector that is read in order."""
-GROUP_NS = 1.6
-"""Recursive flow classification: a cell and a leaf."""
+GROUP_NS, DIRECT_NS = 1.6, 0.8
+"""Recursive flow classification: a cell and a leaf, or a table of leaves."""
 NEAR_CACHE_BITS = 18
 FAR_NS = 0.8
 """Each time that the tables double past 256 KB."""
@@ -127,7 +127,8 @@ def _flow_cost(flow: RecursiveFlow, rows: Rows) -> float:
     front = keys * KEY_NS + masks * MASK_NS + len(predicates.pairs) * FOLD_NS
     doublings = max(0, (flow.table_bytes >> NEAR_CACHE_BITS).bit_length())
     far = doublings * FAR_NS
-    return BASE_NS + front + len(flow.groups) * GROUP_NS + far + len(rows.residue) * RULE_NS
+    groups = sum(DIRECT_NS if group.direct else GROUP_NS for group in flow.groups)
+    return BASE_NS + front + groups + far + len(rows.residue) * RULE_NS
 
 
 def _flow_detail(flow: RecursiveFlow) -> str:

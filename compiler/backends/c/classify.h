@@ -2,13 +2,28 @@
 
 #define NO_RULE 0xffffu
 
+/* Loops of a few scalar instructions a lane, such as loads from tables. */
+#ifdef __clang__
+#define UNROLLED _Pragma("unroll 8")
+#else
+#define UNROLLED _Pragma("GCC unroll 8")
+#endif
+
+/* OUT[i] = TABLE[INDEX] in each of the first ``lanes``: all indices first, which vectors can calculate. */
+#define LOOK_UP(OUT, TABLE, INDEX, lanes) \
+    do { \
+        u32 index[LANES] ALIGNED; \
+        EACH index[i] = (INDEX); \
+        UNROLLED for (unsigned i = 0; i < (lanes); i++) OUT[i] = TABLE[index[i]]; \
+    } while (0)
+
 /* A column of values to a column of classes. Values are compared as unsigned after ``flip`` (the sign bit of a signed
    type), so intervals of signed values ascend too. */
 #define CLASS_OF(T, U) \
     static inline void direct8_##T(u16 *restrict out, const T *restrict x, const u8 *restrict table, U flip) \
-    { EACH out[i] = table[(U)((U)x[i] ^ flip)]; } \
+    { UNROLLED EACH out[i] = table[(U)((U)x[i] ^ flip)]; } \
     static inline void direct16_##T(u16 *restrict out, const T *restrict x, const u16 *restrict table, U flip) \
-    { EACH out[i] = table[(U)((U)x[i] ^ flip)]; }
+    { UNROLLED EACH out[i] = table[(U)((U)x[i] ^ flip)]; }
 CLASS_OF(u8, u8) CLASS_OF(s8, u8) CLASS_OF(u16, u16) CLASS_OF(s16, u16)
 
 /* ``top`` has the last interval that starts at or before each value of the upper bits; from there a search in steps of
@@ -37,6 +52,43 @@ CLASS_OF(u8, u8) CLASS_OF(s8, u8) CLASS_OF(u16, u16) CLASS_OF(s16, u16)
         else for (unsigned i = 0; i < 8; i++) out[from + i] = (u16)at[i]; } }
 SEARCH_OF(u32, u32) SEARCH_OF(s32, u32) SEARCH_OF(u64, u64) SEARCH_OF(s64, u64) SEARCH_OF(u128, u128)
 SEARCH_OF(s128, u128)
+
+/* Keys of 17 to 32 bits: the upper bits lead to a node, that tells up to 16 starts of intervals apart in one vector
+   comparison and says where values go from there: to another node or, after ``depth`` of them, to the class. Values are
+   signed here, after the sign bit is flipped; ``before`` has the values before the starts, in order, then what no value
+   is above. */
+#define NODE_STARTS 16u
+typedef struct { s32 before[NODE_STARTS]; u16 to[2 * NODE_STARTS]; } ALIGNED axis_node;
+
+INLINE u16 beyond(const axis_node *node, s32 value)
+{
+#if SM_AVX512
+    const __mmask16 passed = _mm512_cmpgt_epi32_mask(_mm512_set1_epi32(value), _mm512_load_si512(node->before));
+    return node->to[__builtin_popcount(passed)];
+#elif SM_AVX2
+    const __m256i *before = (const __m256i *)(const void *)node->before, x = _mm256_set1_epi32(value);
+    const __m256i passed = _mm256_packs_epi32(_mm256_cmpgt_epi32(x, before[0]), _mm256_cmpgt_epi32(x, before[1]));
+    return get_u16((const u8 *)node->to + __builtin_popcount((u32)_mm256_movemask_epi8(passed))); /* two bits a start */
+#else
+    u32 passed = 0;
+    for (unsigned k = 0; k < NODE_STARTS; k++)
+        passed += node->before[k] < value;
+    return node->to[passed];
+#endif
+}
+
+INLINE void nodes_u32(u16 *restrict out, const u32 *restrict x, unsigned shift, const u16 *restrict top,
+                      const axis_node *restrict node, unsigned depth, unsigned lanes)
+{
+    s32 value[LANES] ALIGNED;
+    EACH value[i] = (s32)(x[i] ^ 0x80000000u);
+    UNROLLED for (unsigned i = 0; i < lanes; i++) {
+        u16 at = top[x[i] >> shift];
+        for (unsigned level = 0; level < depth; level++)
+            at = beyond(node + at, value[i]);
+        out[i] = at;
+    }
+}
 
 /* How many lanes there are up to the last live one. */
 static inline __attribute__((unused)) unsigned lanes_of(u64 live) { return LANES - (unsigned)__builtin_clzll(live | 1); }
@@ -110,16 +162,21 @@ static inline void only_rules(u16 *restrict rule, u64 word)
     EACH rule[i] |= (u16)-(u16)not[i];
 }
 
-/* Lanes with a rule, put together by rule, in no order: how many rules, their numbers in ``out`` and their lanes in
-   ``events``, which is all 0 before. */
-static inline __attribute__((unused)) u32 lanes_by_rule(u16 *restrict out, u64 *restrict events, const u16 *restrict rule, u64 live)
+/* Lanes with a rule, put together by rule, in no order: how many rules, their numbers in ``found`` and their lanes in
+   ``events``, which is all 0 before but for one more word: the lanes without a rule go there, and it is never 0. */
+INLINE u32 lanes_by_rule(u16 *restrict found, u64 *restrict events, u32 rules, const u16 *restrict rule, u64 live)
 {
+    u16 number[LANES] ALIGNED;
+    u8 dead[LANES] ALIGNED;
     u32 count = 0;
-    for (u64 lanes = live & ltk_u16(rule, NO_RULE); lanes; lanes &= lanes - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(lanes);
-        out[count] = rule[i];
-        count += !events[rule[i]];
-        events[rule[i]] |= UINT64_C(1) << i;
+    expand_mask(dead, ~live);
+    EACH number[i] = (u16)(rule[i] | (u16)(s8)dead[i]);
+    EACH number[i] = number[i] < rules ? number[i] : (u16)rules;
+    UNROLLED EACH {
+        const u64 before = events[number[i]];
+        found[count] = number[i];
+        count += !before;
+        events[number[i]] = before | UINT64_C(1) << i;
     }
     return count;
 }
@@ -147,6 +204,17 @@ static inline __attribute__((unused)) void fill_direct16(u16 *table, u32 size, c
           while (at + 1 < count && start[at + 1] <= (U)h << shift) at++; \
           top[h] = (u16)at; } }
 FILL_TOP(u32) FILL_TOP(u64) FILL_TOP(u128)
+
+/* ``used``: how many starts each node has; it leads to one place more. */
+INLINE void fill_nodes(axis_node *node, u32 nodes, const u8 *used, const u32 *start, const u16 *to)
+{
+    for (u32 n = 0; n < nodes; n++, node++) {
+        for (u32 k = 0; k < NODE_STARTS; k++)
+            node->before[k] = (s32)(k < used[n] ? (*start++ - 1) ^ 0x80000000u : 0x7fffffffu);
+        for (u32 k = 0; k <= used[n]; k++)
+            node->to[k] = *to++;
+    }
+}
 
 /* Each class's vector is that of the class before it but for the rows listed up to its end. */
 static inline __attribute__((unused)) void fill_vectors(u64 *v, size_t words, u32 classes, const u32 *end, const u16 *row)

@@ -33,13 +33,13 @@ from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
 
 _HERE = Path(__file__).parent
-LANES = "engine_lanes.h"
+LANES, AVX2 = "engine_lanes.h", "engine_avx2.h"
 LOOKUPS = "engine_lookups.h"
 SEGMENTS = "engine_segments.h"
 CLASSIFY, LEAVES = "classify.h", "classify_leaves.h"
 WINDOWS = "engine_windows.h"
 BOUNDARY = "sm_boundary.h"
-FIXED = (LANES, WINDOWS, LOOKUPS, SEGMENTS, CLASSIFY, LEAVES)
+FIXED = (LANES, AVX2, WINDOWS, LOOKUPS, SEGMENTS, CLASSIFY, LEAVES)
 """What is the same in every engine, in the order in which it is needed."""
 
 
@@ -116,6 +116,8 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         classifiers=[one.made.text for one in classifiers.values()],
         fill=[one.made.fill for one in classifiers.values()],
         classified_modes={one.block.mode for one in classifiers.values()},
+        per_rule=[name for one in classifiers.values() for name in one.per_rule],
+        never_0=[(one.events, len(one.whens)) for one in classifiers.values() if one.block.mode == "first"],
         leaves=leaves,
         pools=[{"type": name, "count": count} for name, count in sorted(pools.items(), key=pool_order)],
         words=words,

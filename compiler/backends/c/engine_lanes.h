@@ -301,10 +301,15 @@ COMPARE_LOOP(s128, eqk, s128 k, a[i] == k)
 MUX_LOOPS(u128, u128)
 MUX_LOOPS(s128, u128)
 #else
-#define PORTABLE(T, U) LOOPS(T, U) MUX_LOOPS(T, U)
-PORTABLE(u8, u8) PORTABLE(s8, u8) PORTABLE(u16, u16) PORTABLE(s16, u16)
-PORTABLE(u32, u32) PORTABLE(s32, u32) PORTABLE(u64, u64) PORTABLE(s64, u64)
-PORTABLE(u128, u128) PORTABLE(s128, u128)
+#if SM_AVX2
+#include "engine_avx2.h"
+#else
+LOOPS(u8, u8) LOOPS(s8, u8) LOOPS(u16, u16) LOOPS(s16, u16) LOOPS(u32, u32) LOOPS(s32, u32)
+#endif
+LOOPS(u64, u64) LOOPS(s64, u64) LOOPS(u128, u128) LOOPS(s128, u128)
+MUX_LOOPS(u8, u8) MUX_LOOPS(s8, u8) MUX_LOOPS(u16, u16) MUX_LOOPS(s16, u16)
+MUX_LOOPS(u32, u32) MUX_LOOPS(s32, u32) MUX_LOOPS(u64, u64) MUX_LOOPS(s64, u64)
+MUX_LOOPS(u128, u128) MUX_LOOPS(s128, u128)
 INLINE u8 swap_u8(u8 x) { return x; }
 #define TAKE_LOOP(R, T) \
     INLINE void take_##R##_##T(T *restrict out, const R *restrict raw, u64 word, R pattern, int swap, \
@@ -352,7 +357,8 @@ INLINE void room_u8(u8 *restrict out, const u16 *restrict captured, const u8 *re
             REGISTER(u16, captured, 16),
             _mm512_cvtepu8_epi16(_mm256_load_si256((const __m256i *)(const void *)(base + 32 * j))))));
 #else
-    EACH { u16 left = (u16)(captured[i] > base[i] ? captured[i] - base[i] : 0); out[i] = (u8)(left < 255 ? left : 255); }
+    EACH { const u16 from = base[i], left = (u16)((captured[i] > from ? captured[i] : from) - from);
+           out[i] = (u8)(left < 255 ? left : 255); }
 #endif
 }
 
@@ -363,6 +369,7 @@ INLINE void room_u16(u8 *restrict out, const u16 *restrict captured, const u16 *
         _mm256_store_si256((__m256i *)(void *)(out + 32 * j),
             _mm512_cvtusepi16_epi8(_mm512_subs_epu16(REGISTER(u16, captured, 16), REGISTER(u16, base, 16))));
 #else
-    EACH { u16 left = (u16)(captured[i] > base[i] ? captured[i] - base[i] : 0); out[i] = (u8)(left < 255 ? left : 255); }
+    EACH { const u16 from = base[i], left = (u16)((captured[i] > from ? captured[i] : from) - from);
+           out[i] = (u8)(left < 255 ? left : 255); }
 #endif
 }

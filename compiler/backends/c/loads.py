@@ -108,6 +108,15 @@ def beside(
     return {r for r, a in loads.items() if any(abs(a.disp - disp) < BESIDE_BYTES for disp in places[a.at])}
 
 
+def near_others(nodes: Sequence[Node], order: Sequence[int], accesses: Mapping[int, Access]) -> set[int]:
+    """Loads at a place that the event decides, of which there is another close by: one window is read for both."""
+    loads = {ref: accesses[ref] for ref in order if ref in accesses and not is_fixed(nodes, accesses[ref])}
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for access in loads.values():
+        places[access.at].append(access.disp)
+    return {r for r, a in loads.items() if sum(abs(a.disp - disp) < BESIDE_BYTES for disp in places[a.at]) > 1}
+
+
 def load_levels(
     order: Sequence[int], accesses: Mapping[int, Access], operands: Callable[[int], Sequence[int]],
     guards: Mapping[int, Guard], free: Set[int],

@@ -51,11 +51,27 @@ class LookedUp:
         yield from (literal // 2 for condition in self.made.conditions for clause in condition for literal in clause)
         yield from (self.whens[rule] for rule in self.choice.rows.residue)
 
+    @property
+    def events(self) -> str:
+        """Array of a word for each rule."""
+        return f"{self.made.prefix}_events"
+
+    @property
+    def touched(self) -> str:
+        """Array of a bit for each rule of an ``all`` block."""
+        return f"{self.made.prefix}_touched"
+
+    @property
+    def per_rule(self) -> tuple[str, ...]:
+        """The arrays that each thread has of its own. Statements take them from ``c``: to find a thread's own takes a
+        call, for every use."""
+        return (self.events,) if self.block.mode == "first" else (self.events, self.touched)
+
     def fired(self, rule: int) -> str:
         """C expression: the events that a rule, counted from the start of the block, fires on."""
         if self.block.mode == "first":
             return f"eqk_u16(c->rule, {rule}) & c->live"
-        return f"{self.made.prefix}_events[{rule}]"
+        return f"c->{self.events}[{rule}]"
 
     def find(self, scheduler: Scheduler) -> Iterator[str]:
         """The statements that find the rules of 64 events."""
@@ -64,7 +80,7 @@ class LookedUp:
             scheduler.demand(key)
             columns.append(given(scheduler, key, ctype))
         words = [_word(scheduler, condition) for condition in self.made.conditions]
-        first, events, touched = self.block.mode == "first", *(f"{self.made.prefix}_{n}" for n in ("events", "touched"))
+        first, events, touched = self.block.mode == "first", f"c->{self.events}", f"c->{self.touched}"
         yield self.made.call(columns, words, *(["c->rule"] if first else ["c->live", events, touched]))
         for rule in self.choice.rows.residue:
             scheduler.demand(self.whens[rule])
@@ -76,11 +92,10 @@ class LookedUp:
 
     def fire(self) -> str:
         """The statement that fires them."""
-        events = f"{self.made.prefix}_events"
+        events, rules = f"c->{self.events}", len(self.whens)
         if self.block.mode == "first":
-            return f"fire_found(c, {events}, {self.block.start});"
-        words = -(-len(self.whens) // 64)
-        return f"fire_touched(c, {events}, {self.made.prefix}_touched, {words}, {self.block.start});"
+            return f"fire_found(c, {events}, {rules}, {self.block.start});"
+        return f"fire_touched(c, {events}, c->{self.touched}, {-(-rules // 64)}, {self.block.start});"
 
 
 def choices(plan: Plan, explicit: Explicit, wish: str = AUTO) -> list[tuple[Choice, LookedUp | None]]:

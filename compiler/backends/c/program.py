@@ -64,7 +64,7 @@ class Scheduler(Forms):
         self._reachable = self._reach([*roots, *self._cuts])
         asked = {**roots, **dict.fromkeys(self._cuts, ALWAYS)}
         self.guards = guards(self.nodes, self._reachable, asked, self.operands, self._cost, REGION_COST_MIN)
-        self._beside = beside(self.nodes, self._reachable, self.accesses, self.guards)
+        self._beside = self._find_beside()
         self._table_members = columns_of_tests(self.graph, self._reachable, self.guards)
         self._table_of = {ref: key for key, members in self._table_members.items() for ref in members}
         self._gather_all()
@@ -195,6 +195,10 @@ class Scheduler(Forms):
             for ref in sorted(levels[depth]):
                 self.demand(ref)
 
+    def _find_beside(self) -> set[int]:
+        """Loads whose bytes come with those of others."""
+        return beside(self.nodes, self._reachable, self.accesses, self.guards)
+
     def _free_loads(self) -> set[int]:
         """Loads that need not wait for what guards them."""
         return self._beside
@@ -224,16 +228,7 @@ class Scheduler(Forms):
 
     def _gather(self, batch: list[Read], guard: Guard) -> None:
         """Reads at one base. Events that end too early are led to a copy, and back afterwards."""
-        base, first, end = batch[0].at, batch[0].disp, max(read.end for read in batch)
-        self.slot = max(self.slot, end - first)
-        if self.nodes[base].op == "const":
-            reach, start = f"reach(c, {first}, {end})", "at[i]"
-        else:
-            ctype = type_of(self.nodes[base])
-            if ctype.bits > 16 or self.captured.bits > 16 or self.nodes[base].hi + end > self.captured.hi:
-                ctype = CType(32, False)
-            at = self.column(base, ctype)
-            reach, start = f"reach_{ctype.name}(c, {at}, {first}, {end})", f"at[i] + {at}[i]"
+        reach, start = self._reached(batch[0].at, batch[0].disp, max(read.end for read in batch))
         lines = [f"    {self._raw(read)}[i] = {read.text}(p + {read.disp});" for read in batch]
         text = [
             f"moved = {reach};",
@@ -244,6 +239,18 @@ class Scheduler(Forms):
             "lead_back(c, moved);",
         ]
         self.statement("\n".join(text), [], tuple(self._raw(read) for read in batch), guard=guard)
+
+    def _reached(self, base: int, first: int, end: int) -> tuple[str, str]:
+        """C expressions: the first leads events that end before ``base + end`` to copies, from ``base + first`` on; the
+        second is where lane i has its base."""
+        self.slot = max(self.slot, end - first)
+        if self.nodes[base].op == "const":
+            return f"reach(c, {first}, {end})", "at[i]"
+        ctype = type_of(self.nodes[base])
+        if ctype.bits > 16 or self.captured.bits > 16 or self.nodes[base].hi + end > self.captured.hi:
+            ctype = CType(32, False)
+        at = self.column(base, ctype)
+        return f"reach_{ctype.name}(c, {at}, {first}, {end})", f"at[i] + {at}[i]"
 
     def _settle(self, ref: int) -> None:
         """Bytes to value, or 0 where not all of them were captured."""

@@ -40,6 +40,8 @@ LIST_MAX = 15
 """Rules of a leaf that are tested as a whole; longer ones are several such lists."""
 CHAINED_PER_LEAVES = 64
 """Of as many leaves one may be longer, or else a table says what wins: a jump that is seldom taken costs nothing."""
+NEAR_MAX = 1 << 16
+"""Entries of such a table (128 KB) that stays near the processor: it takes a load where a leaf takes a comparison."""
 CELL_CLASSES_MAX = LEAVES_MAX = 65_535
 """Different cells, leaves, and lists of one group: their numbers are 16 bits wide."""
 TABLE_MAX = 1 << 19
@@ -76,12 +78,14 @@ class Predicates:
 @dataclass(frozen=True, slots=True)
 class Group:
     """``classes`` of each interval of either key. ``grid`` (of their numbers of classes) has numbers of leaves.
-    ``predicates``: those that the leaves' numbers stand for."""
+    ``predicates``: those that the leaves' numbers stand for. ``direct``: a table of leaf by class of predicates has
+    what wins, in place of the leaves."""
 
     classes: tuple[Index, Index]
     grid: NDArray[np.uint16]
     leaves: tuple[Leaf, ...]
     predicates: tuple[int, ...]
+    direct: bool
 
     @property
     def lines(self) -> int:
@@ -92,11 +96,6 @@ class Group:
     def chained(self) -> bool:
         """Some leaf is longer than a list."""
         return self.lines > len(self.leaves)
-
-    @property
-    def direct(self) -> bool:
-        """So many are that a table says what wins."""
-        return CHAINED_PER_LEAVES * sum(len(leaf) > LIST_MAX for leaf in self.leaves) > len(self.leaves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +121,11 @@ class RecursiveFlow:
         return total
 
 
-def build(nodes: Sequence[Node], rows: Rows, narrow: Sequence[int | None] = NARROW) -> RecursiveFlow:
-    """The tables that give a block's first rule; ``narrow``: ways to group that are tried. Raises TooLarge."""
+def build(
+    nodes: Sequence[Node], rows: Rows, narrow: Sequence[int | None] = NARROW, near: int = NEAR_MAX
+) -> RecursiveFlow:
+    """The tables that give a block's first rule; ``narrow``: ways to group that are tried, ``near``: entries of a table
+    that always stands in place of leaves. Raises TooLarge."""
     if len(rows.rows) > ROWS_MAX:
         raise TooLarge(f"{len(rows.rows)} rows, and at most {ROWS_MAX} are numbered")
     order = sorted(range(len(rows.keys)), key=lambda k: -len({row.sets[k] for row in rows.rows}))
@@ -138,7 +140,7 @@ def build(nodes: Sequence[Node], rows: Rows, narrow: Sequence[int | None] = NARR
     closed = TooLarge("it has no rows")
     for chosen, grids in _groupings(sheet, narrow):
         try:
-            groups = tuple(_group(sheet, grid, predicates) for grid in grids)
+            groups = tuple(_group(sheet, grid, predicates, near) for grid in grids)
         except TooLarge as error:
             closed = error
         else:
@@ -290,7 +292,7 @@ def _groupings(sheet: _Sheet, ways: Sequence[int | None]) -> list[tuple[int | No
     return [found[order] for order in sorted(found)]
 
 
-def _group(sheet: _Sheet, grid: _Grid, predicates: Predicates) -> Group:
+def _group(sheet: _Sheet, grid: _Grid, predicates: Predicates, near: int) -> Group:
     inside = grid.chosen[sheet.row]
     row = sheet.row[inside]
     (a0, b0), (a1, b1) = (
@@ -314,8 +316,10 @@ def _group(sheet: _Sheet, grid: _Grid, predicates: Predicates) -> Group:
             rows = row[here[(b0[here] <= d[at]) & (d[at] < b1[here])]].tolist()
             leaf = _leaf(((number[r], int(sheet.rules[r])) for r in rows), wider)
             leaf_of[at] = leaves.setdefault(leaf, len(leaves))
-    group = Group(grid.classes, leaf_of[found].reshape(size), tuple(leaves), tuple(used.tolist()))
-    if group.direct and len(leaves) * len(predicates.holds) > TABLE_MAX:
+    entries, long = len(leaves) * len(predicates.holds), sum(len(leaf) > LIST_MAX for leaf in leaves)
+    direct = entries <= near or CHAINED_PER_LEAVES * long > len(leaves)
+    group = Group(grid.classes, leaf_of[found].reshape(size), tuple(leaves), tuple(used.tolist()), direct)
+    if direct and entries > TABLE_MAX:
         raise TooLarge(
             f"leaves of more than {LIST_MAX} rules, and a table of {len(leaves)} by {len(predicates.holds)} classes of "
             f"predicates, and at most {TABLE_MAX} entries are filled"

@@ -16,7 +16,7 @@ from sevenm.compiler.backends.c.arrays import array
 from sevenm.compiler.backends.c.bit_vectors import MaskAxis
 from sevenm.compiler.backends.c.classifier import Classifier, Parts
 from sevenm.compiler.backends.c.classify_front import U16, U32
-from sevenm.compiler.backends.c.recursive_flow import LIST_MAX, Group, Pair, RecursiveFlow
+from sevenm.compiler.backends.c.recursive_flow import LIST_MAX, Group, Index, Pair, RecursiveFlow
 from sevenm.compiler.backends.c.types import CType
 from sevenm.compiler.plan.ops import Node
 
@@ -30,6 +30,14 @@ def classifier(
 ) -> Classifier:
     """``keys`` are those of the rows that the tables were built from; ``prefix`` starts every C name."""
     return _Text(Parts(name, "first", prefix, nodes, flow.gate), keys, flow).classifier(rules)
+
+
+def changes(starts: Sequence[int], classes: Index | None) -> tuple[Sequence[int], Sequence[int] | None]:
+    """Where the class changes and to what; all that starts, without classes."""
+    if classes is None:
+        return starts, None
+    at = [0, *(np.flatnonzero(np.diff(classes)) + 1).tolist()]
+    return [starts[k] for k in at], classes[at].tolist()
 
 
 class _Text:
@@ -50,11 +58,13 @@ class _Text:
         if not columns:
             self.parts.body.append("static const u16 c0[LANES] ALIGNED;")
         sides = max(columns, 1), max(columns, 1) + 1
+        alone = self.flow.groups[0].classes if len(self.flow.groups) == 1 else (None, None)
         spare = [
-            self.parts.key(side, self.keys[key], starts, None)
-            for side, key, starts in zip(sides, self.flow.keys, self.flow.starts, strict=True)
+            self.parts.key(side, self.keys[key], *changes(starts, classes))
+            for side, key, starts, classes in zip(sides, self.flow.keys, self.flow.starts, alone, strict=True)
         ]
-        self.parts.body.append("u16 leaf[LANES] ALIGNED;")
+        columns_of_groups = "leaf[LANES] ALIGNED" + (", other[LANES] ALIGNED" if len(self.flow.groups) > 1 else "")
+        self.parts.body.append(f"u16 {columns_of_groups};")
         for number, group in enumerate(self.flow.groups):
             self._group(number, group, sides, spare, max(columns, 1) - 1)
         groups = len(self.flow.groups)
@@ -64,7 +74,7 @@ class _Text:
     def _pair(self, at: int, pair: Pair) -> None:
         self._array(U16, f"pair{at}", pair.table)
         index = f"(u32)c{pair.a}[i] * {pair.n_b}u + c{pair.b}[i]"
-        self.parts.body += [f"u16 c{at}[LANES] ALIGNED;", f"EACH c{at}[i] = {self.n(f'pair{at}')}[{index}];"]
+        self.parts.body += [f"u16 c{at}[LANES] ALIGNED;", f"LOOK_UP(c{at}, {self.n(f'pair{at}')}, {index}, LANES);"]
 
     def _group(self, number: int, group: Group, sides: Sequence[int], spare: Sequence[int], predicate: int) -> None:
         lines, columns = group.grid.shape
@@ -72,20 +82,25 @@ class _Text:
         base, column, grid, leaf, holds, won = (self.n(f"{name}{number}") for name in called)
         cells = f"{lines} by {columns} cells, {len(group.leaves)} leaves, {len(group.predicates)} predicates"
         self.parts.arrays += ["", f"/* group {number}: {cells} */"]
-        first, second = (np.pad(of, (0, more), "edge") for of, more in zip(group.classes, spare, strict=True))
-        self._array(U32, f"base{number}", (first * columns).tolist())
-        self._array(U16, f"column{number}", second.tolist())
+        if len(self.flow.groups) == 1:
+            index = f"(u32)c{sides[0]}[i] * {columns}u + c{sides[1]}[i]"
+        else:
+            first, second = (np.pad(of, (0, more), "edge") for of, more in zip(group.classes, spare, strict=True))
+            self._array(U32, f"base{number}", (first * columns).tolist())
+            self._array(U16, f"column{number}", second.tolist())
+            index = f"{base}[c{sides[0]}[i]] + {column}[c{sides[1]}[i]]"
         self._runs(number, group)
         self._leaves(number, group)
-        index = f"{base}[c{sides[0]}[i]] + {column}[c{sides[1]}[i]]"
-        self.parts.body.append(f"EACH leaf[i] = {grid}[{index}];")
+        self.parts.body.append(f"LOOK_UP(leaf, {grid}, {index}, LANES);")
+        rule = "other" if number else "rule"
         if group.direct:
-            found = f"{won}[(size_t)leaf[i] * {len(self.flow.predicates.holds)} + c{predicate}[i]]"
+            index = f"leaf[i] * {len(self.flow.predicates.holds)}u + c{predicate}[i]"
+            self.parts.body.append(f"LOOK_UP({rule}, {won}, {index}, LANES);")
         else:
-            found = f"{'first_of_chain' if group.chained else 'first_of'}({leaf}, leaf[i], {holds} + c{predicate}[i])"
-        self.parts.body.append(
-            f"EACH {'rule[i] =' if number == 0 else 'keep_first(rule + i,'} {found}{')' * (number > 0)};"
-        )
+            of = "first_of_chain" if group.chained else "first_of"
+            self.parts.body.append(f"EACH {rule}[i] = {of}({leaf}, leaf[i], {holds} + c{predicate}[i]);")
+        if number:
+            self.parts.body.append("EACH keep_first(rule + i, other[i]);")
 
     def _runs(self, number: int, group: Group) -> None:
         """The grid, as runs of cells that are not what they are in the line before; the first line, as if after 0."""

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 
 from sevenm.compiler.backends.c.forms import Program
 from sevenm.compiler.backends.c.guards import ALWAYS, Guard
-from sevenm.compiler.backends.c.loads import gathers, is_fixed, reads
+from sevenm.compiler.backends.c.loads import Read, gathers, is_fixed, near_others, reads
 from sevenm.compiler.backends.c.naming import Names
 from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.regions import Statement
-from sevenm.compiler.backends.c.windows import Window, windows
+from sevenm.compiler.backends.c.windows import WINDOW_MAX, Window, windows
 from sevenm.compiler.passes.saturation import NARROW
 from sevenm.compiler.passes.shapes import Shape, record_shape, shape_of
 from sevenm.compiler.passes.visibility import Explicit
@@ -62,6 +62,10 @@ class ShapedScheduler(Scheduler):
             made.insert(at, Statement(f"fetch_ahead(c, {part});"))
         return program
 
+    def _find_beside(self) -> set[int]:
+        """Those that a window reads, besides."""
+        return super()._find_beside() | near_others(self.nodes, self._reachable, self.accesses)
+
     def _free_loads(self) -> set[int]:
         """Besides those that come with others: all that the windows have."""
         return super()._free_loads() | {
@@ -94,3 +98,20 @@ class ShapedScheduler(Scheduler):
         columns = [None if read is None else self._raw(read) for read in window.words]
         text = f"read_window(c->at, {window.disp}, {', '.join(c or 'NULL' for c in columns)});"
         self.statement(text, [], tuple(c for c in columns if c is not None), guard=ALWAYS)
+
+    def _gather(self, batch: list[Read], guard: Guard) -> None:
+        """Windows where several words are wanted: each costs less than a loop for one field."""
+        base = batch[0].at
+        found, rest = windows([ref for read in batch for ref in read.loads], self.accesses, batch[-1].disp + WINDOW_MAX)
+        for window in found:
+            columns = [None if read is None else self._raw(read) for read in window.words]
+            reach, start = self._reached(base, window.disp, window.end)
+            text = [
+                f"moved = {reach};",
+                f"EACH c->from[i] = c->{start};",
+                f"read_window(c->from, {window.disp}, {', '.join(c or 'NULL' for c in columns)});",
+                "lead_back(c, moved);",
+            ]
+            self.statement("\n".join(text), [], tuple(c for c in columns if c is not None), guard=guard)
+        for left in gathers(reads(rest, self.accesses)):
+            super()._gather(left, guard)

@@ -16,6 +16,8 @@ from sevenm.compiler.passes.visibility import Access
 
 WORD = 4
 WINDOW_WORDS = 4
+WINDOW_MAX = WORD * WINDOW_WORDS
+"""Bytes of a window."""
 WORDS_MIN = 2
 """Words in a window; a single one is read by itself."""
 

@@ -115,7 +115,7 @@ struct columns {
     uintptr_t was[LANES] ALIGNED; /* the same, of those that are led to a copy */
     u8 u8_[9][LANES] ALIGNED;
     u16 u16_[9][LANES] ALIGNED;
-    u32 u32_[9][LANES] ALIGNED;
+    u32 u32_[11][LANES] ALIGNED;
     u64 live; /* lanes with an event to decide */
     u64 free; /* events that no rule of the block has taken */
     sm_chunk *chunk;
@@ -123,6 +123,7 @@ struct columns {
     const sm_table *tables;
     const u8 *buffer;
     const sm_event *events;
+    uintptr_t from[LANES] ALIGNED; /* where a window is read */
     u64 strays;  /* lanes that do not have the shape */
     u64 looking; /* not 0: to know the strays is all that is wanted */
     unsigned next;  /* events from a chunk to the next one, 0 if there is none */
@@ -767,23 +768,23 @@ static void shape_0(struct columns *restrict c)
     u8 *const event_at_14_8 = c->u8_[0], *const l3_version = c->u8_[1], *const ext1_kind = c->u8_[2];
     u8 *const ip_words = c->u8_[1], *const event_at_23_8 = c->u8_[0], *const ip_words_times_4 = c->u8_[3];
     u8 *const ip_l4 = c->u8_[1], *const after_ip_words_times_4 = c->u8_[4], *const l4 = c->u8_[4];
-    u8 *const l4_at_12_8 = c->u8_[1], *const after_l4 = c->u8_[3], *const l4_protocol = c->u8_[5];
-    u8 *const l4_plus_20 = c->u8_[2], *const l4_at_12_8_bits_4_7 = c->u8_[2], *const tcp_hdr_len = c->u8_[1];
-    u8 *const tcp_payload = c->u8_[2], *const l4_plus_8 = c->u8_[2], *const l4_plus_12 = c->u8_[2];
-    u8 *const l4_at_0_8 = c->u8_[5], *const l4_plus_4 = c->u8_[2];
+    u8 *const after_l4 = c->u8_[1], *const l4_protocol = c->u8_[3], *const l4_at_12_8 = c->u8_[2];
+    u8 *const l4_plus_20 = c->u8_[0], *const l4_at_12_8_bits_4_7 = c->u8_[0], *const tcp_hdr_len = c->u8_[2];
+    u8 *const tcp_payload = c->u8_[0], *const l4_plus_8 = c->u8_[0], *const l4_plus_12 = c->u8_[0];
+    u8 *const l4_at_0_8 = c->u8_[3], *const l4_plus_4 = c->u8_[0];
     u16 *const ethertype = c->u16_[0], *const ethertype_2 = c->u16_[1], *const event_at_18_16 = c->u16_[2];
-    u16 *const ip_l4_u16 = c->u16_[3], *const udp_length = c->u16_[4], *const tcp_dstport = c->u16_[5];
-    u16 *const l4_end = c->u16_[6], *const ethertype_3 = c->u16_[7], *const ip_frag_offset = c->u16_[8];
-    u16 *const l4_plus_20_u16 = c->u16_[3], *const tcp_payload_u16 = c->u16_[3], *const l4_plus_8_u16 = c->u16_[3];
-    u16 *const l4_plus_4_u16 = c->u16_[5], *const event_at_14_16 = c->u16_[2];
+    u16 *const ip_l4_u16 = c->u16_[3], *const tcp_dstport = c->u16_[4], *const l4_end = c->u16_[5];
+    u16 *const ethertype_3 = c->u16_[6], *const ip_frag_offset = c->u16_[7], *const l4_plus_20_u16 = c->u16_[3];
+    u16 *const tcp_payload_u16 = c->u16_[3], *const l4_plus_8_u16 = c->u16_[3], *const l4_plus_4_u16 = c->u16_[4];
+    u16 *const event_at_14_16 = c->u16_[2], *const udp_length = c->u16_[2];
     u32 *const raw_ethertype = c->u32_[0], *const raw_event_at_14_8 = c->u32_[1], *const raw_ethertype_3 = c->u32_[2];
     u32 *const raw_event_at_23_8 = c->u32_[3], *const ip_dst = c->u32_[4], *const event_at_300_32 = c->u32_[0];
     u32 *const ethertype_2_plus_14 = c->u32_[3], *const ip_l4_u32 = c->u32_[4], *const raw_l4_at_0_8 = c->u32_[5];
-    u32 *const frame_len_u32 = c->u32_[6], *const event_at_18_16_plus_54 = c->u32_[7], *const ipv6_len_end = c->u32_[8];
-    u32 *const ip_end = c->u32_[7], *const l3_end = c->u32_[4], *const captured_u32 = c->u32_[8];
-    u32 *const v101 = c->u32_[7], *const l4_plus_20_u32 = c->u32_[2], *const tcp_payload_u32 = c->u32_[2];
-    u32 *const l4_plus_8_u32 = c->u32_[0], *const l4_plus_12_u32 = c->u32_[0], *const l4_plus_4_u32 = c->u32_[5];
-    u32 *const l4_plus_udp_length = c->u32_[6];
+    u32 *const raw_udp_length = c->u32_[6], *const raw_l4_at_12_8 = c->u32_[7], *const frame_len_u32 = c->u32_[8];
+    u32 *const event_at_18_16_plus_54 = c->u32_[9], *const ipv6_len_end = c->u32_[10], *const ip_end = c->u32_[9];
+    u32 *const l3_end = c->u32_[4], *const captured_u32 = c->u32_[10], *const v101 = c->u32_[9];
+    u32 *const l4_plus_20_u32 = c->u32_[7], *const tcp_payload_u32 = c->u32_[7], *const l4_plus_8_u32 = c->u32_[0];
+    u32 *const l4_plus_12_u32 = c->u32_[0], *const l4_plus_4_u32 = c->u32_[5], *const l4_plus_udp_length = c->u32_[6];
     u64 moved;
     c->strays = too_short(c, 34);
     fetch_ahead(c, 0);
@@ -836,13 +837,9 @@ static void shape_0(struct columns *restrict c)
         w_ext1_kind_bit_5 = testk_u8(ext1_kind, (u8)32u);
     }
     muxck_u8(l4, w_ip, ip_l4, (u8)54u);
-    moved = reach_u8(c, l4, 0, 13);
-    EACH { /* gather */
-        const u8 *p = (const u8 *)(c->at[i] + l4[i]);
-        raw_l4_at_0_8[i] = get_u32(p + 0);
-        udp_length[i] = get_u16(p + 4);
-        l4_at_12_8[i] = get_u8(p + 12);
-    }
+    moved = reach_u8(c, l4, 0, 16);
+    EACH c->from[i] = c->at[i] + l4[i];
+    read_window(c->from, 0, raw_l4_at_0_8, raw_udp_length, NULL, raw_l4_at_12_8);
     lead_back(c, moved);
     room_u8(after_l4, c->captured, l4);
     u64 w_captured_lt_l4_plus_4 = ltk_u8(after_l4, 4);
@@ -885,7 +882,7 @@ static void shape_0(struct columns *restrict c)
     u64 w_captured_lt_l4_plus_13 = 0, w_l4_end_lt_l4_plus_20 = 0, w_l3_end_lt_l4_plus_20 = 0, w_tcp_hdr_len_lt_20 = 0, w_l3_end_lt_tcp_payload = 0, w_tcp_sound = 0, w_captured_lt_tcp_payload = 0;
     if (w_l4_protocol_eq_6) {
         w_captured_lt_l4_plus_13 = ltk_u8(after_l4, 13);
-        settle_u8(l4_at_12_8, ~w_captured_lt_l4_plus_13, 0, 0, (u8)255u);
+        take_u32_u8(l4_at_12_8, raw_l4_at_12_8, ~w_captured_lt_l4_plus_13, 0x80808000u, 0, 0, (u8)255u);
         EACH l4_plus_20[i] = (u8)((u32)l4[i] + 20u);
         EACH l4_plus_20_u16[i] = (u16)l4_plus_20[i];
         w_l4_end_lt_l4_plus_20 = lt_u16(l4_end, l4_plus_20_u16);
@@ -995,7 +992,7 @@ static void shape_0(struct columns *restrict c)
     u64 w_captured_lt_l4_plus_6 = 0, w_udp_length_eq_0 = 0, w_udp_length_lt_8 = 0, w_l3_end_lt_l4_plus_udp_length = 0, w191 = 0;
     if ((w_l4_protocol_eq_17 & ~w196) && (~w155 & ~w160 & ~w169 & ~w173 & ~w177 & ~w179 & ~w217 & ~w219 & ~w221 & ~w222 & ~w224)) {
         w_captured_lt_l4_plus_6 = ltk_u8(after_l4, 6);
-        settle_u16(udp_length, ~w_captured_lt_l4_plus_6, 1, 0, (u16)0xffffu);
+        take_u32_u16(udp_length, raw_udp_length, ~w_captured_lt_l4_plus_6, 0x80800001u, 1, 16, (u16)0xffffu);
         w_udp_length_eq_0 = eqk_u16(udp_length, (u16)0u);
         w_udp_length_lt_8 = ltk_u16(udp_length, (u16)8u);
         EACH l4_plus_udp_length[i] = (u32)((u32)l4[i] + (u32)udp_length[i]);

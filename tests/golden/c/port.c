@@ -89,6 +89,7 @@ struct columns {
     sm_fired *fired; /* the next entry */
     const u8 *buffer;
     const sm_event *events;
+    uintptr_t from[LANES] ALIGNED; /* where a window is read */
     u64 strays;  /* lanes that do not have the shape */
     u64 looking; /* not 0: to know the strays is all that is wanted */
     unsigned next;  /* events from a chunk to the next one, 0 if there is none */

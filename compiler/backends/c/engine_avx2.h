@@ -1,0 +1,50 @@
+/* ---- Comparisons with AVX2: lanes of 8, 16 and 32 bits, straight to a word -------------------------------------- */
+
+/* 64 lanes of all ones or 0, in registers of 8, 16 or 32 bits a lane, to a word. Packing works on halves of registers,
+   which leaves the lanes in another order. */
+INLINE u64 word_8(const __m256i *m)
+{
+    return (u64)(u32)_mm256_movemask_epi8(m[1]) << 32 | (u32)_mm256_movemask_epi8(m[0]);
+}
+INLINE u64 word_16(const __m256i *m)
+{
+    return word_8((const __m256i[]){_mm256_permute4x64_epi64(_mm256_packs_epi16(m[0], m[1]), 0xd8),
+                                    _mm256_permute4x64_epi64(_mm256_packs_epi16(m[2], m[3]), 0xd8)});
+}
+INLINE u64 word_32(const __m256i *m)
+{
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    __m256i x[4];
+    for (unsigned j = 0; j < 4; j++)
+        x[j] = _mm256_packs_epi32(m[2 * j], m[2 * j + 1]);
+    return word_8((const __m256i[]){_mm256_permutevar8x32_epi32(_mm256_packs_epi16(x[0], x[1]), order),
+                                    _mm256_permutevar8x32_epi32(_mm256_packs_epi16(x[2], x[3]), order)});
+}
+
+/* ``x`` is a register of ``a``. Only signed values can be told greater, so of unsigned ones the lesser is compared. */
+#define COMPARE_256(T, B, NAME, PARAMETER, NOT, TEST) \
+    INLINE u64 NAME##_##T(const T *a, PARAMETER) \
+    { __m256i m[(B) / 4]; \
+      for (unsigned j = 0; j < (B) / 4; j++) { const __m256i x = AT_256(a, B); m[j] = TEST; } \
+      return NOT word_##B(m); }
+#define AT_256(a, B) _mm256_load_si256((const __m256i *)(const void *)((a) + j * (256 / (B))))
+#define SET_8(x) _mm256_set1_epi8((char)(x))
+#define SET_16(x) _mm256_set1_epi16((short)(x))
+#define SET_32(x) _mm256_set1_epi32((int)(x))
+#define EQUAL(B, x, y) _mm256_cmpeq_epi##B(x, y)
+#define UP_TO(B, x, y) EQUAL(B, _mm256_min_epu##B(x, y), x)
+#define ANY_256(T, U, B) \
+    COMPARE_256(T, B, eq, const T *b, , EQUAL(B, x, AT_256(b, B))) \
+    COMPARE_256(T, B, eqk, T k, , EQUAL(B, x, SET_##B(k))) \
+    COMPARE_256(T, B, testk, U k, ~, EQUAL(B, _mm256_and_si256(x, SET_##B(k)), _mm256_setzero_si256())) \
+    COMPARE_256(T, B, rangek, T low COMMA U span, , UP_TO(B, _mm256_sub_epi##B(x, SET_##B(low)), SET_##B(span)))
+#define UNSIGNED_256(T, B) ANY_256(T, T, B) \
+    COMPARE_256(T, B, lt, const T *b, ~, UP_TO(B, AT_256(b, B), x)) \
+    COMPARE_256(T, B, ltk, T k, ~, UP_TO(B, SET_##B(k), x)) \
+    COMPARE_256(T, B, gtk, T k, ~, UP_TO(B, x, SET_##B(k)))
+#define SIGNED_256(T, U, B) ANY_256(T, U, B) \
+    COMPARE_256(T, B, lt, const T *b, , _mm256_cmpgt_epi##B(AT_256(b, B), x)) \
+    COMPARE_256(T, B, ltk, T k, , _mm256_cmpgt_epi##B(SET_##B(k), x)) \
+    COMPARE_256(T, B, gtk, T k, , _mm256_cmpgt_epi##B(x, SET_##B(k)))
+UNSIGNED_256(u8, 8) UNSIGNED_256(u16, 16) UNSIGNED_256(u32, 32)
+SIGNED_256(s8, u8, 8) SIGNED_256(s16, u16, 16) SIGNED_256(s32, u32, 32)
