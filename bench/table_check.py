@@ -23,8 +23,7 @@ import numpy as np
 from _classbench import FiveTuples, load
 from _machine import machine_facts
 from _table import BITS, events_of, opened, ranges_of, rows_of
-from classify import SETS, pointer
-from classify import build_scan, columns
+from classify import SETS, build_scan, columns, pointer
 from classify_check import near_edges
 from numpy.typing import NDArray
 
