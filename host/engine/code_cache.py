@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def usable(folder: Path | None = None) -> Path | None:
         return None
     private = facts.st_uid == os.getuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return folder if private and os.access(folder, os.W_OK | os.X_OK) else None
+
+
+def digest_of(parts: Iterable[bytes]) -> str:
+    """What code is named by that depends on these parts: SHA-256 over them, each after its length, in hexadecimal."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()
 
 
 def seal(path: Path) -> None:
