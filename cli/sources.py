@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sevenm.bundles import open_bundle, plan_of
 from sevenm.compiler import Compiled, CompileError, compile_filter, compile_text
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.syntax.parse import read_source
@@ -40,7 +39,11 @@ def compile_file(path: str) -> Compiled:
 
 def plan_of_rules(path: str) -> Plan:
     """The Plan of a rule file, or of the bundle in a folder. Raises what ``compile_file`` does, BundleError."""
-    return plan_of(open_bundle(path)) if Path(path).is_dir() else compile_file(path).plan
+    if not Path(path).is_dir():
+        return compile_file(path).plan
+    from sevenm.bundles import open_bundle, plan_of  # a rule file is checked without what runs it
+
+    return plan_of(open_bundle(path))
 
 
 def compile_expression(text: str) -> Compiled:
