@@ -148,7 +148,7 @@ def test_a_level_is_compiled_once_and_kept_beside_the_others(
             engine.close()
     assert len(list((tmp_path / "sevenm").glob("level-*.so"))) == len(levels_here())
     with pytest.raises(EngineError, match="expected 7; build the bundle again"):
-        load_level(source, plan.structure, 7, levels_here()[0])
+        load_level(source, plan.structure, 7, levels_here()[-1])
 
 
 def test_what_the_compiler_says_of_an_object_is_shown_in_part() -> None:
