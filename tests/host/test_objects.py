@@ -156,8 +156,8 @@ def test_what_the_compiler_says_of_an_object_is_shown_in_part() -> None:
         build_object(b"int sm_match(void) { return nothing_such; }\n" + b"x y z;\n" * 50, HERE)
     lines = str(caught.value).splitlines()
     assert lines[0].endswith("cannot build an object (exit code 1):")
-    assert "engine.c:1" in lines[1] and len(lines) == 10
-    assert "more lines" in lines[-1] and "/" not in lines[1].partition("engine.c")[0]
+    assert lines[1].startswith("  engine.c:") and len(lines) == 10
+    assert lines[-1].endswith(" more lines")
 
 
 @pytest.mark.parametrize(
