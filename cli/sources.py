@@ -27,7 +27,10 @@ def read_rules(path: str) -> str:
 
 def compile_file(path: str) -> Compiled:
     """The rule file's Plan; shows warnings. Raises Failure after showing the errors."""
-    text = read_rules(path)
+    return _compiled(read_rules(path), path)
+
+
+def _compiled(text: str, path: str) -> Compiled:
     try:
         compiled = compile_text(text, Path(path).stem, Path(path).parent)
     except CompileError as error:
@@ -35,6 +38,19 @@ def compile_file(path: str) -> Compiled:
         raise Failure(_count(error, path), Exit.FINDINGS) from None
     findings.show(compiled.warnings, text, path)
     return compiled
+
+
+def plan_of_file(path: str) -> Plan:
+    """The rule file's Plan, which may have been compiled before; shows warnings. Raises as ``compile_file``."""
+    from sevenm.plans import find_plan, keep_plan  # only what runs rules looks for Plans
+
+    text, name = read_rules(path), Path(path).stem
+    plan = find_plan(text, name)
+    if plan is None:
+        compiled = _compiled(text, path)
+        keep_plan(text, name, compiled)
+        plan = compiled.plan
+    return plan
 
 
 def plan_of_rules(path: str) -> Plan:

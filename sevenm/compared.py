@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sevenm import manifest as form
 from sevenm.generators import generators
-from sevenm.host.engine.code_cache import cache_folder, digest_of, usable
+from sevenm.host.engine.code_cache import cache_folder, digest_of, prune, usable
 from sevenm.manifest import Manifest
 
 COMPARED_MAX = 1024
@@ -45,8 +45,7 @@ def note_compared(manifest: Manifest, gateware: bool) -> None:
         return
     with suppress(OSError):
         (folder / (_name(manifest) + (CORE if gateware else ""))).touch(mode=0o600)
-        for path in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-COMPARED_MAX]:
-            path.unlink()
+        prune(folder, COMPARED_MAX, "*")
 
 
 def _folder() -> Path | None:

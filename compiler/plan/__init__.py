@@ -21,6 +21,7 @@ from .state import Cell, State
 from .table import Table
 
 __all__ = [
-    "BLOCK_RULES_MAX", "FORMAT", "NODES_MAX", "RULES_MAX", "STATES_MAX", "TABLES_MAX", "Action", "Block", "Cell", "Column", "Key", "Name",
-    "Names", "Plan", "PlanError", "Row", "Rule", "State", "Table", "TableError", "actions", "prune",
+    "BLOCK_RULES_MAX", "FORMAT", "NODES_MAX", "RULES_MAX", "STATES_MAX", "TABLES_MAX", "Action", "Block", "Cell",
+    "Column", "Key", "Name", "Names", "Plan", "PlanError", "Row", "Rule", "State", "Table", "TableError", "actions",
+    "prune",
 ]  # fmt: skip

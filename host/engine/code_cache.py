@@ -62,10 +62,11 @@ def is_sealed(path: Path) -> bool:
     return True
 
 
-def prune(folder: Path, most: int) -> None:
-    """Removes the longest unused ``*.so`` past ``most``. One in use stays usable: it is unlinked, not overwritten."""
+def prune(folder: Path, most: int, kind: str = "*.so") -> None:
+    """Removes the longest unused files of that kind past ``most``. One in use stays usable: it is unlinked, not
+    overwritten."""
     aged: list[tuple[float, Path]] = []
-    for path in folder.glob("*.so"):
+    for path in folder.glob(kind):
         with suppress(OSError):
             aged.append((path.stat().st_mtime, path))
     for _, path in sorted(aged)[:-most]:
