@@ -30,8 +30,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sevenm import manifest as form
-from sevenm.compiler.backends.c.emit import emit
-from sevenm.compiler.backends.layouts.emit import amaranth_source, c_header, numpy_source
 from sevenm.compiler.collection import collection_paused
 from sevenm.compiler.passes.cost import AUTO
 from sevenm.compiler.plan import Plan
@@ -115,6 +113,10 @@ def generate(plan: Plan, gateware: bool, say: Progress, top: str = TOP, classifi
 
     The same arguments give the same text, so that what a bundle holds can be compared with what it should. Raises
     MissingExtra, ChoiceError."""
+    # Imported here, because a bundle that was made before is opened without what makes them.
+    from sevenm.compiler.backends.c.emit import emit
+    from sevenm.compiler.backends.layouts.emit import amaranth_source, c_header, numpy_source
+
     refused: dict[str, str] = {}
     core = None
     say("C")

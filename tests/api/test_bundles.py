@@ -201,7 +201,7 @@ def test_what_a_back_end_refuses_is_not_there_and_says_why(
     def refuse(plan: object, classifier: str) -> str:
         raise Refused("the host engine has no such thing; rule dns asks for it")
 
-    monkeypatch.setattr("sevenm.compiler.bundle.emit", refuse)
+    monkeypatch.setattr("sevenm.compiler.backends.c.emit.emit", refuse)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     rules = sevenm.compile(WEB)
     bundle = rules.build(tmp_path / "web.bundle", gateware=False)
