@@ -16,6 +16,9 @@ PORT_MAX = 0xFFFF
 FRAME = 64
 """Bytes of every packet."""
 NO_RULE = 0xFFFF
+ADDRESSES = 1 << 32
+MOVED = 0x1234567
+"""Between a network and its copy in the next set."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,24 @@ def folder() -> Path:
 
 
 def load(name: str, count: int) -> FiveTuples:
-    """``count`` rules of the set of 10,000, evenly spread, in its order."""
+    """``count`` rules of the set of 10,000, evenly spread, in its order. Where more are asked for, the whole set
+    follows again with its networks elsewhere."""
     found = [m for line in (folder() / f"{name}_10k").read_text().splitlines() if (m := LINE.match(line))]
-    rows = [_ranges(found[i * len(found) // count]) for i in range(count)]
-    return FiveTuples(name, *(np.array([[part[end] for part in row] for row in rows]) for end in (0, 1)))
+    once = min(count, len(found))
+    rows = [_ranges(found[i * len(found) // once]) for i in range(once)]
+    lo, hi = (np.array([[part[end] for part in row] for row in rows]) for end in (0, 1))
+    copies = [_elsewhere(lo, hi, number) for number in range(-(-count // once))]
+    return FiveTuples(name, *(np.concatenate([copy[end] for copy in copies])[:count] for end in (0, 1)))
+
+
+def _elsewhere(lo: NDArray[np.int64], hi: NDArray[np.int64], number: int) -> tuple[NDArray[np.int64], ...]:
+    """The rules with addresses moved, another way for each number; 0 leaves them where they are."""
+    lo, hi = lo.copy(), hi.copy()
+    for field in (0, 1):
+        size = hi[:, field] - lo[:, field] + 1
+        lo[:, field] = (lo[:, field] + number * MOVED) // size * size % ADDRESSES
+        hi[:, field] = lo[:, field] + size - 1
+    return lo, hi
 
 
 def _ranges(match: re.Match[str]) -> list[tuple[int, int]]:

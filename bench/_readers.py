@@ -246,7 +246,22 @@ def _table(body: Body, run: Run) -> Iterator[Row]:
             yield Row(f"An edit of one row, {percent}", variant, "µs", "lower", taken, run)
 
 
+def _compile(body: Body, run: Run) -> Iterator[Row]:
+    aims = {("check", 1000): 1.0, ("engine, cold", 1000): 2.0, ("engine, cached", 1000): 0.1, ("Verilog", 1000): 10.0}
+    for result in body["results"]:
+        what, rules = result["what"], result["rules"]
+        aim = aims.get((what, rules))
+        for question, key, unit in (
+            ("processor", "cpu_s", "s"), ("wall clock", "wall_s", "s"), ("largest memory", "peak_mib", "MiB"),
+        ):  # fmt: skip
+            row = Row(
+                f"From a rule file, {question}", f"{what}, {rules:,} rules", unit, "lower", Spread.of(result[key]), run
+            )
+            yield replace(row, aim=aim if key == "cpu_s" else None)
+
+
 READERS: dict[str, Reader] = {
-    "classify": _classify, "dpdk": _dpdk, "events": _events, "filter": _filter, "latency": _latency, "path": _path,
-    "ring": _ring, "ring-c": _ring_c, "start": _start, "table": _table, "wake": _wake, "workers": _workers, "xdp": _xdp,
+    "classify": _classify, "compile": _compile, "dpdk": _dpdk, "events": _events, "filter": _filter,
+    "latency": _latency, "path": _path, "ring": _ring, "ring-c": _ring_c, "start": _start,
+    "table": _table, "wake": _wake, "workers": _workers, "xdp": _xdp,
 }  # fmt: skip

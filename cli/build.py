@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 from rich.status import Status
 
+from sevenm.bundles import build_bundle
 from sevenm.compiler.backends.c.classifiers import CLASSIFIERS
-from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.passes.cost import AUTO
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.objects import LEVELS, build_object, object_name
@@ -73,10 +73,9 @@ def build(file: str, folder: str, no_gateware: bool, classifier: str, architectu
     if output.animated():
         with Status("building", console=tables.console(stderr=True)) as status:
             show = partial(_show, status)
-            write_bundle(compiled.plan, path, not no_gateware, show, top, classifier, objects)
+            bundle = build_bundle(compiled.plan, path, not no_gateware, show, top, classifier, objects)
     else:
-        write_bundle(compiled.plan, path, not no_gateware, top=top, classifier=classifier, objects=objects)
-    bundle = Bundle.open(path)
+        bundle = build_bundle(compiled.plan, path, not no_gateware, None, top, classifier, objects)
     out = tables.table("file", "bytes")
     for name in sorted(bundle.files):
         out.add_row(str(path / name), f"{(path / name).stat().st_size:,}")

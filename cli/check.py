@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,6 @@ import click
 from rich.table import Table
 
 from sevenm.compiler import Compiled, CompileError, Diagnostic, compile_text
-from sevenm.compiler.backends.c.emit import explained, explained_shape
-from sevenm.compiler.passes.cost import Choice, describe
 from sevenm.compiler.plan import Plan
 
 from . import output, tables
@@ -41,7 +37,9 @@ def check(file: str, explain: bool, as_json: bool) -> int:
     compiled = compile_file(file)
     tables.show(_summary(compiled))
     if explain:
-        click.echo("\n" + "\n".join([*map(describe, explained(compiled.plan)), explained_shape(compiled.plan)]))
+        from . import explanations  # which needs the back end, and NumPy
+
+        click.echo("\n" + "\n".join(explanations.lines(compiled.plan)))
     return Exit.OK
 
 
@@ -57,20 +55,11 @@ def _as_json(file: str, explain: bool) -> int:
     if compiled is not None:
         data["plan"] = _facts(compiled.plan)
         if explain:
-            data["lookups"] = [_choice(choice) for choice in explained(compiled.plan)]
-            data["shape"] = explained_shape(compiled.plan).splitlines()
+            from . import explanations  # which needs the back end, and NumPy
+
+            data |= explanations.facts(compiled.plan)
     output.emit_json(data)
     return Exit.OK if compiled is not None else Exit.FINDINGS
-
-
-def _choice(choice: Choice) -> dict[str, Any]:
-    return {
-        "block": choice.block,
-        "chosen": choice.chosen.name,
-        "unit": choice.unit,
-        "ways": [asdict(way) for way in choice.ways],
-        "outside": dict(Counter(choice.rows.reasons)),
-    }
 
 
 def _finding(d: Diagnostic) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from .progress import progress_bar
 from .reload import Reloads, hangups
 from .rings import Rings, delivery_options
 from .service import Service, service_options
-from .sources import compile_file
+from .sources import plan_of_file
 from .workers import Team, workers_options
 
 STAGES = {"decided": "from arrival until decided", "in_ring": "from decided until in the ring"}
@@ -154,7 +154,7 @@ def _rules(file: str, gateware: bool, prebuilt: bool) -> tuple[Plan, AbstractCon
     if Path(file).is_dir():
         bundle = open_bundle(file, gateware, prebuilt)
         return plan_of(bundle), nullcontext(bundle)
-    plan = compile_file(file).plan
+    plan = plan_of_file(file)
     return plan, bundle_for(plan, gateware)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sevenm.bundles import open_bundle, plan_of
 from sevenm.compiler import Compiled, CompileError, compile_filter, compile_text
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.syntax.parse import read_source
@@ -28,7 +27,10 @@ def read_rules(path: str) -> str:
 
 def compile_file(path: str) -> Compiled:
     """The rule file's Plan; shows warnings. Raises Failure after showing the errors."""
-    text = read_rules(path)
+    return _compiled(read_rules(path), path)
+
+
+def _compiled(text: str, path: str) -> Compiled:
     try:
         compiled = compile_text(text, Path(path).stem, Path(path).parent)
     except CompileError as error:
@@ -38,9 +40,26 @@ def compile_file(path: str) -> Compiled:
     return compiled
 
 
+def plan_of_file(path: str) -> Plan:
+    """The rule file's Plan, which may have been compiled before; shows warnings. Raises as ``compile_file``."""
+    from sevenm.plans import find_plan, keep_plan  # only what runs rules looks for Plans
+
+    text, name = read_rules(path), Path(path).stem
+    plan = find_plan(text, name)
+    if plan is None:
+        compiled = _compiled(text, path)
+        keep_plan(text, name, compiled)
+        plan = compiled.plan
+    return plan
+
+
 def plan_of_rules(path: str) -> Plan:
     """The Plan of a rule file, or of the bundle in a folder. Raises what ``compile_file`` does, BundleError."""
-    return plan_of(open_bundle(path)) if Path(path).is_dir() else compile_file(path).plan
+    if not Path(path).is_dir():
+        return compile_file(path).plan
+    from sevenm.bundles import open_bundle, plan_of  # a rule file is checked without what runs it
+
+    return plan_of(open_bundle(path))
 
 
 def compile_expression(text: str) -> Compiled:

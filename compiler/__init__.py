@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from sevenm.compiler.collection import collection_paused
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, render
 from sevenm.compiler.lower.program import Compiled, lower_file, lower_filter
 from sevenm.compiler.plan import Plan, PlanError
@@ -27,8 +28,9 @@ __all__ = [
 def compile_text(text: str, name: str, folder: Path | None = None) -> Compiled:
     """Compiles the text of a rule file; ``name`` becomes the Plan's. Rows of tables that stand in other files are read
     from ``folder``, the current one by default. Raises CompileError."""
-    file, warnings = parse_with_warnings(text)
-    return _named(lower_file(file, name, warnings, folder))
+    with collection_paused():
+        file, warnings = parse_with_warnings(text)
+        return _named(lower_file(file, name, warnings, folder))
 
 
 def compile_filter(text: str) -> Compiled:

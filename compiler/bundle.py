@@ -30,8 +30,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sevenm import manifest as form
-from sevenm.compiler.backends.c.emit import emit
-from sevenm.compiler.backends.layouts.emit import amaranth_source, c_header, numpy_source
+from sevenm.compiler.collection import collection_paused
 from sevenm.compiler.passes.cost import AUTO
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
@@ -68,9 +67,10 @@ def write_bundle(
     top: str = TOP,
     classifier: str = AUTO,
     objects: Objects | None = None,
+    written: Callable[[Manifest], None] | None = None,
 ) -> Path:
     """Writes the Plan's bundle and returns ``folder``; ``progress`` is called with the name of each step. ``objects``
-    makes machine code of engine.c, as files that are added.
+    makes machine code of engine.c, as files that are added; ``written`` is given the manifest once all is in place.
 
     ``top`` is the name of the core's Verilog module; without ``gateware`` there is no core. ``classifier`` is how the C
     looks rules up, AUTO for what costs least. What a back end refuses is left out, with its reason in the manifest.
@@ -79,7 +79,8 @@ def write_bundle(
     folder = Path(folder)
     previous = _replaceable(folder)
     say = progress or (lambda step: None)
-    files, core, refused = generate(plan, gateware, say, top, classifier)
+    with collection_paused():
+        files, core, refused = generate(plan, gateware, say, top, classifier)
     say("writing")
     contents = {name: text.encode() for name, text in files.items()}
     if objects is not None and ENGINE in contents:
@@ -93,6 +94,8 @@ def write_bundle(
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise BundleWriteError(f"{folder}: the bundle cannot be written: {reason}") from error
+    if written is not None:
+        written(manifest)
     return folder
 
 
@@ -110,6 +113,10 @@ def generate(plan: Plan, gateware: bool, say: Progress, top: str = TOP, classifi
 
     The same arguments give the same text, so that what a bundle holds can be compared with what it should. Raises
     MissingExtra, ChoiceError."""
+    # Imported here, because a bundle that was made before is opened without what makes them.
+    from sevenm.compiler.backends.c.emit import emit
+    from sevenm.compiler.backends.layouts.emit import amaranth_source, c_header, numpy_source
+
     refused: dict[str, str] = {}
     core = None
     say("C")

@@ -3,7 +3,7 @@
 One idea: engines run bundles, never Plans, and a bundle is native code. One in the cache is named by what it was made
 from: the Plan and the sources of the back ends, so that neither another rule file nor another version of sevenm meets
 it. Of one that comes from elsewhere only the Plan is believed, which is checked data: what runs has to be, byte for
-byte, what this version makes of that Plan.
+byte, what this version makes of that Plan, or what this user has made or compared before (``sevenm.compared``).
 """
 
 from __future__ import annotations
@@ -16,24 +16,26 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
+from sevenm.compared import is_compared, note_compared
 from sevenm.compiler.bundle import (
     CORE_FILES,
     MANIFEST,
     PLAN,
     TOP,
     BundleWriteError,
+    Objects,
+    Progress,
     generate,
     manifest_of,
     write_bundle,
 )
-from sevenm.compiler.passes.cost import ChoiceError
+from sevenm.compiler.passes.cost import AUTO, ChoiceError
 from sevenm.compiler.plan import Plan, PlanError
+from sevenm.generators import generators
 from sevenm.host.bundle import Bundle, BundleError
 from sevenm.host.engine.code_cache import usable
 from sevenm.host.engine.objects import LEVELS, object_name
@@ -57,23 +59,53 @@ def bundle_for(plan: Plan, gateware: bool) -> Iterator[Bundle]:
         yield Bundle.open(write_bundle(plan, Path(temporary) / "bundle", gateware))
 
 
+def build_bundle(
+    plan: Plan,
+    folder: Path,
+    gateware: bool = True,
+    progress: Progress | None = None,
+    top: str = TOP,
+    classifier: str = AUTO,
+    objects: Objects | None = None,
+) -> Bundle:
+    """As ``write_bundle``, and this user need not compare it later to open it."""
+    written = partial(note_compared, gateware=gateware)
+    return Bundle.open(write_bundle(plan, folder, gateware, progress, top, classifier, objects, written))
+
+
 def open_bundle(folder: str | PathLike[str], gateware: bool = False, prebuilt: bool = False) -> Bundle:
     """The bundle in a folder that `sevenm build` wrote, after its code was compared with what its Plan says it is.
 
     engine.c is machine code of this process once it is loaded, so nothing but what this version of sevenm generates
-    from plan.json is let through. The core is compared if ``gateware`` is set, which takes seconds and needs Amaranth;
-    else the bundle that is returned has none. Machine code cannot be compared: it is left out, unless ``prebuilt`` says
-    that whoever built it is trusted, and then runs where there is no compiler. Raises BundleError, MissingExtra."""
+    from plan.json is let through. What this user built, or opened before, is known by the digests of its manifest and
+    not generated again. The core is compared if ``gateware`` is set, which takes seconds the first time and needs
+    Amaranth; else the bundle that is returned has none. Machine code cannot be compared: it is left out, unless
+    ``prebuilt`` says that whoever built it is trusted, and then runs where there is no compiler. Raises BundleError,
+    MissingExtra."""
     bundle = Bundle.open(folder)
-    plan = plan_of(bundle)
     gateware = gateware and bundle.core is not None
+    objects = {object_name(architecture) for architecture in LEVELS}
+    left_out = (set() if gateware else set(CORE_FILES)) | objects
+    if is_compared(bundle.manifest, gateware):
+        for name in (name for name in bundle.files if name not in left_out):
+            bundle.read(name)
+    else:
+        _compare(bundle, gateware, left_out)
+        note_compared(bundle.manifest, gateware)
+    left_out -= objects if prebuilt else set()
+    kept = {name: digest for name, digest in bundle.files.items() if name not in left_out}
+    core = bundle.core if gateware else None
+    return replace(bundle, manifest=replace(bundle.manifest, files=kept, core=core))
+
+
+def _compare(bundle: Bundle, gateware: bool, left_out: set[str]) -> None:
+    """Raises BundleError unless the bundle is, but for the files left out, what its Plan says it is."""
+    plan = plan_of(bundle)
     top = TOP if bundle.core is None else bundle.core.top
     try:
         expected = generate(plan, gateware, lambda step: None, top, bundle.manifest.classifier).files
     except ChoiceError as error:
         raise BundleError(f"{bundle.folder}: {error}; build the bundle again") from error
-    objects = {object_name(architecture) for architecture in LEVELS}
-    left_out = (set() if gateware else set(CORE_FILES)) | objects
     for name in (name for name in bundle.files if name not in left_out):
         if name not in expected or bundle.read(name) != expected[name].encode():
             raise BundleError(
@@ -87,9 +119,6 @@ def open_bundle(folder: str | PathLike[str], gateware: bool = False, prebuilt: b
             f"{bundle.folder / MANIFEST}: says something else of the rules than {PLAN}; "
             f"build the bundle again from its rules"
         )
-    left_out -= objects if prebuilt else set()
-    kept = {name: digest for name, digest in bundle.files.items() if name not in left_out}
-    return replace(bundle, manifest=replace(said, files=kept, core=said.core if gateware else None))
 
 
 def plan_of(bundle: Bundle) -> Plan:
@@ -128,24 +157,5 @@ def _prune(folder: Path) -> None:
 
 
 def _key(plan: Plan, gateware: bool) -> str:
-    text = json.dumps(plan.to_json(), sort_keys=True) + _generators()
+    text = json.dumps(plan.to_json(), sort_keys=True) + generators()
     return hashlib.sha256(text.encode()).hexdigest()[:40] + ("-gateware" if gateware else "")
-
-
-@cache
-def _generators() -> str:
-    """A digest of everything that turns a Plan into a bundle."""
-    digest = hashlib.sha256()
-    for package in ("sevenm.compiler", "sevenm.hdl"):
-        for name, data in sorted(_sources(files(package), "")):
-            digest.update(f"{name}\0{len(data)}\0".encode() + data)
-    return digest.hexdigest()
-
-
-def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
-    for item in folder.iterdir():
-        if item.is_dir():
-            if item.name != "__pycache__":
-                yield from _sources(item, f"{prefix}{item.name}/")
-        elif not item.name.endswith((".pyc", ".so")):
-            yield prefix + item.name, item.read_bytes()

@@ -9,7 +9,6 @@ again.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from sevenm.boundary import ABI
 from sevenm.host.engine.code import Code, EngineError
-from sevenm.host.engine.code_cache import cache_folder, is_sealed, prune, usable
+from sevenm.host.engine.code_cache import cache_folder, digest_of, is_sealed, prune, usable
 from sevenm.host.engine.toolchain import NoCompiler, compiler_identity, file_identity, find_compiler, processor
 
 FILTERS_MAX = 128
@@ -68,10 +67,7 @@ class Filters:
             new.unlink(missing_ok=True)
 
     def _path(self, folder: Path, text: str) -> Path:
-        digest = hashlib.sha256()
-        for part in (text.encode("utf-8", "surrogateescape"), *self._known):
-            digest.update(len(part).to_bytes(8, "little") + part)
-        return folder / f"{digest.hexdigest()}.so"
+        return folder / f"{digest_of([text.encode('utf-8', 'surrogateescape'), *self._known])}.so"
 
 
 def _code() -> Iterator[bytes]:

@@ -6,7 +6,6 @@ absent, the kernel refuses it, a rule wants every packet) the reason is said, an
 
 from __future__ import annotations
 
-from sevenm.compiler.backends.xdp.emit import emit
 from sevenm.compiler.backends.xdp.target import NoPrefilter
 from sevenm.compiler.plan import Plan
 from sevenm.host.live.xdp import XdpIngress
@@ -26,6 +25,8 @@ def prepare(ingress: XdpIngress, plan: Plan) -> list[str]:
     """Makes the Plan's prefilter and has it ready at the ingress, which uses it when a session follows these rules with
     the rows that they have in the Plan. Returns a line for each rule for which more is received than it wants. Raises
     PrefilterError if there can be none. Any thread may do this."""
+    from sevenm.compiler.backends.xdp.emit import emit  # what reads a capture needs none
+
     try:
         made = emit(plan)
         ingress.add_prefilter(plan.digest, compile_program(made.text))

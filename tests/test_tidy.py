@@ -34,6 +34,7 @@ MAY_IMPORT = {
         "prefilter",
         "records",
         "filters",
+        "plans",
     },
 }
 ROOT_MODULES = {"boundary", "manifest", "tables", "version"}

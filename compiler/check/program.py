@@ -17,7 +17,7 @@ from sevenm.compiler.check.schema import lower_schema
 from sevenm.compiler.check.scope import Catalogue, Declared, Scope
 from sevenm.compiler.check.tables import check_table
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
-from sevenm.compiler.plan import RULES_MAX
+from sevenm.compiler.plan import BLOCK_RULES_MAX, RULES_MAX
 from sevenm.compiler.plan.layout import Layout
 from sevenm.compiler.protocols.fields import Field
 from sevenm.compiler.syntax import ast
@@ -156,6 +156,11 @@ class _File:
         layout = None if decl.source.path == "packet" else self.layouts[decl.source.path]
         if not decl.rules:
             self._error("no-rules", f"the block {decl.name} has no rules", decl.span)
+        if len(decl.rules) > BLOCK_RULES_MAX:
+            self._error(
+                "too-many", f"a block holds at most {BLOCK_RULES_MAX} rules, {decl.name} has {len(decl.rules)}",
+                decl.span, "put some of them in another block",
+            )  # fmt: skip
         self._once([(r.name, r.span) for r in decl.rules], "rule")
         over = None if decl.over is None else condition(self._scope(self.catalogue.packet()), decl.over)
         packet = self.catalogue.packet() if layout is None or over is not None else {}

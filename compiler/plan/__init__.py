@@ -6,6 +6,7 @@ from sevenm.tables import Column, Key, Row, TableError
 
 from .names import Name, Names
 from .plan import (
+    BLOCK_RULES_MAX,
     FORMAT,
     NODES_MAX,
     RULES_MAX,
@@ -20,6 +21,7 @@ from .state import Cell, State
 from .table import Table
 
 __all__ = [
-    "FORMAT", "NODES_MAX", "RULES_MAX", "STATES_MAX", "TABLES_MAX", "Action", "Block", "Cell", "Column", "Key", "Name",
-    "Names", "Plan", "PlanError", "Row", "Rule", "State", "Table", "TableError", "actions", "prune",
+    "BLOCK_RULES_MAX", "FORMAT", "NODES_MAX", "RULES_MAX", "STATES_MAX", "TABLES_MAX", "Action", "Block", "Cell",
+    "Column", "Key", "Name", "Names", "Plan", "PlanError", "Row", "Rule", "State", "Table", "TableError", "actions",
+    "prune",
 ]  # fmt: skip

@@ -31,6 +31,8 @@ from .table import Table
 FORMAT = 2
 """Version of the JSON form; another one is refused."""
 RULES_MAX = 65536
+BLOCK_RULES_MAX = RULES_MAX - 1
+"""Rules of one block: look-ups number them in 16 bits, and one of the numbers says that there is none."""
 TABLES_MAX = 1024
 STATES_MAX = 256
 NODES_MAX = 1_000_000
@@ -210,6 +212,8 @@ class Plan:
         for number, block in enumerate(self.blocks):
             if block.mode not in MODES or block.start != at or not at <= block.stop <= len(self.rules):
                 raise PlanError(f"block {block.name} does not fit the rules")
+            if block.stop - at > BLOCK_RULES_MAX:
+                raise PlanError(f"a block holds at most {BLOCK_RULES_MAX} rules, {block.name} has {block.stop - at}")
             if block.layout is not None and not 0 <= block.layout < len(self.layouts):
                 raise PlanError(f"block {block.name} names layout {block.layout} of {len(self.layouts)}")
             for rule in self.rules[block.start : block.stop]:

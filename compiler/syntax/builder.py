@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from lark import Token
-from lark.visitors import Transformer_NonRecursive
-
 from sevenm.compiler.diagnostics import Diagnostic, Span
 from sevenm.compiler.syntax import ast, lexemes
 from sevenm.compiler.syntax.bounds import NAME_MAX
+from sevenm.compiler.syntax.token import Token
 
 T = TypeVar("T")
 
@@ -44,11 +42,10 @@ def cover(children: Sequence[Any]) -> Span:
     return Span(first.start, last.end, first.line, first.column)
 
 
-class Builder(Transformer_NonRecursive[Token, Any]):
+class Builder:
     """Builds the nodes of ``ast`` bottom up. ``findings`` collects errors and warnings in source order per rule."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.findings: list[Diagnostic] = []
 
     # findings

@@ -8,11 +8,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from lark import Token
-
 from sevenm.compiler.syntax import ast
 from sevenm.compiler.syntax.bounds import FIELDS_MAX, MEMBERS_MAX, NESTING_MAX, RULES_MAX
 from sevenm.compiler.syntax.builder import Builder, Part, cover, token_span
+from sevenm.compiler.syntax.token import Token
 
 
 def too_deep(expr: ast.Expr) -> ast.Expr | None:

@@ -1,26 +1,23 @@
 """Text to syntax tree: the entry points of the parser.
 
-One idea: a source goes through a linear scan (``brackets``), the LALR parser of ``grammar.lark``, and
-``tree``; whatever is wrong with it comes out as one ``CompileError`` with every finding.
+One idea: a source goes through a linear scan (``brackets``) and an LALR parser (``reader``) that builds the tree
+(``tree``); where that can go no further, Lark says why (``lark_parser``). Whatever is wrong comes out as one
+``CompileError`` with every finding.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from lark import Lark
-from lark.exceptions import UnexpectedInput
-from lark.lexer import PatternStr
 
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
 from sevenm.compiler.syntax import ast
 from sevenm.compiler.syntax.bounds import FINDINGS_MAX
 from sevenm.compiler.syntax.brackets import SOURCE_MAX, check_source, fail
-from sevenm.compiler.syntax.errors import describe
+from sevenm.compiler.syntax.reader import reader
 from sevenm.compiler.syntax.tree import TreeBuilder
+from sevenm.compiler.syntax.words import Unreadable
 
 RECOVERY_MAX = 1 << 16
 """Characters of a source in which parsing goes on after a syntax error; a longer one reports its first only."""
@@ -80,26 +77,6 @@ def read_source(path: str | Path) -> str:
         raise fail(before, len(before), "not-utf8", message, "save the file as UTF-8") from None
 
 
-@cache
-def _parser() -> Lark:
-    return Lark.open(
-        "grammar.lark",
-        rel_to=__file__,
-        parser="lalr",
-        lexer="contextual",
-        start=["file", "expression"],
-        keep_all_tokens=True,
-        maybe_placeholders=False,
-        propagate_positions=False,
-    )
-
-
-@cache
-def _fixed_terminals() -> dict[str, str]:
-    """Names of the terminals that are one fixed string, with the string."""
-    return {t.name: str(t.pattern.value) for t in _parser().terminals if isinstance(t.pattern, PatternStr)}
-
-
 def _parse(text: str, start: str, filename: str) -> tuple[Any, tuple[Diagnostic, ...]]:
     try:
         check_source(text)
@@ -118,22 +95,27 @@ def _parse_checked(text: str, start: str) -> tuple[Any, tuple[Diagnostic, ...]]:
     while len(findings) < FINDINGS_MAX:
         builder = TreeBuilder()
         try:
-            tree = _parser().parse(left, start=start)
-        except UnexpectedInput as error:
-            finding = describe(error, text, _fixed_terminals())
+            result = reader().read(left, start, builder)
+        except Unreadable:
+            finding = _syntax_error(left, start, text)
             findings.append(finding)
             blanked = _without_item(left, finding.span) if start == "file" and len(text) <= RECOVERY_MAX else None
             if blanked is None:
                 break
             left = blanked
             continue
-        result = builder.transform(tree)
         findings += builder.findings
         break
     findings.sort(key=lambda d: d.span.start)
     if any(d.severity == "error" for d in findings):
         raise CompileError(findings[:FINDINGS_MAX])
     return result, tuple(findings)
+
+
+def _syntax_error(read: str, start: str, text: str) -> Diagnostic:
+    from sevenm.compiler.syntax.lark_parser import syntax_error  # sound sources are read without Lark
+
+    return syntax_error(read, start, text)
 
 
 def _without_item(text: str, at: Span) -> str | None:

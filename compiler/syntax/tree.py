@@ -6,12 +6,11 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from lark import Token
-
 from sevenm.compiler.syntax import ast, lexemes
 from sevenm.compiler.syntax.bounds import LATER, not_in_version
 from sevenm.compiler.syntax.builder import Part, cover
 from sevenm.compiler.syntax.declarations import Declarations
+from sevenm.compiler.syntax.token import Token
 
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 

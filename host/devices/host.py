@@ -6,10 +6,7 @@ event. A loop in C that matches by itself (``sevenm.host.engine.loop``) takes th
 
 from __future__ import annotations
 
-import platform
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from sevenm.host.batch import EventBatch
@@ -19,7 +16,7 @@ from sevenm.host.devices.software import SoftwareDevice
 from sevenm.host.engine.compiled import CompiledEngine, Context, load_engine
 from sevenm.host.engine.context import Contents, Memory
 from sevenm.host.engine.decisions import Decisions
-from sevenm.host.engine.objects import build_object, load_object, object_name, object_of, wanted_level
+from sevenm.host.engine.objects import load_level, load_object, object_of, wanted_level
 from sevenm.host.engine.toolchain import NoCompiler, find_compiler
 from sevenm.host.ring.record import Engine
 from sevenm.tables import KINDS, ROWS_MAX, Change, Row
@@ -133,16 +130,12 @@ def _engine(bundle: Bundle) -> tuple[CompiledEngine, bool]:
     try:
         if level is None:
             return load_engine(source, bundle.structure, n_rules), False
-        find_compiler()
+        return load_level(source, bundle.structure, n_rules, level), False
     except NoCompiler:
         path = object_of(bundle)
         if path is None:
             raise
         return load_object(path, source, bundle.structure, n_rules), True
-    with tempfile.TemporaryDirectory(prefix="sevenm-") as name:
-        made = Path(name) / object_name(platform.machine())
-        made.write_bytes(build_object(source, platform.machine(), [level]))
-        return load_object(made, source, bundle.structure, n_rules), False
 
 
 def _has_object(bundle: Bundle) -> bool:

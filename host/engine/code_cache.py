@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,6 +35,14 @@ def usable(folder: Path | None = None) -> Path | None:
     return folder if private and os.access(folder, os.W_OK | os.X_OK) else None
 
 
+def digest_of(parts: Iterable[bytes]) -> str:
+    """What code is named by that depends on these parts: SHA-256 over them, each after its length, in hexadecimal."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()
+
+
 def seal(path: Path) -> None:
     """Appends the digest of the file to it; loaders of shared objects ignore what follows the last section."""
     data = path.read_bytes()
@@ -53,10 +62,11 @@ def is_sealed(path: Path) -> bool:
     return True
 
 
-def prune(folder: Path, most: int) -> None:
-    """Removes the longest unused ``*.so`` past ``most``. One in use stays usable: it is unlinked, not overwritten."""
+def prune(folder: Path, most: int, kind: str = "*.so") -> None:
+    """Removes the longest unused files of that kind past ``most``. One in use stays usable: it is unlinked, not
+    overwritten."""
     aged: list[tuple[float, Path]] = []
-    for path in folder.glob("*.so"):
+    for path in folder.glob(kind):
         with suppress(OSError):
             aged.append((path.stat().st_mtime, path))
     for _, path in sorted(aged)[:-most]:

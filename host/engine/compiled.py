@@ -1,21 +1,15 @@
-"""Compiles a bundle's generated C, keeps the result, and loads it.
+"""A bundle's generated C as code that decides batches: compiled for this very processor, or taken from the cache.
 
 One idea: an engine is a function of its source, the compiler, the flags and the processor, so their digest names it in
-the cache. A cached file ends with the SHA-256 of everything before it (loaders ignore what follows an ELF file's
-sections), so that a damaged one is noticed before it is mapped, and built again.
+the cache.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shlex
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,20 +18,13 @@ from numpy.typing import NDArray
 from sevenm.boundary import CHUNK
 from sevenm.host.batch import EventBatch
 from sevenm.host.engine.actions import Actions, words
+from sevenm.host.engine.build import compile_to, kept
 from sevenm.host.engine.code import Code, EngineError
-from sevenm.host.engine.code_cache import is_sealed, prune, seal, usable
+from sevenm.host.engine.code_cache import digest_of, seal
 from sevenm.host.engine.decisions import CHUNK_DTYPE, FIRED_DTYPE, Decisions
-from sevenm.host.engine.toolchain import NoCompiler, compiler_identity, find_compiler, processor
+from sevenm.host.engine.toolchain import compiler_identity, find_compiler, processor
 
 FLAGS = ("-O3", "-march=native", "-std=c11", "-fPIC", "-shared")
-COMPILE_S_MAX = 900
-"""Seconds a compiler may take."""
-CACHE_ROOM_MIN = 16 << 20
-"""Bytes that the cache's disk has free, or nothing is added to it."""
-CACHE_MAX = 128
-"""Engines kept in the cache; the longest unused go first."""
-ERROR_LINES = 8
-"""Lines of a compiler's complaint that are shown."""
 
 
 @dataclass(frozen=True)
@@ -107,65 +94,31 @@ class CompiledEngine(Code):
 def load_engine(source: bytes, structure: str, n_rules: int) -> CompiledEngine:
     """The engine of this source: from the cache, or compiled now. Raises NoCompiler or EngineError."""
     command = find_compiler()
-    key = _key(source, command)
-    folder = usable()
-    if folder is not None:
-        path = folder / f"{key}.so"
-        if is_sealed(path):
-            # The key covers the source: an entry that loads but does not fit is one the source does not fit either.
-            return _checked(path, True, structure, n_rules)
-        if _has_room(folder):
-            with suppress(OSError), tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as name:
-                _compile(source, command, Path(name) / "engine.so").replace(path)
-                prune(folder, CACHE_MAX)
-                return _checked(path, False, structure, n_rules)
-    with tempfile.TemporaryDirectory(prefix="sevenm-") as name:
-        return _checked(_compile(source, command, Path(name) / f"{key}.so"), False, structure, n_rules)
 
+    def load(path: Path, cached: bool) -> CompiledEngine:
+        # The name covers the source: an entry that loads but does not fit is one the source does not fit either.
+        engine = CompiledEngine(path, cached)
+        try:
+            engine.check(structure, n_rules)
+        except EngineError:
+            engine.close()
+            raise
+        return engine
 
-def _has_room(folder: Path) -> bool:
-    """Whether an engine can be kept there: a disk that is full is no reason not to run."""
-    try:
-        return shutil.disk_usage(folder).free >= CACHE_ROOM_MIN
-    except OSError:
-        return False
-
-
-def _checked(path: Path, cached: bool, structure: str, n_rules: int) -> CompiledEngine:
-    engine = CompiledEngine(path, cached)
-    try:
-        engine.check(structure, n_rules)
-    except EngineError:
-        engine.close()
-        raise
-    return engine
+    return kept(f"{_key(source, command)}.so", partial(_compile, source, command), load)
 
 
 def _key(source: bytes, command: list[str]) -> str:
-    """SHA-256 over everything that the machine code depends on. Raises NoCompiler."""
-    digest = hashlib.sha256()
-    for part in (source, compiler_identity(command), shlex.join([*command, *FLAGS]).encode(), processor()):
-        digest.update(len(part).to_bytes(8, "little") + part)
-    return digest.hexdigest()
+    """Names everything that the machine code depends on. Raises NoCompiler."""
+    flags = shlex.join([*command, *FLAGS]).encode()
+    return digest_of([source, compiler_identity(command), flags, processor()])
 
 
-def _compile(source: bytes, command: list[str], out: Path) -> Path:
-    engine_c = out.with_name("engine.c")
+def _compile(source: bytes, command: list[str], folder: Path) -> Path:
+    engine_c = folder / "engine.c"
     engine_c.write_bytes(source)
     # Local symbols stay local, whatever the program that loads the engine defines.
-    full = [*command, *FLAGS, "-Wl,-Bsymbolic", "-o", str(out), str(engine_c)]
-    try:
-        done = subprocess.run(full, capture_output=True, timeout=COMPILE_S_MAX, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise EngineError(f"{command[0]} took more than {COMPILE_S_MAX} s over engine.c; use fewer rules") from error
-    except OSError as error:
-        raise NoCompiler(f"{command[0]} cannot be run: {error.strerror}") from error
-    if done.returncode or not out.is_file():
-        lines = done.stderr.decode(errors="replace").replace(str(out.parent) + os.sep, "").splitlines() or [
-            "it said nothing"
-        ]
-        more = [f"… {len(lines) - ERROR_LINES} more lines"] if len(lines) > ERROR_LINES else []
-        text = "\n  ".join([*lines[:ERROR_LINES], *more])
-        raise EngineError(f"{command[0]} cannot compile engine.c (exit code {done.returncode}):\n  {text}")
+    full = [*command, *FLAGS, "-Wl,-Bsymbolic", str(engine_c)]
+    out = compile_to(folder / "engine.so", full, "compile engine.c")
     seal(out)
     return out

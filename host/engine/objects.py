@@ -13,20 +13,22 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import struct
-import subprocess
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from sevenm import boundary
 from sevenm.boundary import Level
 from sevenm.host.bundle import Bundle
+from sevenm.host.engine.build import compile_to, kept
 from sevenm.host.engine.code import EngineError
-from sevenm.host.engine.code_cache import DIGEST_BYTES, is_sealed, seal
-from sevenm.host.engine.compiled import COMPILE_S_MAX, ERROR_LINES, CompiledEngine
-from sevenm.host.engine.toolchain import NoCompiler, find_compiler
+from sevenm.host.engine.code_cache import DIGEST_BYTES, digest_of, is_sealed, seal
+from sevenm.host.engine.compiled import CompiledEngine
+from sevenm.host.engine.toolchain import NoCompiler, compiler_identity, find_compiler
 
 VARIABLE = "SEVENM_LEVEL"
 """Names the level to use instead of the best one."""
@@ -42,6 +44,7 @@ LEVELS: dict[str, dict[Level, tuple[str, ...]]] = {
 """By architecture, an object's levels and what each is compiled with: what ``levels.c`` asks the processor for."""
 ELF_MACHINES = {"x86_64": 62, "aarch64": 183}
 PACKAGES = {"x86_64": "gcc-x86-64-linux-gnu", "aarch64": "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"}
+TASK = "build an object"
 SYMBOLS = ("sm_info", "sm_match", "sm_state_bytes", "sm_fill")
 _LEVELS_C = Path(__file__).with_name("levels.c")
 
@@ -53,22 +56,22 @@ def object_name(architecture: str) -> str:
 
 def build_object(source: bytes, architecture: str, levels: Iterable[Level] | None = None) -> bytes:
     """The object of this engine.c: all levels of the architecture, or some. Raises NoCompiler or EngineError."""
-    command = _compiler(architecture)
-    known = LEVELS[architecture]
     with tempfile.TemporaryDirectory(prefix="sevenm-") as name:
-        folder = Path(name)
-        (folder / "engine.c").write_bytes(source)
-        (folder / "sm_boundary.h").write_text(boundary.c_header())
-        parts = [_part(command, folder / "levels.o", _LEVELS_C, [f"-I{folder}"])]
-        for level in known if levels is None else levels:
-            renamed = [f"-D{symbol}={symbol}_{level.name}" for symbol in SYMBOLS]
-            flags = [*known[level], "-DSM_SEVERAL", *renamed]
-            parts.append(_part(command, folder / f"{level.name}.o", folder / "engine.c", flags))
-        out = folder / object_name(architecture)
-        _run([*command, "-shared", "-Wl,-Bsymbolic", "-o", str(out), *map(str, parts)], folder)
-        out.write_bytes(out.read_bytes() + hashlib.sha256(source).digest())
-        seal(out)
-        return out.read_bytes()
+        return _build(source, architecture, LEVELS[architecture] if levels is None else levels, Path(name)).read_bytes()
+
+
+def load_level(source: bytes, structure: str, n_rules: int, level: Level) -> CompiledEngine:
+    """The engine of this source at one level of this machine: from the cache, or compiled now. Raises NoCompiler, or
+    EngineError as ``load_object``."""
+    architecture = platform.machine()
+    command = find_compiler()
+    flags = shlex.join([*command, *FLAGS, level.name, *LEVELS[architecture][level]]).encode()
+    known = (source, _LEVELS_C.read_bytes(), boundary.c_header().encode(), compiler_identity(command), flags)
+    return kept(
+        f"level-{digest_of(known)}.so",
+        partial(_build, source, architecture, [level]),
+        lambda path, cached: load_object(path, source, structure, n_rules, cached),
+    )
 
 
 def object_of(bundle: Bundle) -> Path | None:
@@ -77,16 +80,17 @@ def object_of(bundle: Bundle) -> Path | None:
     return bundle.path(name) if name in bundle.files else None
 
 
-def load_object(path: Path, source: bytes, structure: str, n_rules: int) -> CompiledEngine:
-    """The engine in an object, at the level that SEVENM_LEVEL names, else at the best. Raises EngineError if the object
-    is not of this source, this machine or this version, or the level is not to be had; nothing was run then."""
+def load_object(path: Path, source: bytes, structure: str, n_rules: int, cached: bool = True) -> CompiledEngine:
+    """The engine in an object, at the level that SEVENM_LEVEL names, else at the best. ``cached``: it was not compiled
+    just now. Raises EngineError if the object is not of this source, this machine or this version, or the level is not
+    to be had; nothing was run then."""
     data = path.read_bytes()
     if not is_sealed(path) or data[-2 * DIGEST_BYTES : -DIGEST_BYTES] != hashlib.sha256(source).digest():
         raise EngineError(f"{path}: not made from the engine.c beside it; build the bundle again")
     machine = struct.unpack_from("<H", data, 18)[0] if data[:6] == b"\x7fELF\x02\x01" else 0
     if machine != ELF_MACHINES.get(platform.machine()):
         raise EngineError(f"{path}: holds no code for {platform.machine()} (its ELF machine is {machine})")
-    engine = CompiledEngine(path, True)
+    engine = CompiledEngine(path, cached)
     try:
         wanted = wanted_level()
         # Said also where it is the best: an object that is mapped already stays at the level of who asked last.
@@ -125,20 +129,22 @@ def _compiler(architecture: str) -> list[str]:
     return [program]
 
 
-def _part(command: list[str], out: Path, source: Path, flags: list[str]) -> Path:
-    _run([*command, *FLAGS, *flags, "-c", "-o", str(out), str(source)], out.parent)
+def _build(source: bytes, architecture: str, levels: Iterable[Level], folder: Path) -> Path:
+    """Writes the object into the folder."""
+    command = _compiler(architecture)
+    (folder / "engine.c").write_bytes(source)
+    (folder / "sm_boundary.h").write_text(boundary.c_header())
+    parts = [_part(command, folder / "levels.o", _LEVELS_C, [f"-I{folder}"])]
+    for level in levels:
+        renamed = [f"-D{symbol}={symbol}_{level.name}" for symbol in SYMBOLS]
+        flags = [*LEVELS[architecture][level], "-DSM_SEVERAL", *renamed]
+        parts.append(_part(command, folder / f"{level.name}.o", folder / "engine.c", flags))
+    out = folder / object_name(architecture)
+    compile_to(out, [*command, "-shared", "-Wl,-Bsymbolic", *map(str, parts)], TASK)
+    out.write_bytes(out.read_bytes() + hashlib.sha256(source).digest())
+    seal(out)
     return out
 
 
-def _run(command: list[str], folder: Path) -> None:
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=COMPILE_S_MAX, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise EngineError(f"{command[0]} took more than {COMPILE_S_MAX} s over engine.c; use fewer rules") from error
-    except OSError as error:
-        raise NoCompiler(f"{command[0]} cannot be run: {error.strerror}") from error
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").replace(str(folder) + os.sep, "").splitlines()[:ERROR_LINES]
-        raise EngineError(
-            f"{command[0]} cannot build an object (exit code {done.returncode}):\n  " + "\n  ".join(lines)
-        )
+def _part(command: list[str], out: Path, source: Path, flags: list[str]) -> Path:
+    return compile_to(out, [*command, *FLAGS, *flags, "-c", str(source)], TASK)

@@ -7,24 +7,24 @@ initialises DPDK once; devices come and go after that.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cffi import FFI
 
 from sevenm import boundary
-from sevenm.host.engine.code_cache import is_sealed, prune, seal, usable
-from sevenm.host.engine.compiled import CACHE_MAX, ERROR_LINES
-from sevenm.host.engine.toolchain import NoCompiler, find_compiler
+from sevenm.host.engine.build import compile_to, kept
+from sevenm.host.engine.code import EngineError
+from sevenm.host.engine.code_cache import digest_of, seal
+from sevenm.host.engine.toolchain import NoCompiler, compiler_identity, find_compiler
 from sevenm.host.native import available
 
 CSRC = Path(__file__).resolve().parents[1] / "csrc"
@@ -33,7 +33,7 @@ HEADERS = ("ingress_live_dpdk.h", "ingress_live.h", "ingress.h", "index.h", "clo
 FLAGS = ("-O3", "-std=gnu11", "-D_GNU_SOURCE", "-fPIC", "-shared")
 PACKAGE, VERSION_MIN = "libdpdk", (21, 11)
 INSTALL = "Debian: apt install libdpdk-dev pkg-config"
-COMPILE_S_MAX = 120
+WHAT = "what receives from DPDK"
 HUGE = Path("/sys/kernel/mm/hugepages")
 HUGE_MIN = 128 << 20
 """Bytes of free huge pages from which on DPDK gets its memory there."""
@@ -198,33 +198,22 @@ def link_flags() -> list[str]:
 def _load() -> Any:
     """The shared object: out of the cache, or compiled now."""
     version, command, libraries = _version(), compile_command(), link_flags()
-    compiler = subprocess.run([command[0], "--version"], capture_output=True, timeout=60, check=False).stdout
-    digest = hashlib.sha256()
     texts = [(CSRC / name).read_bytes() for name in (*SOURCES, *HEADERS)]
-    for part in (*texts, boundary.c_text().encode(), compiler, shlex.join([version, *command, *libraries]).encode()):
-        digest.update(len(part).to_bytes(8, "little") + part)
-    folder = usable()
-    if folder is None:
-        with tempfile.TemporaryDirectory(prefix="sevenm-") as name:
-            return _FFI.dlopen(str(_compile([*command, f"-I{name}"], libraries, Path(name))))
-    path = folder / f"dpdk-{digest.hexdigest()}.so"
-    if not is_sealed(path):
-        with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as name:
-            _compile([*command, f"-I{name}"], libraries, Path(name)).replace(path)
-        prune(folder, CACHE_MAX)
-    return _FFI.dlopen(str(path))
+    flags = shlex.join([version, *command, *libraries]).encode()
+    name = digest_of([*texts, boundary.c_text().encode(), compiler_identity(find_compiler()), flags])
+    try:
+        return kept(
+            f"dpdk-{name}.so",
+            partial(_compile, command, libraries),
+            lambda path, cached: _FFI.dlopen(str(path)),
+        )
+    except EngineError as error:
+        raise DpdkError(str(error)) from error
 
 
 def _compile(command: list[str], libraries: list[str], folder: Path) -> Path:
-    out = folder / "dpdk.so"
     boundary.write_header(folder)
-    full = [*command, "-o", str(out), *(str(CSRC / name) for name in SOURCES), "-Wl,-Bsymbolic", *libraries]
-    try:
-        done = subprocess.run(full, capture_output=True, text=True, timeout=COMPILE_S_MAX, check=False)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise DpdkError(f"{command[0]} cannot be run: {error}") from error
-    if done.returncode:
-        lines = "\n  ".join(done.stderr.splitlines()[:ERROR_LINES])
-        raise DpdkError(f"{command[0]} cannot compile what receives from DPDK:\n  {lines}")
+    full = [*command, f"-I{folder}", *(str(CSRC / name) for name in SOURCES), "-Wl,-Bsymbolic", *libraries]
+    out = compile_to(folder / "dpdk.so", full, f"compile {WHAT}", WHAT)
     seal(out)
     return out

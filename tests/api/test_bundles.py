@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import sevenm
+from sevenm import compared
 from sevenm.cli.main import main
+from sevenm.compiler.bundle import Generated, Progress, generate
+from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
 
 WEB = "rules web on packet first { rule dns: udp.dstport == 53 => deliver names  default => drop }"
@@ -111,13 +116,92 @@ def test_a_core_that_the_plan_does_not_explain_is_refused(tmp_path: Path) -> Non
     assert sevenm.open_bundle(folder).core is None
 
 
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[bool]:
+    """Whether the core was made as well, for each time that a bundle's files are generated to compare with; the cache
+    is empty at first."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    times: list[bool] = []
+
+    def counted(plan: Plan, gateware: bool, say: Progress, top: str, classifier: str) -> Generated:
+        times.append(gateware)
+        return generate(plan, gateware, say, top, classifier)
+
+    monkeypatch.setattr("sevenm.bundles.generate", counted)
+    return times
+
+
+def test_what_this_user_built_is_known_by_its_digests(made: list[bool], folder: Path) -> None:
+    assert sevenm.open_bundle(folder).channels == ("names",)
+    assert made == []
+    forge(folder, "engine.c", "#include <stdint.h>", "#include <stdint.h> ")
+    with pytest.raises(sevenm.BundleError, match=r"engine\.c: not what this version of sevenm makes of plan\.json"):
+        sevenm.open_bundle(folder)
+    assert made == [False]
+
+
+def test_what_comes_from_elsewhere_is_compared_once(
+    made: list[bool], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = tmp_path / "cache" / "sevenm" / "compared"
+    shutil.rmtree(notes)
+    first, second = sevenm.open_bundle(folder), sevenm.open_bundle(folder)
+    assert made == [False] and first == second
+    (folder / "engine.c").write_text((folder / "engine.c").read_text() + " ")
+    with pytest.raises(sevenm.BundleError, match=r"engine\.c: not the file that was built \(its SHA-256 differs\)"):
+        sevenm.open_bundle(folder)
+    (folder / "engine.c").write_text((folder / "engine.c").read_text()[:-1])
+    notes.chmod(0o777)
+    sevenm.open_bundle(folder)
+    assert made == [False, False], "others may write there"
+    notes.chmod(0o700)
+    monkeypatch.setattr("sevenm.compared.generators", lambda: "another version")
+    sevenm.open_bundle(folder)
+    sevenm.open_bundle(folder)
+    assert made == [False] * 3
+
+
+def test_a_bundle_that_is_refused_is_not_remembered(made: list[bool], folder: Path) -> None:
+    forge(folder, "engine.c", "#include <stdint.h>", "#include <stdint.h> ")
+    for _ in range(2):
+        with pytest.raises(sevenm.BundleError, match=r"engine\.c: not what this version"):
+            sevenm.open_bundle(folder)
+    assert made == [False, False]
+
+
+def test_a_core_is_known_only_if_it_was_compared(made: list[bool], tmp_path: Path) -> None:
+    pytest.importorskip("amaranth", reason="amaranth is not installed")
+    folder = sevenm.compile(WEB).build(tmp_path / "web.bundle").folder
+    assert sevenm.open_bundle(folder, gateware=True).core is not None and made == []
+    shutil.rmtree(tmp_path / "cache")
+    forge(folder, "core.v", "endmodule", "endmodule ")
+    assert sevenm.open_bundle(folder).core is None and made == [False]
+    with pytest.raises(sevenm.BundleError, match=r"core\.v: not what this version of sevenm makes of plan\.json"):
+        sevenm.open_bundle(folder, gateware=True)
+    assert made == [False, True]
+
+
+def test_the_bundles_that_are_remembered_are_bounded(made: list[bool], tmp_path: Path, folder: Path) -> None:
+    notes = tmp_path / "cache" / "sevenm" / "compared"
+    manifest = sevenm.open_bundle(folder).manifest
+    compared.note_compared(manifest, gateware=False)
+    assert len(list(notes.iterdir())) == 1
+    for number in range(compared.COMPARED_MAX + 5):
+        (notes / f"old{number}").touch()
+        os.utime(notes / f"old{number}", (number, number))
+    compared.note_compared(manifest, gateware=True)
+    assert len(list(notes.iterdir())) == compared.COMPARED_MAX
+    assert compared.is_compared(manifest, gateware=True)
+    assert not (notes / "old0").exists()
+
+
 def test_what_a_back_end_refuses_is_not_there_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(plan: object, classifier: str) -> str:
         raise Refused("the host engine has no such thing; rule dns asks for it")
 
-    monkeypatch.setattr("sevenm.compiler.bundle.emit", refuse)
+    monkeypatch.setattr("sevenm.compiler.backends.c.emit.emit", refuse)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     rules = sevenm.compile(WEB)
     bundle = rules.build(tmp_path / "web.bundle", gateware=False)

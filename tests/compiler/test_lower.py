@@ -306,3 +306,15 @@ def test_records_travel_in_packets() -> None:
     said = evaluate(plan, np.frombuffer(b"".join(frames), np.uint8), offset, length, length)
     assert said.fired.tolist() == [[True, False, False, False], [False, True, False, False]]
     assert said.malformed.tolist() == [False, False, True, False]
+
+
+def test_a_block_with_more_rules_than_look_ups_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sevenm.compiler.check.program.BLOCK_RULES_MAX", 3)
+    text = "rules {name} on packet first {{ " + "".join(f"rule r{i}: tcp => drop " for i in range(3)) + "{more} }}\n"
+    sound, long = (text.format(name=name, more=more) for name, more in (("a", ""), ("b", "default => drop")))
+    assert len(compile_text(sound, "two").plan.rules) == 3
+    with pytest.raises(CompileError) as raised:
+        compile_text(sound + long, "two")
+    (finding,) = raised.value.diagnostics
+    assert (finding.code, finding.message) == ("too-many", "a block holds at most 3 rules, b has 4")
+    assert (finding.span.line, finding.hint) == (2, "put some of them in another block")

@@ -10,7 +10,7 @@ from sevenm.boundary import CHANNELS_MAX, COUNTERS_MAX
 from sevenm.compiler import compile_text
 from sevenm.compiler.check import csv, states, tables, values
 from sevenm.compiler.diagnostics import CompileError, render
-from sevenm.compiler.plan import NODES_MAX, RULES_MAX, STATES_MAX, TABLES_MAX
+from sevenm.compiler.plan import BLOCK_RULES_MAX, NODES_MAX, RULES_MAX, STATES_MAX, TABLES_MAX
 from sevenm.compiler.syntax import bounds, brackets, lexemes, parse
 from sevenm.tables import ROWS_MAX
 
@@ -35,7 +35,7 @@ def test_the_error_shown_is_the_error_given() -> None:
     [
         ("source |", (brackets.SOURCE_MAX >> 20, brackets.TOKENS_MAX)),
         ("levels of brackets", (bounds.NESTING_MAX,)),
-        ("rules in a file", (bounds.RULES_MAX,)),
+        ("rules in a file", (bounds.RULES_MAX, BLOCK_RULES_MAX)),
         ("rows of a table", (ROWS_MAX, csv.CSV_MAX >> 20)),
         ("keys that a `prev`", (states.STATE_KEYS_MAX, states.PREV_KEYS)),
         ("bytes of a slice", (values.SLICE_MAX,)),
@@ -62,7 +62,16 @@ def test_the_tables_shown_compile() -> None:
 def test_the_bounds_of_the_meaning_are_those_of_the_plan() -> None:
     page = (Path(__file__).parents[2] / "docs" / "meaning.md").read_text(encoding="utf-8")
     line = " ".join(page.split("## Bounds")[1].split())
-    for most in (RULES_MAX, CHANNELS_MAX, COUNTERS_MAX, bounds.MEMBERS_MAX, TABLES_MAX, STATES_MAX, NODES_MAX):
+    for most in (
+        RULES_MAX,
+        BLOCK_RULES_MAX,
+        CHANNELS_MAX,
+        COUNTERS_MAX,
+        bounds.MEMBERS_MAX,
+        TABLES_MAX,
+        STATES_MAX,
+        NODES_MAX,
+    ):
         assert f"{most:,} " in line
     assert bounds.RULES_MAX == RULES_MAX
     assert f"`keys N` entries ({states.PREV_KEYS:,} by default)" in page

@@ -9,8 +9,8 @@ import pytest
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
+from sevenm.host.engine import build as build_module
 from sevenm.host.engine import code
-from sevenm.host.engine import compiled as engine_module
 from sevenm.host.engine.code import EngineError
 from sevenm.host.engine.compiled import CompiledEngine, load_engine
 from sevenm.host.engine.toolchain import NoCompiler, find_compiler
@@ -95,7 +95,7 @@ def test_where_no_cache_can_be_made_the_engine_still_runs(
 def test_on_a_full_disk_the_engine_still_runs_and_nothing_is_kept(
     manifest: dict[str, Any], make_bundle: Callable[..., Bundle], engine_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "CACHE_ROOM_MIN", 1 << 62)
+    monkeypatch.setattr(build_module, "CACHE_ROOM_MIN", 1 << 62)
     bundle = make_bundle(manifest)
     assert load(bundle).run(EventBatch.from_bytes([b"\x06"]), bundle.rules).fired.tolist() == [[False], [True], [True]]
     assert list(engine_cache.iterdir()) == []
@@ -104,7 +104,7 @@ def test_on_a_full_disk_the_engine_still_runs_and_nothing_is_kept(
 def test_the_cache_is_bounded(
     manifest: dict[str, Any], make_bundle: Callable[..., Bundle], engine_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "CACHE_MAX", 2)
+    monkeypatch.setattr(build_module, "CACHE_MAX", 2)
     for digit in "123":
         load(make_bundle({**manifest, "structure": digit * 64})).close()
     assert len(list(engine_cache.glob("*.so"))) == 2

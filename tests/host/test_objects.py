@@ -24,9 +24,10 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import DeviceError
 from sevenm.host.devices.host import HostDevice
+from sevenm.host.engine.code import EngineError
 from sevenm.host.engine.code_cache import DIGEST_BYTES, seal
-from sevenm.host.engine.compiled import EngineError, NoCompiler
-from sevenm.host.engine.objects import LEVELS, VARIABLE, build_object, load_object, object_name
+from sevenm.host.engine.objects import LEVELS, VARIABLE, build_object, load_level, load_object, object_name
+from sevenm.host.engine.toolchain import NoCompiler
 from tests.compiler.generated_c import plan_of
 
 HERE = platform.machine()
@@ -131,6 +132,32 @@ def test_a_compiler_is_preferred_and_a_level_is_compiled_alone(built: Bundle, mo
     monkeypatch.setenv(VARIABLE, "sse9")
     with pytest.raises(EngineError, match="SEVENM_LEVEL='sse9' is none of"):
         open_running("host", built)
+
+
+def test_a_level_is_compiled_once_and_kept_beside_the_others(
+    built: Bundle, plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    source = built.read("engine.c")
+    for level in levels_here():
+        monkeypatch.setenv(VARIABLE, level.name.lower())
+        for cached in (False, True):
+            engine = load_level(source, plan.structure, len(plan.rules), level)
+            assert (engine.cached, engine.level) == (cached, level)
+            assert engine.run(EVENTS, plan.rules).fired.any()
+            engine.close()
+    assert len(list((tmp_path / "sevenm").glob("level-*.so"))) == len(levels_here())
+    with pytest.raises(EngineError, match="expected 7; build the bundle again"):
+        load_level(source, plan.structure, 7, levels_here()[-1])
+
+
+def test_what_the_compiler_says_of_an_object_is_shown_in_part() -> None:
+    with pytest.raises(EngineError) as caught:
+        build_object(b"int sm_match(void) { return nothing_such; }\n" + b"x y z;\n" * 50, HERE)
+    lines = str(caught.value).splitlines()
+    assert lines[0].endswith("cannot build an object (exit code 1):")
+    assert lines[1].startswith("  engine.c:") and len(lines) == 10
+    assert lines[-1].endswith(" more lines")
 
 
 @pytest.mark.parametrize(

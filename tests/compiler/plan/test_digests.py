@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sevenm.compiler import compile_text
-from sevenm.compiler.plan import Cell, Column, Key, Plan, PlanError, Row, State, Table, prune
+from sevenm.compiler.plan import BLOCK_RULES_MAX, Cell, Column, Key, Plan, PlanError, Row, State, Table, prune
 from sevenm.compiler.plan.graph import Graph
 
 TEXT = """
@@ -117,3 +117,16 @@ def test_a_plan_is_read_back_as_it_was_written() -> None:
 def test_an_older_plan_is_refused_with_a_sentence() -> None:
     with pytest.raises(PlanError, match=r"^expected a Plan of format 2, found 1; build it again with this version$"):
         Plan.from_json({"format": 1, "nodes": []})
+
+
+def test_a_block_has_no_more_rules_than_look_ups_number() -> None:
+    made = plan()
+    many = replace(made, rules=made.rules * BLOCK_RULES_MAX, blocks=(replace(made.blocks[0], stop=BLOCK_RULES_MAX),))
+    many.check()
+    block = replace(many.blocks[0], stop=BLOCK_RULES_MAX + 1)
+    more = replace(many, rules=many.rules + made.rules, blocks=(block,))
+    with pytest.raises(PlanError, match=r"^a block holds at most 65535 rules, edge has 65536$"):
+        more.check()
+    halves = (replace(block, stop=1), replace(block, start=1))
+    later = tuple(replace(rule, block=1) for rule in more.rules[1:])
+    replace(more, rules=(more.rules[0], *later), blocks=halves).check()

@@ -138,7 +138,7 @@ def test_headers_that_do_not_fit_are_said(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(dpdk_library, "_loaded", [])
     with pytest.raises(CaptureError) as caught:
         INGRESS.load("dpdk").open("net_null0", Wanted())
-    assert "cannot compile what receives from DPDK:" in str(caught.value)
+    assert "cannot compile what receives from DPDK (exit code 1):" in str(caught.value)
     assert "these are other headers" in str(caught.value)
 
 

@@ -1,0 +1,60 @@
+"""Plans of rule files that were compiled before, found by the text of the file.
+
+One idea: a Plan is a function of the text and of the compiler, so a digest over both names it. Plans are checked as
+they are read, and sealed, so that a damaged one is compiled again (``sevenm.host.engine.code_cache``). Files with
+warnings are not kept, since a warning has to be said again, nor are those with rows in other files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from sevenm.compiler import Compiled
+from sevenm.compiler.plan import Plan
+from sevenm.generators import generators
+from sevenm.host.engine.code_cache import DIGEST_BYTES, cache_folder, digest_of, is_sealed, prune, seal, usable
+
+PLANS_MAX = 128
+"""Plans kept; the longest unused go first."""
+ENDING = ".plan"
+_OTHER_FILES = re.compile(r"""\bfrom\s*["']""")
+"""May be more than it is, in a comment say."""
+
+
+def find_plan(text: str, name: str) -> Plan | None:
+    """The Plan that the text of a rule file became, whose name is that; None where it has to be compiled."""
+    path = _path(text, name)
+    if path is None or not is_sealed(path):
+        return None
+    try:
+        return Plan.from_json(json.loads(path.read_bytes()[:-DIGEST_BYTES]))
+    except (OSError, ValueError):
+        return None
+
+
+def keep_plan(text: str, name: str, compiled: Compiled) -> None:
+    """Keeps what the text was compiled to; where that cannot be, it is compiled again the next time."""
+    path = _path(text, name)
+    if path is None or compiled.warnings:
+        return
+    new = path.with_suffix(f".{os.getpid()}.new")
+    with suppress(OSError):
+        new.write_text(json.dumps(compiled.plan.to_json(), separators=(",", ":")))
+        seal(new)
+        new.replace(path)
+        prune(path.parent, PLANS_MAX, f"*{ENDING}")
+    with suppress(OSError):
+        new.unlink(missing_ok=True)
+
+
+def _path(text: str, name: str) -> Path | None:
+    """Where the Plan is or would be; None where none is kept."""
+    folder = usable(cache_folder() / "plans") if usable() is not None else None
+    if folder is None or _OTHER_FILES.search(text):
+        return None
+    parts = (generators(), name, text)
+    return folder / f"{digest_of(part.encode('utf-8', 'surrogateescape') for part in parts)}{ENDING}"
