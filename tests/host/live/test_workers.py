@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 from types import FrameType
 from typing import cast
 
@@ -19,7 +18,6 @@ import pytest
 from numpy.typing import NDArray
 
 from sevenm.compiler import compile_text
-from sevenm.compiler.bundle import write_bundle
 from sevenm.events import open_split
 from sevenm.host.bundle import Bundle
 from sevenm.host.capture.format import CaptureError
@@ -62,15 +60,6 @@ rules past on packet all {
   rule again: ip and ip.src == prev(ip.src per ip.dst) => count seen
 }
 """
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Callable[[str], Bundle]:
-    def made(text: str) -> Bundle:
-        plan = compile_text(text, "flows").plan
-        return Bundle.open(write_bundle(plan, tmp_path / plan.digest[:8], gateware=False))
-
-    return made
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from sevenm.compiler import compile_text
-from sevenm.compiler.bundle import write_bundle
 from sevenm.events import open_split
 from sevenm.host.bundle import Bundle
 from sevenm.host.capture.format import CaptureError
 from sevenm.host.devices.device import start
 from sevenm.host.engine.loop import IngressFault
+from sevenm.host.live import xdp
 from sevenm.host.live.split import Split
 from sevenm.host.live.until import Until
 from sevenm.host.live.xdp import open_queues, split_queues
@@ -33,7 +33,7 @@ from tests.host.live.working import Running, read_all
 pytestmark = [pytest.mark.needs("namespaces", "compiler", "xdp"), pytest.mark.usefixtures("need_native")]
 Send = Callable[[list[bytes]], None]
 Ip = Callable[..., str]
-SPEC, QUEUES = "xdp:live0", 4
+SPEC, QUEUES, COPY = "xdp:live0", 4, "native copy"
 FLOWS, EACH = 300, 8
 END = 60.0
 """Seconds after which a run ends that did not get what it waits for, and the test fails."""
@@ -58,15 +58,6 @@ def veth(ip: Ip) -> tuple[str, str]:
         Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
         ip(f"link set {name} up")
     return "live0", "live1"
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Callable[[str], Bundle]:
-    def made(text: str) -> Bundle:
-        plan = compile_text(text, "flows").plan
-        return Bundle.open(write_bundle(plan, tmp_path / plan.digest[:8], gateware=False))
-
-    return made
 
 
 def parts_of(split: Split) -> list[XdpIngress]:
@@ -103,13 +94,21 @@ def patient(done: Callable[[], bool], what: str) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize(("count", "mode"), [(1, COPY), (2, COPY), (2, "generic"), (3, COPY), (4, COPY)])
 def test_every_frame_is_received_by_one_worker_and_every_flow_in_order(
-    count: int, veth: tuple[str, str], send: Send, make: Callable[[str], Bundle], ring: str
+    count: int,
+    mode: str,
+    veth: tuple[str, str],
+    send: Send,
+    make: Callable[[str], Bundle],
+    ring: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(xdp, "MODES", [way for way in xdp.MODES if way[0] == mode])
     sent = flows.frames(FLOWS, EACH)
     with ExitStack() as stack:
         parts = open_split(SPEC, PLAN, count)
+        assert shared_by(parts).mode == mode
         assert [part.queues for part in parts_of(parts)] == [tuple(range(n, QUEUES, count)) for n in range(count)]
         running = Running(stack, make(RULES), parts, ring, measured=True)
         report = running.run(lambda: send(sent), Until(len(sent), END))
