@@ -43,7 +43,7 @@ from sevenm.host.engine.accounts import Accounts
 from sevenm.host.engine.compiled import load_engine
 from sevenm.host.engine.loop import Loop, Program
 from sevenm.host.engine.toolchain import find_compiler
-from sevenm.host.live.xdp import XdpIngress
+from sevenm.host.live.xdp import open_queues
 from sevenm.host.live.xdp_bpf import Program as Sender
 from sevenm.host.live.xdp_program import compile_program
 from sevenm.prefilter import drop_unwanted
@@ -145,7 +145,7 @@ class Bench:
     def xdp(self, hits: int, matches: bool, filters: bool) -> Run:
         process, go, done = self._sender(hits)
         accounts = Accounts(self.bundle.rules, 0, 1)
-        with XdpIngress(NEAR) as ingress, Loop() as loop:
+        with open_queues(NEAR) as ingress, Loop() as loop:
             if filters:
                 drop_unwanted(ingress, self.plan)
             loop.publish(Program(self.engine, accounts, [], 1))

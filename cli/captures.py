@@ -21,7 +21,7 @@ from sevenm.host.live.live import LiveIngress
 from sevenm.host.live.privileges import become
 from sevenm.host.live.split import Split
 from sevenm.host.live.until import Until
-from sevenm.host.live.xdp import XdpIngress
+from sevenm.host.live.xdp_ingress import XdpIngress
 from sevenm.host.live.xdp_program import PrefilterError
 from sevenm.prefilter import drop_unwanted, prepare
 

@@ -84,6 +84,7 @@ def run(
       sevenm run edge.7m -r in.pcap --ring edge -w delivered.pcap
       sevenm run edge.7m -i eth0 --ring edge --seconds 60
       sevenm run edge.7m -i eth0 --ring edge --workers 4 --cpus 2,3,4,5
+      sevenm run edge.7m -i xdp:eth0 --ring edge --workers 4
       sevenm run edge.7m -i eth0 --ring edge --metrics 127.0.0.1:9107 --log json
     """
     source = Input.of(asked)

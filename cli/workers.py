@@ -40,9 +40,9 @@ _OPTIONS = (
         "--workers",
         type=click.IntRange(1, WORKERS_MAX),
         metavar="N",
-        help="With -i: N threads, each with its part of what comes, by flow, and rings of its own "
-        "(PREFIX.CHANNEL.0, …), which are subscribed to together as PREFIX.CHANNEL. Default: 1, or one for each of "
-        "--cpus.",
+        help="With -i: N threads, each with its part of what comes, by flow (with xdp: by queue, of which there are at "
+        "least N), and rings of its own (PREFIX.CHANNEL.0, …), which are subscribed to together as PREFIX.CHANNEL. "
+        "Default: 1, or one for each of --cpus.",
     ),
     click.option(
         "--cpus",

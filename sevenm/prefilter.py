@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from sevenm.compiler.backends.xdp.target import NoPrefilter
 from sevenm.compiler.plan import Plan
-from sevenm.host.live.xdp import XdpIngress
 from sevenm.host.live.xdp_bpf import BpfError
+from sevenm.host.live.xdp_ingress import XdpIngress
 from sevenm.host.live.xdp_program import PrefilterError, compile_program
 
 
@@ -17,7 +17,7 @@ def drop_unwanted(ingress: XdpIngress, plan: Plan) -> list[str]:
     """What no rule of the Plan wants is dropped in the kernel from the next packet on. Returns and raises what
     ``prepare`` does; where there is no prefilter, everything is received."""
     said = prepare(ingress, plan)
-    ingress.rules_change(plan.digest)
+    ingress.interface.rules_change(plan.digest)
     return said
 
 
@@ -29,7 +29,7 @@ def prepare(ingress: XdpIngress, plan: Plan) -> list[str]:
 
     try:
         made = emit(plan)
-        ingress.add_prefilter(plan.digest, compile_program(made.text))
+        ingress.interface.add_prefilter(plan.digest, compile_program(made.text))
     except NoPrefilter as error:
         raise PrefilterError(f"nothing is dropped in the kernel: {error}") from error
     except BpfError as error:

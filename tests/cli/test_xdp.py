@@ -85,6 +85,35 @@ def test_what_no_rule_wants_is_dropped_in_the_kernel_and_counted(
     assert (report["events"], report["dropped"]) == (1001 - prefiltered, 10)
 
 
+@pytest.mark.parametrize(("option", "prefiltered"), [("--prefilter", 981), ("--no-prefilter", 0)])
+def test_several_workers_have_one_report(option: str, prefiltered: int, rules: Path, ring: str) -> None:
+    with wire("numrxqueues", "2", "numtxqueues", "2", both=True) as veth:
+        words = ["run", str(rules), "-i", f"xdp:{veth.near}", option, "--workers", "2", "--ring", ring]
+        code, out, said = sevenm(veth, *words, "--seconds", "2", "--json")
+        assert (code, said.splitlines()) == (
+            0,
+            [
+                f"sevenm: xdp:{veth.near}: 2 parts, by queue, queue Q to worker Q mod 2",
+                f"sevenm: xdp:{veth.near}: native copy, 2 queues",
+                f"sevenm: delivering into {ring}.a, a ring for each of 2 workers",
+            ],
+        )
+        refused = sevenm(veth, *words[:5], "--workers", "3")
+    report = json.loads(out)
+    assert report["ingress"] == {
+        "received": 1001 - prefiltered, "dropped": 0, "damaged": 0, "prefiltered": prefiltered,
+        "prefiltered_bytes": 60 * prefiltered, "unread_queues": 0, "left": 0,
+    }  # fmt: skip
+    assert [rule["events"] for rule in report["rules"]] == [10, 10]
+    assert [(channel["matched"], channel["delivered"]) for channel in report["channels"]] == [(10, 10)]
+    assert refused == (
+        3,
+        "",
+        f"sevenm: xdp:{veth.near}: 3 workers need a queue each, and {veth.near} has 2; give it more (ethtool -L "
+        f"{veth.near} combined 3), or start fewer workers (--workers 2)",
+    )
+
+
 def test_a_filter_is_a_prefilter(veth: Wire) -> None:
     words = [
         "filter",

@@ -26,7 +26,8 @@ from sevenm.host.engine.loop import IngressFault
 from sevenm.host.live.live import LiveIngress
 from sevenm.host.live.ring import RingIngress
 from sevenm.host.live.until import Until
-from sevenm.host.live.xdp import XdpIngress
+from sevenm.host.live.xdp import open_queues
+from sevenm.host.live.xdp_ingress import XdpIngress
 from sevenm.host.report import Report
 from sevenm.host.ring import Ring, RingWriter, SubscriberStats
 from sevenm.host.session import Session
@@ -199,7 +200,7 @@ class CardLeg(Leg):
         self._process = subprocess.Popen(["ip", "netns", "exec", self._wire.space, str(self._sender), self._wire.far])
 
     def source(self) -> XdpIngress:
-        ingress = XdpIngress(self._wire.near)
+        ingress = open_queues(self._wire.near)
         try:
             for plan in self._plans:
                 assert prepare(ingress, plan) == []

@@ -61,3 +61,14 @@ def frames() -> list[bytes]:
 @pytest.fixture
 def bundle(tmp_path: Path) -> Bundle:
     return Bundle.open(write_bundle(compile_text(RULES, "office").plan, tmp_path / "office", gateware=False))
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[[str], Bundle]:
+    """The bundle of a rule file's text."""
+
+    def made(text: str) -> Bundle:
+        plan = compile_text(text, "flows").plan
+        return Bundle.open(write_bundle(plan, tmp_path / plan.digest[:8], gateware=False))
+
+    return made

@@ -10,16 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 from types import FrameType
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from sevenm.compiler import compile_text
-from sevenm.compiler.bundle import write_bundle
 from sevenm.events import open_split
 from sevenm.host.bundle import Bundle
 from sevenm.host.capture.format import CaptureError
@@ -28,19 +26,17 @@ from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.loop import IngressFault
 from sevenm.host.ingress import LiveOptions, Wanted
 from sevenm.host.live import packet
-from sevenm.host.live.split import Split
 from sevenm.host.live.until import Together, Until
-from sevenm.host.report import Report
-from sevenm.host.ring import MergedReader, RingReader, RingWriter, sets
+from sevenm.host.ring import MergedReader, RingReader, RingWriter
 from sevenm.host.workers import Workers
 from sevenm.sim.reference_device import ReferenceDevice
 from tests.host.live import flows
+from tests.host.live.working import Running, read_all
 
 pytestmark = [pytest.mark.needs("namespaces", "compiler"), pytest.mark.usefixtures("need_native")]
 Send = Callable[[list[bytes]], None]
 Ip = Callable[..., str]
 FLOWS, EACH = 300, 8
-SUBSCRIBERS = ("", "one", "two")
 RULES = """
 rules flows on packet all {
   rule every: ip                       => deliver every, count seen
@@ -64,50 +60,6 @@ rules past on packet all {
   rule again: ip and ip.src == prev(ip.src per ip.dst) => count seen
 }
 """
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Callable[[str], Bundle]:
-    def made(text: str) -> Bundle:
-        plan = compile_text(text, "flows").plan
-        return Bundle.open(write_bundle(plan, tmp_path / plan.digest[:8], gateware=False))
-
-    return made
-
-
-class Running:
-    """Workers on a source, with a ring for each, and subscribers that are there from the beginning."""
-
-    def __init__(self, stack: ExitStack, bundle: Bundle, parts: Split, ring: str, **options: Any) -> None:
-        count = len(parts.parts)
-        self.device = stack.enter_context(HostDevice())
-        start(self.device, bundle)
-        policy, slots = options.pop("policy", "drop_newest"), options.pop("slots", 16384)
-        names = [sets.member(f"{ring}.every", worker) for worker in range(count)]
-        identity = bundle.layouts[0].hash if bundle.source == "record" else 0
-        self.writers = [
-            stack.enter_context(RingWriter.create(name, slots, 128, policy, layout_hash=identity)) for name in names
-        ]
-        self.ring = f"{ring}.every"
-        self.readers = [stack.enter_context(MergedReader.attach(self.ring, subscriber=name)) for name in SUBSCRIBERS]
-        rings = [{"every": writer} for writer in self.writers]
-        self.workers = Workers(self.device, bundle, count, rings, **options)
-        self.parts = stack.enter_context(closing(parts))
-        parts.begin()
-
-    def run(self, work: Callable[[], object], until: Until) -> Report:
-        helper = threading.Thread(target=work)
-        helper.start()
-        try:
-            return self.workers.run(self.parts, until=until)
-        finally:
-            helper.join()
-            for writer in self.writers:
-                writer.close()
-
-
-def read_all(reader: MergedReader) -> list[flows.Seen]:
-    return [one for records in reader for one in flows.seen(records, reader.worker)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -338,7 +290,7 @@ def test_what_cannot_be_split_says_what_can(spec: str) -> None:
         open_split(spec, plan, 2)
     kind = spec.partition(":")[0]
     assert str(error.value) == (
-        f"{spec}: what comes by {kind} cannot be shared out to several workers; that of packet, udp can; leave "
+        f"{spec}: what comes by {kind} cannot be shared out to several workers; that of packet, udp, xdp can; leave "
         "--workers out"
     )
     with pytest.raises(CaptureError, match="can be split into 1 to 64 parts, not 65"):

@@ -17,8 +17,9 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.capture.format import CaptureError
 from sevenm.host.ingress import INGRESS, LiveOptions, Wanted
 from sevenm.host.live import xdp as module
-from sevenm.host.live.xdp import XdpIngress, parse
+from sevenm.host.live.xdp import open_queues, parse
 from sevenm.host.live.xdp_bpf import BpfError
+from sevenm.host.live.xdp_ingress import XdpIngress
 from tests.host.live.wires import Wire, ip, wire
 
 pytestmark = [pytest.mark.needs("compiler", "xdp"), pytest.mark.usefixtures("need_native")]
@@ -38,7 +39,7 @@ def veth() -> Iterator[Wire]:
 
 def opened(interface: str, *more: int) -> XdpIngress:
     try:
-        return XdpIngress(interface, *more)
+        return open_queues(interface, *more)
     except CaptureError as error:
         if "not permitted" in str(error):
             pytest.skip(f"root: {error}")
@@ -95,7 +96,7 @@ def test_what_finds_no_free_frame_is_counted(veth: Wire) -> None:
 def test_generic_is_taken_where_the_driver_has_nothing(veth: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MODES", module.MODES[2:])
     with opened(veth.near) as ingress:
-        assert ingress.mode == "generic"
+        assert ingress.interface.mode == "generic"
         ingress.begin()
         veth.send([frame(n) for n in range(200)])
         events = received(ingress)
@@ -151,16 +152,16 @@ def test_without_frames_of_several_buffers_those_that_are_too_long_are_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As on a kernel that has them not (before 6.6), or a driver."""
-    bound = XdpIngress._bound
+    bind = XdpIngress.bind
 
-    def refuse(self: XdpIngress, index: int, flags: int) -> None:
+    def refuse(self: XdpIngress, flags: int) -> None:
         if flags & self.lib.XDP_USE_SG:
             raise BpfError(errno.EINVAL, "binding it: invalid argument")
-        bound(self, index, flags)
+        bind(self, flags)
 
-    monkeypatch.setattr(XdpIngress, "_bound", refuse)
+    monkeypatch.setattr(XdpIngress, "bind", refuse)
     with wire(mtu=9000) as veth, opened(veth.near) as ingress:
-        assert not ingress.several
+        assert not ingress.interface.several
         assert ingress.warnings()[2:] == [
             "its MTU is 9000, and frames of more than 3840 bytes are not received; the kernel counts them as dropped"
         ]
@@ -246,8 +247,8 @@ def test_an_interface_that_goes_away_is_a_fault(end: str, veth: Wire) -> None:
 
 def test_the_interface_is_the_kernels_again_when_the_process_is_killed(veth: Wire) -> None:
     program = (
-        "import sys, time; from sevenm.host.live.xdp import XdpIngress; "
-        f"x = XdpIngress({veth.near!r}); x.begin(); print('ready', flush=True); time.sleep(100)"
+        "import sys, time; from sevenm.host.live.xdp import open_queues; "
+        f"x = open_queues({veth.near!r}); x.begin(); print('ready', flush=True); time.sleep(100)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
@@ -263,17 +264,17 @@ def test_the_interface_is_the_kernels_again_when_the_process_is_killed(veth: Wir
 def test_what_cannot_be_had_is_said(veth: Wire) -> None:
     with opened(veth.near):
         with pytest.raises(CaptureError) as caught:
-            XdpIngress(veth.near)
+            open_queues(veth.near)
         assert str(caught.value) == (
             f"xdp:{veth.near}: binding it: device or resource busy; another program has the interface or its queue; "
             "`ip link show` names it"
         )
     with pytest.raises(CaptureError) as caught:
-        XdpIngress(veth.near, 5)
+        open_queues(veth.near, 5)
     assert str(caught.value) == f"{veth.near} has the queues 0 to 0, not 5"
     ip("link", "set", veth.near, "down")
     with pytest.raises(CaptureError) as caught:
-        XdpIngress(veth.near)
+        open_queues(veth.near)
     assert str(caught.value) == (
         f"xdp:{veth.near}: using it: network is down; bring the interface up: ip link set NAME up"
     )
@@ -281,15 +282,15 @@ def test_what_cannot_be_had_is_said(veth: Wire) -> None:
 
 def test_an_interface_that_is_not_there_is_said() -> None:
     with pytest.raises(CaptureError) as caught:
-        XdpIngress("no-such-if0")
+        open_queues("no-such-if0")
     assert str(caught.value) == "xdp:no-such-if0: no such device; there is no such interface; `ip link` lists them"
 
 
 def test_a_process_without_capabilities_is_told_which(veth: Wire) -> None:
     program = (
-        "import os; from sevenm.host.live.xdp import XdpIngress, CaptureError\n"
+        "import os; from sevenm.host.live.xdp import open_queues, CaptureError\n"
         "os.setgroups([]); os.setresuid(65534, 65534, 65534)\n"
-        f"try: XdpIngress({veth.near!r})\n"
+        f"try: open_queues({veth.near!r})\n"
         "except CaptureError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -301,10 +302,10 @@ def test_a_process_without_capabilities_is_told_which(veth: Wire) -> None:
 
 UNPRIVILEGED = """
 import os, sys
-from sevenm.host.live.xdp import XdpIngress
+from sevenm.host.live.xdp import open_queues
 from sevenm.host.live.xdp_program import REDIRECT
-ingress = XdpIngress(sys.argv[1])
-ingress.add_prefilter("these", REDIRECT)
+ingress = open_queues(sys.argv[1])
+ingress.interface.add_prefilter("these", REDIRECT)
 ingress.rules_change("these")
 os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
 ingress.begin()

@@ -31,7 +31,7 @@ from sevenm.host.engine.compiled import load_engine
 from sevenm.host.engine.loop import Loop, Program, Why
 from sevenm.host.live import xdp as module
 from sevenm.host.live.until import Until
-from sevenm.host.live.xdp import XdpIngress
+from sevenm.host.live.xdp import open_queues
 from sevenm.host.live.xdp_program import PrefilterError
 from sevenm.host.report import Report
 from sevenm.host.ring import Ring, RingReader, RingWriter
@@ -158,7 +158,7 @@ def test_what_tools_send_is_received_or_counted(
     name = f"test-xdp-{os.getpid()}-{filtered}"
     request.addfinalizer(lambda: Path(f"/dev/shm/sevenm.{name}").unlink(missing_ok=True))
     with (
-        XdpIngress(monitor.near) as ingress,
+        open_queues(monitor.near) as ingress,
         RingWriter.create(name, slots=1 << 14, slot_size=128) as ring,
         RingReader.attach(name) as reader,
         Loop() as loop,
@@ -235,7 +235,7 @@ def test_frames_of_several_buffers_are_what_tcpdump_saw(
     ip("-n", monitor.space, "link", "set", monitor.far, "mtu", str(mtu))
     ip("link", "set", monitor.near, "mtu", str(mtu))
     plan = compile_text("rules r on packet all { rule web: tcp.srcport == 8080 => count web }", "large").plan
-    with XdpIngress(monitor.near) as ingress:
+    with open_queues(monitor.near) as ingress:
         assert drop_unwanted(ingress, plan) == []
         silent(monitor.sent)
         words = ("-i", monitor.far, "-Q", "out", "-U", "-B", "65536", "-w", str(recording))
@@ -278,7 +278,7 @@ def test_rules_may_lose_their_prefilter_while_packets_come(hub: tuple[Wire, str,
     monitor, _, _ = hub
     plan = compile_text(RULES, "traffic").plan
     frames = [bytes(12) + b"\x12\x34" + bytes(46)] * 400
-    with XdpIngress(monitor.near) as ingress:
+    with open_queues(monitor.near) as ingress:
         drop_unwanted(ingress, plan)
         ingress.begin()
         before = ingress.counters()
@@ -303,7 +303,7 @@ def test_rows_that_change_take_the_prefilter_off_before_they_count(kind: type[De
     other = bytes(12) + b"\x08\x00" + ip4 + struct.pack(">HHHH", 7, 5001, 26, 0) + bytes(18)
     reports: list[Report] = []
     until = Until()
-    with wire() as veth, XdpIngress(veth.near) as ingress, kind() as device:
+    with wire() as veth, open_queues(veth.near) as ingress, kind() as device:
         assert drop_unwanted(ingress, plan) == []
         start(device, bundle, 1)
         session = Session(device, bundle)
@@ -314,7 +314,7 @@ def test_rows_that_change_take_the_prefilter_off_before_they_count(kind: type[De
             veth.send([other], 100)
             patient(lambda: ingress.counters()["prefiltered"] == 100, "all are dropped in the kernel")
             device.update(TableEdit(bundle.structure, {0: [Row(((5001, 5001),))]}), 2)
-            patient(lambda: not ingress.filtered, "the prefilter is off")
+            patient(lambda: not ingress.interface.filtered, "the prefilter is off")
             veth.send([other], 100)
             patient(lambda: ingress.counters()["received"] >= 100, "all are received")
         finally:
@@ -351,7 +351,7 @@ def test_two_rule_files_take_turns_every_50_ms_under_load(hub: tuple[Wire, str, 
     bundles = [Bundle.open(write_bundle(plan, tmp_path / plan.name, gateware=False)) for plan in plans]
     name, until, reports = f"test-turns-{os.getpid()}", Until(), list[Report]()
     with (
-        XdpIngress(monitor.near) as ingress,
+        open_queues(monitor.near) as ingress,
         RingWriter.create(name, slots=1 << 16, slot_size=128, policy="block") as ring,
         HostDevice() as device,
     ):
@@ -429,7 +429,7 @@ def number_of(data: np.ndarray) -> np.ndarray:
 def test_rules_that_want_everything_are_received_without_a_prefilter(hub: tuple[Wire, str, str]) -> None:
     monitor, _, _ = hub
     plan = compile_text("rules r on packet first { default => count n }", "t").plan
-    with XdpIngress(monitor.near) as ingress:
+    with open_queues(monitor.near) as ingress:
         with pytest.raises(PrefilterError, match=r"^nothing is dropped in the kernel: r\.default wants every packet$"):
             drop_unwanted(ingress, plan)
         ingress.begin()

@@ -56,9 +56,9 @@ class Wire:
 
 
 @contextmanager
-def wire(*more: str, mtu: int = 1500) -> Iterator[Wire]:
-    """A pair of veth interfaces, both up and silent. ``more``: words for ``ip link add`` about the near end. Skips
-    without the permission to."""
+def wire(*more: str, mtu: int = 1500, both: bool = False) -> Iterator[Wire]:
+    """A pair of veth interfaces, both up and silent. ``more``: words for ``ip link add`` about the near end, or about
+    ``both``. Skips without the permission to."""
     if os.geteuid() != 0:
         pytest.skip("root: making virtual interfaces needs it")
     number = f"{os.getpid() % 100000}{next(_numbers)}"
@@ -68,8 +68,8 @@ def wire(*more: str, mtu: int = 1500) -> Iterator[Wire]:
         pytest.skip(f"root: making network namespaces: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     try:
-        ip("link", "add", made.near, *more, "mtu", str(mtu), "type", "veth", "peer", "name", made.far, "mtu", str(mtu),
-           "netns", made.space)  # fmt: skip
+        ip("link", "add", made.near, *more, "mtu", str(mtu), "type", "veth", "peer", "name", made.far,
+           *(more if both else ()), "mtu", str(mtu), "netns", made.space)  # fmt: skip
         # No router solicitations and the like among what is counted.
         made.run("sh", "-c", f"echo 1 > /proc/sys/net/ipv6/conf/{made.far}/disable_ipv6")
         subprocess.run(["sh", "-c", f"echo 1 > /proc/sys/net/ipv6/conf/{made.near}/disable_ipv6"], check=True)
