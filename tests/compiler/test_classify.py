@@ -241,25 +241,30 @@ def poison(tmp_path: Path) -> list[str]:
     return [flag]
 
 
-def reads_within(made: Classifier, g: Graph, folder: Path, flags: Sequence[str]) -> tuple[int, str]:
+def reads_within(
+    made: Classifier, g: Graph, folder: Path, flags: Sequence[str], fault: tuple[str, str] = ("", "")
+) -> tuple[int, str]:
     """Exit code and complaint of a program that looks rows up with every value of every byte, under the sanitizers,
-    all lanes live and few of them."""
+    all lanes live, the first of them, and a few here and there. ``fault``: a text in the loops, and another instead."""
     text = "#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n"
-    text += (BACKEND / "engine_lanes.h").read_text() + (BACKEND / "classify.h").read_text() + made.text
+    loops = (BACKEND / "classify.h").read_text()
+    assert fault[0] in loops
+    text += (BACKEND / "engine_lanes.h").read_text() + loops.replace(*fault) + made.text
     ctypes_of = [type_of(g[k]) for k in made.keys]
     columns = "\n".join(f"static {t.name} x{i}[LANES] ALIGNED;" for i, t in enumerate(ctypes_of))
     tops = [t.literal(g[k].hi) for t, k in zip(ctypes_of, made.keys, strict=True)]
     fills = "\n".join(
         f"memset(x{i}, v, sizeof x{i}); EACH if (x{i}[i] > {top}) x{i}[i] = {top};" for i, top in enumerate(tops)
     )
-    results = {"first": ["rule"], "all": ["live", "events", "touched"]}[made.mode]
+    results = {"first": ["rule"], "all": ["live & some[k]", "events", "touched"]}[made.mode]
     names, words = [f"x{i}" for i in range(len(ctypes_of))], [f"when[{i}]" for i in range(len(made.conditions))]
     text += f"{columns}\nint main(void) {{ static u16 rule[LANES]; static u64 events[4096], touched[64];"
     text += (
         f"static const u64 when[{max(1, len(made.conditions))}]; (void)rule, (void)events, (void)touched, (void)when;"
     )
-    text += f"for (u64 live = ALL; live; live >>= 9) for (int v = 0; v < 256; v += 5) {{ {fills}\n"
-    text += f"{made.call(names, words, *results)} }} return 0; }}\n"
+    text += "static const u64 some[2] = {ALL, UINT64_C(0x8000100000000802)}; (void)some;\n"
+    text += "for (u64 live = ALL; live; live >>= 9) for (unsigned k = 0; k < 2; k++) for (int v = 0; v < 256; v += 5) {"
+    text += f"{fills}\n{made.call(names, words, *results)} }} return 0; }}\n"
     source = folder / "past.c"
     source.write_text(text)
     command = [compiler(), *C, *FLAGS["sanitized"], *flags, str(source), "-o", str(folder / "past")]
@@ -294,6 +299,55 @@ def test_a_lane_without_an_event_leads_nowhere(mode: str, tmp_path: Path, poison
         assert made.text.count(said) == 1
         everywhere = replace(made, text=made.text.replace(said, "c1[i], LANES);"))
         assert reads_within(everywhere, g, tmp_path, poison) != (0, ""), "lanes without a class lead out of the table"
+
+
+def exact_rows(g: Graph) -> Rows:
+    """A value of the first key for each rule, and a range of the second: most values of the first have no rule."""
+    keys = (key_nodes(g)[2], key_nodes(g)[10])
+    rows = []
+    for rule in range(90):
+        least = 5000 * (rule % 40)
+        rows.append(Row(rule, (((1000 * rule, 1000 * rule),), ((least, g[keys[1]].hi),)), ()))
+    return Rows(keys, tuple(rows), (), ())
+
+
+@pytest.mark.needs("compiler")
+@pytest.mark.parametrize("name", ["native", "portable"])
+def test_lanes_that_have_no_rule_by_their_first_key_are_left_out(name: str, tmp_path: Path) -> None:
+    """Chunks in which none, few, and all values of the first key have rules."""
+    rng = random.Random(7)
+    g = Graph()
+    rows = exact_rows(g)
+    built = Built("all", rows, build(g.nodes, rows), g, tmp_path, FLAGS[name], rng)
+    assert "if (!live) return;" in built.made.text
+    for chunk, share in enumerate((0, 0.02, 0.1, 0.2, 0.25, 0.3, 0.5, 1)):
+        columns = [
+            [1000 * rng.randrange(90) + (rng.random() >= share) for _ in range(64)],
+            [rng.randrange(200_000) for _ in range(64)],
+        ]
+        for at, column in enumerate(columns):
+            target = (ctypes.c_uint32 * 64).from_address(built.pointers[at] + 256 * chunk)
+            target[:] = column
+        events, touched = np.zeros(built.rules, np.uint64), np.zeros(2, np.uint64)
+        built.run(chunk, NOTHING.view(np.uint16), events, touched)
+        wanted = [0] * built.rules
+        for lane, (kind, value) in enumerate(zip(*columns, strict=True)):
+            if kind % 1000 == 0 and value >= 5000 * (kind // 1000 % 40):
+                wanted[kind // 1000] |= 1 << lane
+        assert events.tolist() == wanted
+        assert [n for n in range(90) if int(touched[n >> 6]) >> (n & 63) & 1] == [n for n in range(90) if wanted[n]]
+
+
+@pytest.mark.needs("compiler")
+def test_lanes_that_are_left_out_lead_nowhere(tmp_path: Path, poison: list[str]) -> None:
+    g = Graph()
+    rows = exact_rows(g)
+    vectors = build(g.nodes, rows, fold=True)
+    assert vectors.fold is not None and vectors.fold.parts == (0, 1)
+    made = classifier("test", "all", "b0", g.nodes, rows.keys, vectors, 90)
+    assert reads_within(made, g, tmp_path, poison) == (0, "")
+    rubbish = ("memset(out, 0, LANES * sizeof *out);", "")
+    assert reads_within(made, g, tmp_path, poison, rubbish) != (0, "")
 
 
 @pytest.mark.needs("compiler")

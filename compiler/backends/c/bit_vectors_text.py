@@ -39,6 +39,8 @@ class _Text:
             else:
                 self.parts.key(at, self.keys[axis.key], axis.starts, axis.classes)
                 self._changes(at, axis)
+                if self.parts.mode == "all" and 0 in axis.vectors:
+                    self.parts.body += [f"live &= ~eqk_u16(c{at}, {axis.vectors.index(0)});", "if (!live) return;"]
         combined = [at for at in range(len(axes)) if fold is None or at not in fold.parts]
         if fold is not None:
             self._fold(len(axes), fold)
@@ -109,7 +111,7 @@ class _Text:
             index = f"({index}) * {size}u + c{part}[i]"
         self.parts.body += [
             f"u16 c{at}[LANES] ALIGNED;",
-            f"LOOK_UP(c{at}, {self.parts.named(f'fold{at}')}, {index}, {self.parts.lanes});",
+            f"LOOK_UP(c{at}, {self.parts.named(f'fold{at}')}, {index}, lanes_of({self.parts.live}));",
         ]
 
     def _array(self, ctype: CType, name: str, values: Sequence[int]) -> None:

@@ -66,9 +66,9 @@ class Parts:
             self.conditions.append(self.gate)
 
     @property
-    def lanes(self) -> str:
-        """Lanes that have a class: what lies in the column after them leads out of any table."""
-        return "LANES" if self.mode == "first" else "lanes_of(live)"
+    def live(self) -> str:
+        """Word of the lanes that need a class: what lies in the column of others may lead out of any table."""
+        return "ALL" if self.mode == "first" else "live"
 
     def named(self, name: str) -> str:
         return f"{self.prefix}_{name}"
@@ -78,7 +78,7 @@ class Parts:
         if key not in self.keys:
             self.keys.append(key)
         x = f"x{self.keys.index(key)}"
-        made = front(self.nodes[key], x, f"c{at}", starts, classes, self.named(f"axis{at}"), self.lanes)
+        made = front(self.nodes[key], x, f"c{at}", starts, classes, self.named(f"axis{at}"), self.live)
         about = f"axis {at}: {x}, {len(starts)} intervals"
         self.arrays += [
             "",

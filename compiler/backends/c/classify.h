@@ -2,6 +2,12 @@
 
 #define NO_RULE 0xffffu
 
+/* How many lanes there are up to the last live one. */
+static inline __attribute__((unused)) unsigned lanes_of(u64 live) { return LANES - (unsigned)__builtin_clzll(live | 1); }
+
+/* So many live lanes are gone through one by one. */
+#define SPARSE 16u
+
 /* Loops of a few scalar instructions a lane, such as loads from tables. */
 #ifdef __clang__
 #define UNROLLED _Pragma("unroll 8")
@@ -77,21 +83,30 @@ INLINE u16 beyond(const axis_node *node, s32 value)
 #endif
 }
 
-INLINE void nodes_u32(u16 *restrict out, const u32 *restrict x, unsigned shift, const u16 *restrict top,
-                      const axis_node *restrict node, unsigned depth, unsigned lanes)
+INLINE u16 by_nodes(u32 x, unsigned shift, const u16 *restrict top, const axis_node *restrict node, unsigned depth)
 {
-    s32 value[LANES] ALIGNED;
-    EACH value[i] = (s32)(x[i] ^ 0x80000000u);
-    UNROLLED for (unsigned i = 0; i < lanes; i++) {
-        u16 at = top[x[i] >> shift];
-        for (unsigned level = 0; level < depth; level++)
-            at = beyond(node + at, value[i]);
-        out[i] = at;
-    }
+    u16 at = top[x >> shift];
+    for (unsigned level = 0; level < depth; level++)
+        at = beyond(node + at, (s32)(x ^ 0x80000000u));
+    return at;
 }
 
-/* How many lanes there are up to the last live one. */
-static inline __attribute__((unused)) unsigned lanes_of(u64 live) { return LANES - (unsigned)__builtin_clzll(live | 1); }
+/* Where few lanes are live, only those, and 0 for the others, which is in any table; else, without a test for each, all up
+   to the last one. */
+INLINE void nodes_u32(u16 *restrict out, const u32 *restrict x, unsigned shift, const u16 *restrict top,
+                      const axis_node *restrict node, unsigned depth, u64 live)
+{
+    if (live != ALL && __builtin_popcountll(live) <= (int)SPARSE) {
+        memset(out, 0, LANES * sizeof *out);
+        for (; live; live &= live - 1) {
+            const unsigned i = (unsigned)__builtin_ctzll(live);
+            out[i] = by_nodes(x[i], shift, top, node, depth);
+        }
+        return;
+    }
+    const unsigned lanes = lanes_of(live);
+    UNROLLED for (unsigned i = 0; i < lanes; i++) out[i] = by_nodes(x[i], shift, top, node, depth);
+}
 
 /* Up to eight words of conditions to one byte a lane, bit k of it from word k. */
 static inline void mask_of(u8 *restrict out, const u64 *restrict when, unsigned count)

@@ -33,11 +33,11 @@ class Front:
 
 
 def front(
-    node: Node, x: str, out: str, starts: Sequence[int], classes: Sequence[int] | None, prefix: str, lanes: str
+    node: Node, x: str, out: str, starts: Sequence[int], classes: Sequence[int] | None, prefix: str, live: str
 ) -> Front:
     """``x`` is the column of the key, ``starts`` where its intervals start. ``out`` has the interval's class, or its
-    number, or a spare one, without ``classes``. ``prefix`` starts the names of the tables; ``lanes`` bounds how many
-    are looked up."""
+    number, or a spare one, without ``classes``. ``prefix`` starts the names of the tables; ``live``: a word of the
+    lanes that are looked up, others may be."""
     ctype = type_of(node)
     plain, flip = ctype.unsigned, 1 << (ctype.bits - 1) if ctype.signed else 0
     at = [start + flip for start in starts]
@@ -54,7 +54,7 @@ def front(
         line = f"direct{narrow}_{ctype.name}({out}, {x}, {prefix}_table, {plain.literal(flip)});"
         return Front(tuple(arrays), (fill,), (declared, line), 0)
     if ctype == U32:
-        return _by_nodes(node.width, x, out, at, values_of(at, classes), prefix, lanes)
+        return _by_nodes(node.width, x, out, at, values_of(at, classes), prefix, live)
     bits = ctype.bits if ctype.signed else node.width
     top = min(bits, TOP_BITS)
     half = _half(at, bits - top)
@@ -64,7 +64,7 @@ def front(
     arrays.append(f"static u16 {prefix}_top[{1 << top}] ALIGNED;")
     fill = f"fill_top_{plain.name}({prefix}_top, {1 << top}, {bits - top}, {prefix}_start, {len(at)});"
     given = f"{prefix}_top, {bits - top}, {prefix}_start, {'0' if classes is None else prefix + '_class'}, {half}"
-    line = f"search_{ctype.name}({out}, {x}, {given}, {plain.literal(flip)}, {lanes});"
+    line = f"search_{ctype.name}({out}, {x}, {given}, {plain.literal(flip)}, lanes_of({live}));"
     return Front(tuple(arrays), (fill,), (declared, line), 2 * half)
 
 
@@ -74,7 +74,7 @@ def values_of(starts: Sequence[int], classes: Sequence[int] | None) -> list[int]
 
 
 def _by_nodes(
-    width: int, x: str, out: str, starts: Sequence[int], values: Sequence[int], prefix: str, lanes: str
+    width: int, x: str, out: str, starts: Sequence[int], values: Sequence[int], prefix: str, live: str
 ) -> Front:
     tree = nodes.build(width, TOP_BITS, starts, values)
     top, node = f"{prefix}_top", f"{prefix}_node"
@@ -91,7 +91,7 @@ def _by_nodes(
         f"fill_direct16({top}, {1 << tree.top_bits}, {prefix}_part, {prefix}_root, {len(tree.top)});",
         f"fill_nodes({node}, {len(tree.nodes)}, {prefix}_used, {prefix}_start, {prefix}_to);",
     )
-    call = f"nodes_u32({out}, {x}, {width - tree.top_bits}, {top}, {node}, {tree.depth}, {lanes});"
+    call = f"nodes_u32({out}, {x}, {width - tree.top_bits}, {top}, {node}, {tree.depth}, {live});"
     return Front(tuple(arrays), fill, (f"u16 {out}[LANES] ALIGNED;", call), 0)
 
 
