@@ -4,7 +4,7 @@ One idea: working the tables out of ``grammar.lark`` takes longer than reading a
 with it; so they lie beside it, in ``tables.json``, which a test compares with the grammar. They are worked out anew
 where the grammar was edited since.
 
-    python -m sevenm.compiler.syntax.tables     writes them
+    python -c "from sevenm.compiler.syntax.tables import write; write()"     makes the file anew
 """
 
 from __future__ import annotations
@@ -132,6 +132,11 @@ def text(data: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+def write() -> None:
+    """Makes the file anew, after the grammar was changed."""
+    FILE.write_text(text(compute()))
+
+
 def _digest() -> str:
     return hashlib.sha256(GRAMMAR.read_bytes()).hexdigest()
 
@@ -147,7 +152,3 @@ def _read(data: Mapping[str, Any]) -> Tables:
         tuple(State(actions, goto) for actions, goto in data["states"]),
         {name: (first, last) for name, (first, last) in data["starts"].items()},
     )
-
-
-if __name__ == "__main__":
-    FILE.write_text(text(compute()))

@@ -80,7 +80,7 @@ def damaged(text: str, rng: random.Random) -> str:
 
 
 def test_the_tables_are_those_of_the_grammar() -> None:
-    """After a change of the grammar: python -m sevenm.compiler.syntax.tables"""
+    """After a change of the grammar: ``tables.write()``."""
     assert tables.FILE.read_text() == tables.text(tables.compute())
 
 
