@@ -31,9 +31,9 @@ RULE_NS = 0.045
 BASE_NS = 3.0
 """Bit vectors: the rule of each lane, and the results by rule."""
 KEY_NS, MASK_NS, FOLD_NS = 0.8, 0.4, 0.4
-WORD_NS = 0.12
-"""A word of a vector that is read in order."""
-GROUP_NS, DIRECT_NS = 1.6, 0.8
+AND_NS, WORD_NS = 0.4, 0.12
+"""A vector, and a word of it that is read in order."""
+GROUP_NS, DIRECT_NS = 2.0, 1.0
 """Recursive flow classification: a cell and a leaf, or a table of leaves."""
 NEAR_CACHE_BITS = 18
 FAR_NS = 0.8
@@ -90,7 +90,7 @@ def _cost(vectors: BitVectors, rows: Rows) -> float:
     keys = sum(isinstance(axis, KeyAxis) for axis in vectors.axes)
     masks = sum(isinstance(axis, MaskAxis) for axis in vectors.axes)
     front = keys * KEY_NS + masks * MASK_NS + (FOLD_NS if vectors.fold else 0)
-    combine = vectors.ands * (SEARCH_NS if vectors.summary_words else vectors.words * WORD_NS)
+    combine = vectors.ands * (SEARCH_NS if vectors.summary_words else AND_NS + vectors.words * WORD_NS)
     return BASE_NS + front + combine + len(rows.residue) * RULE_NS
 
 
