@@ -88,7 +88,7 @@ def taken(reader: MergedReader, n: int) -> bool:
         (["-i", "live0", "--cpus", "4095"], 2, "processor 4095 is not one that this process may use: "),
         (["-i", "live0", "--cpus", "0,0"], 2, "two workers on one processor take turns"),
         (["-i", "live0", "--workers", "65"], 2, "65 is not in the range 1<=x<=64"),
-        (["-i", "tap:tap7", "--workers", "2"], 3, "what comes by tap cannot be shared out to several workers; that of"),
+        (["-i", "ring:feed", "--workers", "2"], 3, "what comes by ring cannot be shared out to several workers; that"),
         (["-i", "live0", "--workers", "2", "--engine", "reference"], 4, "--workers and --cpus need the engine host"),
     ],
 )  # fmt: skip

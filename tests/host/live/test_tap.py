@@ -15,7 +15,7 @@ from sevenm.host.capture.format import CaptureError
 from sevenm.host.devices.device import start
 from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.loop import IngressFault
-from sevenm.host.live.tap import TapIngress
+from sevenm.host.live.tap import TapDevice, TapIngress
 from sevenm.host.live.until import Until
 from sevenm.host.session import Session
 
@@ -28,7 +28,7 @@ def tap(namespace: None) -> Iterator[TapIngress]:
     if not Path("/dev/net/tun").exists():
         pytest.skip("namespaces: this kernel has no /dev/net/tun")
     Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
-    ingress = TapIngress("livetap")
+    ingress = TapIngress(TapDevice("livetap"))
     yield ingress
     ingress.close()
 
@@ -120,5 +120,5 @@ def test_what_cannot_be_opened_is_said(tap: TapIngress, ip: Ip) -> None:
     }
     for name, message in errors.items():
         with pytest.raises(CaptureError) as error:
-            TapIngress(name)
+            TapDevice(name)
         assert str(error.value) == message

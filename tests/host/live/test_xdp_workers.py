@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -28,15 +27,13 @@ from sevenm.host.live.xdp_interface import XdpInterface
 from sevenm.host.live.xdp_program import REDIRECT
 from sevenm.prefilter import drop_unwanted, prepare
 from tests.host.live import flows
-from tests.host.live.working import Running, read_all
+from tests.host.live.working import END, Running, descriptors, patient, read_all, waiting
 
 pytestmark = [pytest.mark.needs("namespaces", "compiler", "xdp"), pytest.mark.usefixtures("need_native")]
 Send = Callable[[list[bytes]], None]
 Ip = Callable[..., str]
 SPEC, QUEUES, COPY = "xdp:live0", 4, "native copy"
 FLOWS, EACH = 300, 8
-END = 60.0
-"""Seconds after which a run ends that did not get what it waits for, and the test fails."""
 RULES = "rules flows on packet all {\n  rule every: ip => deliver every, count seen\n}\n"
 LOW, HIGH = (
     f"rules flows on packet all {{\n  rule some: udp.port in {{{first}..{last}}} => deliver every, count seen\n}}\n"
@@ -66,32 +63,6 @@ def parts_of(split: Split) -> list[XdpIngress]:
 
 def shared_by(split: Split) -> XdpInterface:
     return parts_of(split)[0].interface
-
-
-def waiting(split: Split) -> list[int]:
-    """How many frames wait in each part; they are taken."""
-    out = []
-    for part in split.parts:
-        n = 0
-        for batch in part.batches():
-            if not len(batch):
-                break
-            n += len(batch)
-        out.append(n)
-    return out
-
-
-def descriptors() -> int:
-    """How many this process has open."""
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def patient(done: Callable[[], bool], what: str) -> None:
-    """Waits until that is so."""
-    end = time.monotonic() + END
-    while not done():
-        assert time.monotonic() < end, f"not within {END} s: {what}"
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize(("count", "mode"), [(1, COPY), (2, COPY), (2, "generic"), (3, COPY), (4, COPY)])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 from sevenm.host.bundle import Bundle
@@ -18,6 +20,8 @@ from sevenm.host.workers import Workers
 from tests.host.live import flows
 
 SUBSCRIBERS = ("", "one", "two")
+END = 60.0
+"""Seconds after which a run ends that did not get what it waits for, and the test fails."""
 
 
 class Running:
@@ -53,3 +57,29 @@ class Running:
 
 def read_all(reader: MergedReader) -> list[flows.Seen]:
     return [one for records in reader for one in flows.seen(records, reader.worker)]
+
+
+def waiting(split: Split) -> list[int]:
+    """How many frames wait in each part; they are taken."""
+    out = []
+    for part in split.parts:
+        n = 0
+        for batch in part.batches():
+            if not len(batch):
+                break
+            n += len(batch)
+        out.append(n)
+    return out
+
+
+def descriptors() -> int:
+    """How many this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def patient(done: Callable[[], bool], what: str) -> None:
+    """Waits until that is so."""
+    end = time.monotonic() + END
+    while not done():
+        assert time.monotonic() < end, f"not within {END} s: {what}"
+        time.sleep(0.005)
