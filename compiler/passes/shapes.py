@@ -76,15 +76,21 @@ def shape_of(explicit: Explicit, roots: Iterable[int]) -> Shape | None:
     return _shape(made, least, FRAME_MIN, len(before), len(after))
 
 
-def record_shape(explicit: Explicit, size: int) -> Shape:
-    """The shape of records that are whole, as their schema says: no field asks whether it was captured."""
+def record_shape(explicit: Explicit, roots: Iterable[int], size: int) -> Shape | None:
+    """The shape of records that are whole, as their schema says: no field asks whether it was captured. None where no
+    field at a fixed place is asked for."""
     nodes = explicit.graph.nodes
     sized = [
         ref for ref, node in enumerate(nodes)
         if node.op == "eq" and nodes[node.args[0]].op == "size" and explicit.graph.value(node.args[1]) == size
     ]  # fmt: skip
     assumptions = [Assumption(explicit.graph, (2 * ref + 1,)) for ref in sized]
-    return _shape(_Rebuilt.of_graph(explicit, assumptions, size), size, size, 0, 0)
+    made = _Rebuilt.of_graph(explicit, assumptions, size)
+    graph, accesses = made.explicit.graph, made.explicit.accesses
+    asked = (ref for ref in needed(made.explicit, [made.of[root] for root in roots]) if ref in accesses)
+    if not any(graph[accesses[ref].at].op == "const" for ref in asked):
+        return None
+    return _shape(made, size, size, 0, 0)
 
 
 def _shape(made: _Rebuilt, least: int, usual: int, moving: int, moved: int) -> Shape:

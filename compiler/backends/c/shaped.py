@@ -36,9 +36,10 @@ def shape_for(plan: Plan, explicit: Explicit, statements: int) -> Shape | str:
         return f"rules tell more than {NARROW} captured bytes apart"
     if statements > STATEMENTS_MAX:
         return f"the program has {statements} statements, more than the {STATEMENTS_MAX} that are compiled twice"
+    roots = [explicit.node[root] for root in plan.roots]
     if plan.source == "record":
-        return record_shape(explicit, plan.layouts[0].size)
-    return shape_of(explicit, [explicit.node[root] for root in plan.roots]) or "no field would come to a fixed place"
+        return record_shape(explicit, roots, plan.layouts[0].size) or "no field is read"
+    return shape_of(explicit, roots) or "no field would come to a fixed place"
 
 
 class ShapedScheduler(Scheduler):

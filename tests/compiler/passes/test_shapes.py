@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sevenm.compiler import compile_filter, compile_text
+from sevenm.compiler.backends.c.emit import explained_shape
 from sevenm.compiler.passes.comparisons import ComparingGraph
 from sevenm.compiler.passes.shapes import FRAME_MIN, Shape, needed, record_shape, shape_of, shape_text
 from sevenm.compiler.passes.visibility import explicit_visibility
@@ -179,7 +180,9 @@ def records(n: int) -> EventBatch:
 
 def test_whole_records_have_a_shape() -> None:
     plan = compile_text(RECORDS, "t").plan
-    found, events = record_shape(explicit_visibility(plan), 128), records(4000)
+    explicit, events = explicit_visibility(plan), records(4000)
+    found = record_shape(explicit, [explicit.node[root] for root in plan.roots], 128)
+    assert found is not None
     has = having(found, events)
     roots = [*plan.conditions, plan.malformed]
     assert 1000 < has.sum() < 3000
@@ -195,3 +198,11 @@ def test_whole_records_have_a_shape() -> None:
     assert malformed[~has].all() and not malformed[has].any()
     tested = values(found.explicit.graph.nodes, [found.test], events)[0]
     assert compare(found, plan, events, tested) > 0, "that many bytes are needed, too"
+
+
+def test_records_of_which_no_field_is_read_have_no_shape() -> None:
+    schema, _, _ = RECORDS.partition("rules")
+    plan = compile_text(f"{schema}rules r on Order all {{ rule any: id >= 0 => count n }}", "t").plan
+    explicit = explicit_visibility(plan)
+    assert record_shape(explicit, [explicit.node[root] for root in plan.roots], 128) is None
+    assert explained_shape(plan) == "no shape: no field is read"
