@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from sevenm import boundary
 from sevenm.compiler import compile_text
+from sevenm.compiler.backends.c import emit as back_end
 from sevenm.compiler.backends.c.classifiers import BIT_VECTORS, COMPARATORS, RECURSIVE
-from sevenm.compiler.backends.c.emit import emit, explained
+from sevenm.compiler.backends.c.emit import CannotEmit, emit, explained, explained_shape
 from sevenm.compiler.passes.cost import ChoiceError, describe
 from sevenm.compiler.plan import Action, Plan
 from sevenm.compiler.reference import evaluate
@@ -186,3 +187,18 @@ def test_a_classifier_that_is_not_there_is_refused_by_name() -> None:
     assert str(closed.value) == (
         "block r: bitvectors cannot be used: its rows differ in no key and no condition; open: comparators"
     )
+
+
+def test_too_many_rules_to_be_compared_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(back_end, "COMPARED_MAX", 3)
+    tests = ("udp", "tcp", "arp", "vlan")
+    rules = "\n".join(f"  rule r{at}: {test} => count n" for at, test in enumerate(tests))
+    plan = compile_text(f"rules few on packet all {{\n{rules}\n}}", "t").plan
+    with pytest.raises(CannotEmit) as refused:
+        emit(plan, COMPARATORS)
+    message = str(refused.value)
+    assert message.startswith("block few: its 4 rules can only be compared one after the other, and at most 3 are (")
+    assert message.endswith("); write them as rows of a table, or in several blocks")
+    assert explained_shape(plan, COMPARATORS) == f"no shape: {message}"
+    monkeypatch.setattr(back_end, "COMPARED_MAX", 4)
+    assert "sm_match" in emit(plan, COMPARATORS)

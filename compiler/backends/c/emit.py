@@ -39,6 +39,8 @@ SEGMENTS = "engine_segments.h"
 CLASSIFY, LEAVES = "classify.h", "classify_leaves.h"
 WINDOWS = "engine_windows.h"
 BOUNDARY = "sm_boundary.h"
+COMPARED_MAX = 16_384
+"""Rules of a block that are compared one after the other: past it compilers take minutes, and gigabytes of memory."""
 FIXED = (LANES, AVX2, WINDOWS, LOOKUPS, SEGMENTS, CLASSIFY, LEAVES)
 """What is the same in every engine, in the order in which it is needed."""
 
@@ -60,7 +62,11 @@ def emit(plan: Plan, classifier: str = AUTO) -> str:
 def explained_shape(plan: Plan, classifier: str = AUTO) -> str:
     """For which packets there is a program of its own, as lines of text; or that there is none, and why."""
     explicit = explicit_visibility(plan)
-    general = _general(plan, explicit, Names(plan, explicit, set()), _classified(plan, explicit, classifier))
+    try:
+        classified = _classified(plan, explicit, classifier)
+    except CannotEmit as refused:
+        return f"no shape: {refused}"
+    general = _general(plan, explicit, Names(plan, explicit, set()), classified)
     shape = shape_for(plan, explicit, len(general.program.statements))
     return f"no shape: {shape}" if isinstance(shape, str) else shape_text(shape)
 
@@ -140,9 +146,16 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
 
 
 def _classified(plan: Plan, explicit: Explicit, classifier: str) -> dict[int, LookedUp]:
-    """The blocks whose rules are looked up."""
-    found = enumerate(classified for _, classified in choices(plan, explicit, classifier))
-    return {number: classified for number, classified in found if classified is not None}
+    """The blocks whose rules are looked up. Raises CannotEmit where too many are not."""
+    found = choices(plan, explicit, classifier)
+    for choice, looked_up in found:
+        if looked_up is None and choice.rules > COMPARED_MAX:
+            closed = "; ".join(f"{way.name}: {way.closed}" for way in choice.ways if way.closed)
+            raise CannotEmit(
+                f"block {choice.block}: its {choice.rules} rules can only be compared one after the other, and at most "
+                f"{COMPARED_MAX} are ({closed or 'as asked for'}); write them as rows of a table, or in several blocks"
+            )
+    return {number: looked_up for number, (_, looked_up) in enumerate(found) if looked_up is not None}
 
 
 def _general(plan: Plan, explicit: Explicit, names: Names, lookups: Mapping[int, LookedUp]) -> Written:
