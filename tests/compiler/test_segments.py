@@ -194,6 +194,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_the_search_is_noticed(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(one_segment, "SEGMENT_ROWS", 100)
+    monkeypatch.setattr(one_segment, "SCANNED_ROWS", 64)
     rng = random.Random(3)
     plan, widths = planned(rng, [SHAPES[1], SHAPES[0], SHAPES[2]], 250)
     right, wrong = FAULTS[fault]
