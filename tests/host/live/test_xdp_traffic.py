@@ -58,6 +58,8 @@ noise = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for number in range(2000):
     noise.sendto(bytes(number % 1000), ("10.9.0.2", 5000 + number % 10))
 """
+ATTEMPTS = 3
+"""Of a download whose recording is to be compared."""
 DOWNLOAD = """
 import sys, urllib.request
 with urllib.request.urlopen("http://10.9.0.2:8080/large") as page:
@@ -116,6 +118,10 @@ def inside(space: str, *command: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         ["ip", "netns", "exec", space, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+class Unrecorded(Exception):
+    """tcpdump has another number of frames than were sent."""
 
 
 def silent(counter: Callable[[], int]) -> int:
@@ -224,9 +230,22 @@ def test_frames_of_several_buffers_are_what_tcpdump_saw(
     readable: Callable[[Path], EventBatch],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A download over TCP. Where the kernel's stack runs the program it hands over what the sender's stack would have
+    """A download over TCP, once more where tcpdump did not see what was sent, which says nothing of us. Where the kernel's stack runs the program it hands over what the sender's stack would have
     cut later (GSO), up to 64 KiB at once; else frames are as long as the MTU lets them be."""
     monkeypatch.setattr(module, "MODES", [way for way in module.MODES if way[0] == mode])
+    for attempt in reversed(range(ATTEMPTS)):
+        try:
+            _download(mode, mtu, hub, tmp_path, readable)
+        except Unrecorded:
+            if not attempt:
+                raise
+        else:
+            break
+
+
+def _download(
+    mode: str, mtu: int, hub: tuple[Wire, str, str], tmp_path: Path, readable: Callable[[Path], EventBatch]
+) -> None:
     monitor, client, server = hub
     (tmp_path / "large").write_bytes(os.urandom(4_000_000))
     recording = tmp_path / "sent.pcap"
@@ -255,7 +274,12 @@ def test_frames_of_several_buffers_are_what_tcpdump_saw(
             assert talk.communicate() == ("4000000\n", "")
             silent(monitor.sent)
             # What ends a connection may be sent again seconds later, where the machine has other work.
-            patient(lambda: len(readable(recording)) == monitor.sent() - before, "tcpdump has written what was sent")
+            try:
+                patient(
+                    lambda: len(readable(recording)) == monitor.sent() - before, "tcpdump has written what was sent"
+                )
+            except AssertionError as error:
+                raise Unrecorded from error
             sent = monitor.sent() - before
         finally:
             for process in (pages, pcap):
