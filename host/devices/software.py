@@ -6,16 +6,16 @@ and what is replaced is closed when nothing runs in it.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
-from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
+from sevenm.host.closing import Closing
 from sevenm.host.devices.device import GENERATION_MAX, Capabilities, Decided, DeviceError, Prepared, TableEdit
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring.record import Engine
@@ -57,7 +57,7 @@ def whole_rows(shape: Shape, rows: Sequence[Row], edit: Sequence[Row] | Change) 
     return shape.changed(rows, edit) if isinstance(edit, Change) else shape.read(edit)
 
 
-class SoftwareDevice(ABC, Generic[R]):
+class SoftwareDevice(Closing, Generic[R]):
     """A ``Device`` of the kind that ``_prepare`` makes runners for."""
 
     engine: Engine
@@ -147,11 +147,3 @@ class SoftwareDevice(ABC, Generic[R]):
             raise DeviceError(
                 f"generation must be {self.generation + 1} to {GENERATION_MAX}, later than the last, not {generation}"
             )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
