@@ -188,8 +188,10 @@ def test_events_are_decided_while_rows_are_made(
 ) -> None:
     """And rules that are activated meanwhile do not get the rows."""
     making, go_on = threading.Event(), threading.Event()
-    runner = type(device.prepare(bundle))
-    made: Callable[[Any, TableEdit], Callable[[], None]] = runner.edit  # type: ignore[attr-defined]
+    unused = device.prepare(bundle)
+    unused.close()
+    runner: Any = type(unused)
+    made: Callable[[Any, TableEdit], Callable[[], None]] = runner.edit
 
     def slowly(self: Any, edit: TableEdit) -> Callable[[], None]:
         making.set()
