@@ -169,6 +169,26 @@ def test_after_the_first_chunk_tagged_traffic_is_tried_with_its_shape(
         assert (np.array(ways(library)) - before)[2:].tolist() == [0, second]
 
 
+@pytest.mark.parametrize("classifier", ["bitvectors", "recursive"])
+def test_rules_that_are_looked_up_have_both_shapes(
+    classifier: str, tagged_traffic: list[bytes], tmp_path: Path
+) -> None:
+    """Keys of the classifiers stand elsewhere in each shape."""
+    rules = [
+        f"  rule r{at}: ip.ttl in {{{at}..{at + 40}}} and udp.srcport in {{{at * 800}..{at * 800 + 9000}}} => drop"
+        for at in range(64)
+    ]
+    text = "rules t on packet first {\n" + "\n".join(rules) + "\n  rule tag: vlan.id > 0 and ip => drop\n}\n"
+    plan = compile_text(text, "t").plan
+    library = engine(plan, tmp_path, ["-O1", "-march=native", "-DSM_TRACE=1"], classifier)
+    buffer, events = pack_events(tagged_traffic)
+    want = evaluate(plan, buffer, events["offset"], events["cap_len"], events["wire_len"]).fired
+    assert (want.any(axis=1)).sum() > 20 and want[-1].any()
+    assert (answer(library, plan, tagged_traffic)[0] == want).all()
+    whole, with_strays, _, second = ways(library)
+    assert whole + with_strays > second > 20
+
+
 def test_strays_go_to_the_ports_that_they_name(traffic: list[bytes], tmp_path: Path) -> None:
     text = "rules p on packet all { rule a: ip.hdr_len > 0 and udp => count n  rule b: vlan.id => count n }"
     plan = compile_text(text, "t").plan
