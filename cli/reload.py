@@ -1,7 +1,8 @@
 """Other rules for `sevenm run -i` while it runs: SIGHUP reads the rule file again.
 
 One idea: all that takes time, or can be wrong, is done by a thread beside what runs. What runs takes the new rules over
-between two events once everything of them is there; where anything is wrong it goes on with the old ones.
+between two events once everything of them is there; where anything is wrong it goes on with the old ones. Rules that
+are the same but for rows of their tables need no engine: the one that runs gets the rows, and what it remembers stays.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 
-from sevenm.compiler.plan import Plan
+from sevenm.compiler.plan import Plan, Table
 from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import Device
+from sevenm.host.devices.device import Device, TableEdit
 from sevenm.host.session import Session
 from sevenm.host.systemd import notify
 from sevenm.host.workers import Workers
@@ -85,21 +86,38 @@ class Reloads:
         with ExitStack() as stack:
             bundle = stack.enter_context(making)
             self._session.check(bundle)
-            prepared = self._device.prepare(bundle)
+            running = self._plans[self._session.bundle.digest]
+            same = plan.structure == running.structure and self._device.capabilities().live_update
+            edited = _edited(running, plan) if same else {}
             unused = stack.enter_context(ExitStack())
-            unused.callback(prepared.close)
+            prepared = None if same else self._device.prepare(bundle)
+            if prepared is not None:
+                unused.callback(prepared.close)
             lines = self._ready(plan, bundle)
             self._plans = {**dict(list(self._plans.items())[1 - PLANS :]), plan.digest: plan}
             generation = self._device.generation + 1
-            self._device.activate(prepared, generation)
+            if prepared is not None:
+                self._device.activate(prepared, generation)
+            else:
+                fresh = {number: table.rows for number, table in edited.items()}
+                self._device.update(TableEdit(plan.structure, fresh, bundle), generation)
             unused.pop_all()
         while self._session.bundle is not bundle:  # it does so between two slices of events
             if self._ended.wait(0.001):
                 return
         for line in lines:
             output.say(f"sevenm: {line}")
-        output.say(f"sevenm: generation {generation}: {output.plural(len(plan.rules), 'rule')} of {self._file}")
-        output.note("rules", bundle=bundle.name, digest=bundle.digest, generation=generation)
+        rows = {table.name: len(table.rows) for table in edited.values()}
+        what = [f"{output.plural(count, 'row')} in {name}" for name, count in rows.items()]
+        said = ", ".join(what or [output.plural(len(plan.rules), "rule")])
+        output.say(f"sevenm: generation {generation}: {said} of {self._file}")
+        output.note("rules", bundle=bundle.name, digest=bundle.digest, generation=generation, rows=rows)
+
+
+def _edited(before: Plan, after: Plan) -> dict[int, Table]:
+    """Tables with other rows than before, by their place; the Plans are of one structure."""
+    pairs = zip(before.tables, after.tables, strict=True)
+    return {number: new for number, (old, new) in enumerate(pairs) if old.rows != new.rows}
 
 
 class Hangups:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from functools import partial
 from pathlib import Path
 
 import click
@@ -107,11 +107,10 @@ def run(
         session: Session | Workers
         if isinstance(reader, Split):
             session = team.session(device, bundle, rings, outlets, measured)
-            go_on = partial(session.run, reader)
         else:
             into = outlets if rings.prefix else None
             session = Session(device, bundle, into, writer, None, rings.deadline, service.latency)
-            go_on = partial(session.run, reader)
+        go_on: Callable[..., Report] = session.run  # what it reads was chosen with it
 
         def ready(plan: Plan, bundle: Bundle) -> list[str]:
             outlets(bundle)
@@ -134,7 +133,7 @@ def run(
                 reloads.alive()
 
             try:
-                report = go_on(progress, until=source.until)
+                report = go_on(reader, progress, until=source.until)
             except (IngressFault, CaptureError) as error:
                 if not source.live:
                     raise

@@ -114,7 +114,7 @@ class Turns:
         theirs to say from here on, not that of the old ones."""
         held = self._device.hold()
         try:
-            edition = self._editions.follow(held.rules.bundle)
+            edition = self._editions.follow(held.bundle)
             outlets = [None if handle is None else self._outlet(handle) for handle in edition.handles]
             program = Program(held.engine, edition.accounts, outlets, held.generation, held.context)
             if isinstance(ingress, LiveIngress):

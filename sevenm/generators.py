@@ -9,16 +9,26 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 PACKAGES = ("sevenm.compiler", "sevenm.hdl")
+MODULES = ("boundary", "manifest", "tables", "version")
+"""What these packages import of ``sevenm`` itself."""
 
 
 @cache
 def generators() -> str:
-    """SHA-256 over the sources of the compiler and of the gateware's components, in hexadecimal."""
+    """SHA-256 over the sources of the compiler, of the gateware's components, and of what they import of ours, in
+    hexadecimal."""
     digest = hashlib.sha256()
-    for package in PACKAGES:
-        for name, data in sorted(_sources(files(package), "")):
-            digest.update(f"{name}\0{len(data)}\0".encode() + data)
+    for name, data in covered():
+        digest.update(f"{name}\0{len(data)}\0".encode() + data)
     return digest.hexdigest()
+
+
+def covered() -> Iterator[tuple[str, bytes]]:
+    """Every file that the digest is over: its place below the package, and its bytes."""
+    for package in PACKAGES:
+        yield from sorted(_sources(files(package), f"{package.removeprefix('sevenm.')}/"))
+    own = files("sevenm")
+    yield from ((f"{name}.py", own.joinpath(f"{name}.py").read_bytes()) for name in MODULES)
 
 
 def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:

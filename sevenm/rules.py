@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from os import PathLike, fspath
 from pathlib import Path
-from types import TracebackType
 
 from sevenm.bundles import build_bundle, bundle_for
 from sevenm.compiler import Compiled, Diagnostic, compile_filter, compile_text
@@ -20,13 +19,14 @@ from sevenm.compiler.syntax.parse import read_source
 from sevenm.engines import default_engine, needs_gateware, open_running
 from sevenm.events import Events, batches_of
 from sevenm.host.bundle import Bundle
+from sevenm.host.closing import Closing
 from sevenm.host.devices.device import Device
 from sevenm.matches import Matches, rule_names
 
 SUFFIX = ".7m"
 
 
-class Rules:
+class Rules(Closing):
     """A compiled rule file; ``sevenm.compile`` makes one.
 
         rules = sevenm.compile("web.7m")
@@ -98,14 +98,6 @@ class Rules:
         """Gives up the engine."""
         self._device = None
         self._open.close()
-
-    def __enter__(self) -> Rules:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}: {len(self.rules)} rules on {self.plan.source}s>"

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from sevenm.boundary import KEYS_MAX
@@ -237,6 +238,26 @@ def ordered(keys: Sequence[Key], rows: Iterable[Row]) -> tuple[Row, ...]:
     """The rows in the order that counts, whether or not they fit (``Shape.ordered``)."""
     place = rank(keys)
     return tuple(rows) if place is None else tuple(sorted(rows, key=place))
+
+
+def cut(spans: Sequence[Match]) -> list[Match]:
+    """(first key, number of the row that counts from there on), ascending from key 0, each another row than the one
+    before; rows are the spans, numbered from 1, the lowest number counts, 0 where there is none."""
+    order = sorted(range(len(spans)), key=lambda row: spans[row][0])
+    points = sorted({0, *(lo for lo, _ in spans), *(hi + 1 for _, hi in spans)})
+    out: list[Match] = []
+    live: list[Match] = []  # a heap of (row, last key)
+    at = 0
+    for point in points:
+        while at < len(order) and spans[order[at]][0] == point:
+            heappush(live, (order[at] + 1, spans[order[at]][1]))
+            at += 1
+        while live and live[0][1] < point:
+            heappop(live)
+        row = live[0][0] if live else 0
+        if not out or out[-1][1] != row:
+            out.append((point, row))
+    return out
 
 
 def merged(ranges: Iterable[Match]) -> list[Match]:

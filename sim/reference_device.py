@@ -6,7 +6,7 @@ Verilator, and so that every other device has something to be compared with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,11 +14,11 @@ from sevenm.compiler.plan import Plan, PlanError
 from sevenm.compiler.reference import Memories, evaluate
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import Capabilities, DeviceError, DeviceKind
+from sevenm.host.devices.device import Capabilities, DeviceError, DeviceKind, TableEdit
 from sevenm.host.devices.software import SoftwareDevice, whole_rows
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring.record import Engine
-from sevenm.tables import KINDS, ROWS_MAX, Change, Row
+from sevenm.tables import KINDS, ROWS_MAX
 
 PLAN = "plan.json"
 CHUNK = 4096
@@ -52,12 +52,17 @@ class ReferenceRules:
     def counters(self) -> dict[str, int]:
         return {}
 
-    def edit(self, rows: Mapping[int, Sequence[Row] | Change]) -> None:
+    def edit(self, edit: TableEdit) -> Callable[[], None]:
         tables = list(self.plan.tables)
-        for number, given in rows.items():
+        for number, given in edit.rows.items():
             table = tables[number]
             tables[number] = table.with_rows(whole_rows(table, table.rows, given))
-        self.plan = self.memories.plan = self.plan.with_rows(tables)
+        plan = self.plan.with_rows(tables)
+
+        def put() -> None:
+            self.plan = self.memories.plan = plan
+
+        return put
 
     def close(self) -> None:
         """Nothing is held."""

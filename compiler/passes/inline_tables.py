@@ -13,7 +13,7 @@ from dataclasses import replace
 from sevenm.compiler.plan import Plan, Table, prune
 from sevenm.compiler.plan.graph import REBUILD, Graph
 from sevenm.compiler.plan.ops import Node
-from sevenm.tables import Row
+from sevenm.tables import Row, cut
 
 Choice = tuple[int, int]
 """A condition, and the value where it holds."""
@@ -106,24 +106,8 @@ def _segments(table: Table) -> list[tuple[int, int, Row]] | None:
     if len(table.keys) != 1 or table.keys[0].kind == "ternary":
         return None
     (key,) = table.keys
-    taken: list[tuple[int, int, Row]] = []
-    for row in table.rows:
-        span = key.span(row.keys[0])
-        assert span is not None, "a ternary match in a table of ranges"
-        taken = _placed(taken, *span, row)
-    return taken
-
-
-def _placed(taken: list[tuple[int, int, Row]], lo: int, hi: int, row: Row) -> list[tuple[int, int, Row]]:
-    """With the parts of [lo, hi] that no earlier row has."""
-    out: list[tuple[int, int, Row]] = []
-    at = lo
-    for first, last, other in taken:
-        if at <= hi and last >= at:
-            if at < first:
-                out.append((at, min(hi, first - 1), row))
-            at = last + 1
-        out.append((first, last, other))
-    if at <= hi:
-        out.append((at, hi, row))
-    return sorted(out, key=lambda part: part[0])
+    spans = [span for row in table.rows if (span := key.span(row.keys[0])) is not None]
+    assert len(spans) == len(table.rows), "a ternary match in a table of ranges"
+    cuts = cut(spans)
+    ends = [first for first, _ in cuts[1:]]  # behind the last row there is none
+    return [(first, end - 1, table.rows[row - 1]) for (first, row), end in zip(cuts, ends, strict=False) if row]

@@ -59,12 +59,12 @@ class Shape:
     moved: int
 
 
-def shape_of(explicit: Explicit, roots: Iterable[int]) -> Shape | None:
-    """The shape of events in which nothing optional was inserted, for a graph of which ``roots`` are asked for. None
-    where that brings no load to a fixed place."""
+def shape_of(explicit: Explicit, roots: Iterable[int], inserted: int = 0) -> Shape | None:
+    """The shape of events in which nothing optional was inserted but the first ``inserted`` of what there is to insert,
+    for a graph of which ``roots`` are asked for. None where that brings no load to a fixed place."""
     roots = sorted(set(roots))
     before = _moving(explicit, roots)
-    assumptions = _assumed(explicit, before) if before else []
+    assumptions = _assumed(explicit, before, inserted) if before else []
     if not assumptions:
         return None
     least = _reach(_Rebuilt.of_graph(explicit, assumptions, FRAME_MIN), roots)
@@ -105,7 +105,10 @@ def shape_text(shape: Shape) -> str:
     lines = [f"shape: at least {shape.least} bytes captured"]
     for test in shape.assumptions:
         literals = sorted(_literals(nodes, 2 * test + 1))
-        lines.append(f"  not: {' and '.join(_literal_text(nodes, literal) for literal in literals)}")
+        if len(literals) == 1 and literals[0] & 1:
+            lines.append(f"  {_literal_text(nodes, literals[0] ^ 1)}")
+        else:
+            lines.append(f"  not: {' and '.join(_literal_text(nodes, literal) for literal in literals)}")
     moved = f"{shape.moving} fields at variable places become {shape.moved}"
     brings = moved if shape.moving else "no field asks whether it was captured"
     return "\n".join([*lines, f"  {brings}; other events take the general way"])
@@ -125,8 +128,9 @@ def _literal_text(nodes: Sequence[Node], literal: int) -> str:
     return f"{negated}{place} in {{{ranges}}}"
 
 
-def _assumed(explicit: Explicit, loads: Sequence[int]) -> list[Assumption]:
-    """Settles one choice after the other on the way to the loads: what one settles makes the next ones simpler."""
+def _assumed(explicit: Explicit, loads: Sequence[int], inserted: int) -> list[Assumption]:
+    """Settles one choice after the other on the way to the loads: what one settles makes the next ones simpler. Of the
+    first ``inserted`` the far place is taken, of the others the near one."""
     assumptions: list[Assumption] = []
     places = live(explicit.graph.nodes, loads)
     while len(assumptions) < ASSUMPTIONS_MAX:
@@ -134,8 +138,10 @@ def _assumed(explicit: Explicit, loads: Sequence[int]) -> list[Assumption]:
         graph = made.explicit.graph
         for mux in _choices(graph.nodes, _moving(made.explicit, [made.of[load] for load in loads])):
             condition, far, near = graph[mux].args
-            inserted = _literals(graph.nodes, 2 * condition + (not _beyond(graph.nodes, far, near)))
-            kept = tuple(lit for lit in sorted(inserted) if _is_simple(graph.nodes, lit // 2))
+            apart = not _beyond(graph.nodes, far, near)
+            excluded = _literals(graph.nodes, 2 * condition + (apart ^ (len(assumptions) < inserted)))
+            simple = {lit for lit in excluded if _is_simple(graph.nodes, lit // 2)}
+            kept = tuple(sorted(simple)) if len(assumptions) >= inserted or simple == excluded else ()
             if kept:
                 assumptions.append(Assumption(graph, kept))
                 break
@@ -228,8 +234,10 @@ class _Rebuilt:
         of = [graph.false] * len(nodes)
         for ref in range(len(nodes)) if only is None else only:
             new = REBUILD[nodes[ref].op](graph, [of[a] for a in nodes[ref].args], nodes[ref].attrs)
-            if graph[new].is_bool and any(_implies(graph.nodes, new, literals) for literals in excluded):
+            if graph[new].is_bool and any(_implies(graph.nodes, 2 * new, literals) for literals in excluded):
                 new = graph.false
+            elif graph[new].is_bool and any(_implies(graph.nodes, 2 * new + 1, literals) for literals in excluded):
+                new = graph.true
             of[ref] = new
         tests = [
             graph.invert(graph.all(*(graph.invert(lit // 2) if lit & 1 else lit // 2 for lit in literals), graph.true))
@@ -250,21 +258,23 @@ def _copied(target: Graph, assumption: Assumption) -> list[int]:
     return [2 * new[lit // 2] + (lit & 1) for lit in assumption.literals]
 
 
-def _implies(nodes: Sequence[Node], ref: int, literals: Iterable[int]) -> bool:
-    """Whether a condition that is not constant holds only where all the literals do."""
-    if nodes[ref].op == "const":
+def _implies(nodes: Sequence[Node], literal: int, literals: Iterable[int]) -> bool:
+    """Whether a condition that is not constant, or its contrary, holds only where all the literals do."""
+    if nodes[literal // 2].op == "const":
         return False
-    stated = _literals(nodes, 2 * ref)
+    stated = _literals(nodes, literal)
     return all(lit in stated or any(_narrower(nodes, a, lit) for a in stated) for lit in literals)
 
 
 def _narrower(nodes: Sequence[Node], a: int, b: int) -> bool:
     """Whether the first of two literals holds only where the second does, as tests of the same value."""
-    if a & 1 or b & 1 or nodes[a // 2].args[:1] != nodes[b // 2].args[:1]:
+    if a & 1 or nodes[a // 2].args[:1] != nodes[b // 2].args[:1]:
         return False
     one, other = _values(nodes, a // 2), _values(nodes, b // 2)
     if one is None or other is None or one[0] != other[0]:
         return False
+    if b & 1:
+        return all(last < lo or hi < first for lo, hi in other[1] for first, last in one[1])
     return all(any(lo <= first and last <= hi for lo, hi in other[1]) for first, last in one[1])
 
 

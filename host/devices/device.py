@@ -49,10 +49,13 @@ class Capabilities:
 @dataclass(frozen=True, slots=True)
 class TableEdit:
     """New rows for some tables, at once. ``rows``: by the table's place in the bundle, all of its rows, or a ``Change``
-    of them. ``structure``: the digest of the rules they are for, so that an edit never lands in others."""
+    of them. ``structure``: the digest of the rules they are for, so that an edit never lands in others. ``bundle``: of
+    that structure, with the rows that all tables have then, whose names and digest count from there on; None: the names
+    stay, and no digest is known."""
 
     structure: str
     rows: Mapping[int, Sequence[Row] | Change]
+    bundle: Bundle | None = None
 
 
 class Decided(NamedTuple):
@@ -76,8 +79,9 @@ class Prepared(Protocol):
 class Device(Protocol):
     """Life: ``prepare`` a bundle, ``activate`` it, ``process`` or ``poll``, all that again, ``close`` (or ``with``).
 
-    **Threads.** ``prepare`` may run in any thread while another one decides. Everything else waits for the batch that
-    is being decided, so a swap falls between two batches and nothing is unloaded while it runs.
+    **Threads.** ``prepare`` may run in any thread while another one decides, and so may what ``update`` has to make.
+    Everything else waits for the batch that is being decided, so a swap falls between two batches and nothing is
+    unloaded while it runs.
 
     **Generations** are given by the controller, from 1 to GENERATION_MAX, each larger than the one before; 0 before the
     first. ``activate`` takes what this device's ``prepare`` returned, once. ``update`` changes the rows of all tables

@@ -6,12 +6,12 @@ event. A loop in C that matches by itself (``sevenm.host.engine.loop``) takes th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.devices.device import Capabilities, DeviceKind
+from sevenm.host.devices.device import Capabilities, DeviceKind, TableEdit
 from sevenm.host.devices.software import SoftwareDevice
 from sevenm.host.engine.compiled import CompiledEngine, Context, load_engine
 from sevenm.host.engine.context import Contents, Memory
@@ -19,7 +19,7 @@ from sevenm.host.engine.decisions import Decisions
 from sevenm.host.engine.objects import load_level, load_object, object_of, wanted_level
 from sevenm.host.engine.toolchain import NoCompiler, find_compiler
 from sevenm.host.ring.record import Engine
-from sevenm.tables import KINDS, ROWS_MAX, Change, Row
+from sevenm.tables import KINDS, ROWS_MAX
 
 ENGINE_C = "engine.c"
 
@@ -50,10 +50,14 @@ class HostRules:
             return {}
         return {"evicted": sum(c.evicted for c in counts), "backwards": max(c.backwards for c in counts)}
 
-    def edit(self, rows: Mapping[int, Sequence[Row] | Change]) -> None:
+    def edit(self, edit: TableEdit) -> Callable[[], None]:
         """Makes a context beside the one in use; whoever holds that one goes on with it. The state stays."""
-        self.contents = self.contents.with_rows(rows)
-        self.edited = True
+        contents = self.contents.with_rows(edit.rows)
+
+        def put() -> None:
+            self.contents, self.edited = contents, edit.bundle is None
+
+        return put
 
     def close(self) -> None:
         """The code is unmapped when nobody holds it."""
@@ -71,6 +75,7 @@ class Held(NamedTuple):
     """One generation of rules, with its rows; the engine is held by whoever has this, who calls ``engine.release``."""
 
     rules: HostRules
+    bundle: Bundle
     generation: int
     context: Context
     digest: str | None
@@ -111,7 +116,7 @@ class HostDevice(SoftwareDevice[HostRules]):
             rules = self._active()
             rules.engine.hold()
             digest = None if rules.edited else rules.bundle.digest
-            return Held(rules, self.generation, rules.context, digest)
+            return Held(rules, rules.bundle, self.generation, rules.context, digest)
 
     def count(self, held: Held, batches: int, events: int, punted: int = 0) -> None:
         """Adds to the counters what was decided elsewhere with these rules, unless their epoch is over."""

@@ -1,21 +1,21 @@
 """What devices that decide batches in this process have in common: generations, swaps, counters, attached events.
 
 One idea: one lock, held while a batch is decided and while anything is swapped. So a swap falls between two batches,
-and what is replaced is closed when nothing runs in it.
+and what is replaced is closed when nothing runs in it. What takes time, new rules and new rows, is made without it.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
-from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
+from sevenm.host.closing import Closing
 from sevenm.host.devices.device import GENERATION_MAX, Capabilities, Decided, DeviceError, Prepared, TableEdit
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.ring.record import Engine
@@ -23,13 +23,15 @@ from sevenm.tables import Change, Row, Shape, TableError
 
 
 class Runner(Prepared, Protocol):
-    """A prepared bundle that decides batches; ``counters`` are its own, from when it was prepared. ``edit`` changes
-    rows of tables, all or none, and is called only where the device has ``live_update``; it raises DeviceError or
-    TableError where they do not fit."""
+    """A prepared bundle that decides batches; ``counters`` are its own, from when it was prepared. ``edit`` makes other
+    rows of tables beside those in use, and returns what puts all of them in place; it is called only where the device
+    has ``live_update``, one call after the other, and raises DeviceError or TableError where they do not fit."""
+
+    bundle: Bundle
 
     def run(self, batch: EventBatch) -> Decisions: ...
     def counters(self) -> dict[str, int]: ...
-    def edit(self, rows: Mapping[int, Sequence[Row] | Change]) -> None: ...
+    def edit(self, edit: TableEdit) -> Callable[[], None]: ...
 
 
 R = TypeVar("R", bound=Runner)
@@ -38,7 +40,7 @@ R = TypeVar("R", bound=Runner)
 class NoEdit:
     """For runners whose rows are built in."""
 
-    def edit(self, rows: Mapping[int, Sequence[Row] | Change]) -> None:
+    def edit(self, edit: TableEdit) -> Callable[[], None]:
         raise DeviceError("these rules cannot change their rows")
 
 
@@ -46,6 +48,10 @@ def check_edit(bundle: Bundle, edit: TableEdit) -> None:
     """Raises DeviceError if the edit is for other rules, or for tables that these have not got."""
     if edit.structure != bundle.structure:
         raise DeviceError(f"the edit is for rules of structure {edit.structure}, these are of {bundle.structure}")
+    if edit.bundle is not None and edit.bundle.structure != edit.structure:
+        raise DeviceError(
+            f"the edit is for rules of structure {edit.structure}, its bundle is of {edit.bundle.structure}"
+        )
     for number in edit.rows:
         if not 0 <= number < len(bundle.shapes):
             raise DeviceError(f"there is no table {number}; {bundle.name} has {len(bundle.shapes)}")
@@ -57,7 +63,7 @@ def whole_rows(shape: Shape, rows: Sequence[Row], edit: Sequence[Row] | Change) 
     return shape.changed(rows, edit) if isinstance(edit, Change) else shape.read(edit)
 
 
-class SoftwareDevice(ABC, Generic[R]):
+class SoftwareDevice(Closing, Generic[R]):
     """A ``Device`` of the kind that ``_prepare`` makes runners for."""
 
     engine: Engine
@@ -66,7 +72,7 @@ class SoftwareDevice(ABC, Generic[R]):
 
     def __init__(self) -> None:
         self.generation = 0
-        self._lock = Lock()
+        self._lock, self._editing = Lock(), Lock()
         self._runner: R | None = None
         self._batches = self._events = self._punted = 0
         self._source: Iterator[EventBatch] = iter(())
@@ -94,15 +100,23 @@ class SoftwareDevice(ABC, Generic[R]):
     def update(self, edit: TableEdit, generation: int) -> None:
         if not self.capabilities().live_update:
             raise DeviceError(f"the device {self.name} cannot change rows; prepare and activate a bundle that has them")
-        with self._lock:
-            runner = self._active()
-            self._check(generation)
+        with self._editing:
+            with self._lock:
+                runner = self._active()
+                self._check(generation)
             check_edit(runner.bundle, edit)
             try:
-                runner.edit(edit.rows)
+                put = runner.edit(edit)
             except TableError as error:
                 raise DeviceError(str(error)) from error
-            self.generation = generation
+            with self._lock:
+                if self._runner is not runner:
+                    raise DeviceError("other rules were activated while the edit was made; edit those")
+                self._check(generation)
+                put()
+                if edit.bundle is not None:
+                    runner.bundle = edit.bundle
+                self.generation = generation
 
     def attach(self, batches: Iterator[EventBatch]) -> None:
         self._source = batches
@@ -147,11 +161,3 @@ class SoftwareDevice(ABC, Generic[R]):
             raise DeviceError(
                 f"generation must be {self.generation + 1} to {GENERATION_MAX}, later than the last, not {generation}"
             )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -7,7 +7,6 @@ into ranges of one row each. What rows mean is said in ``sevenm.tables``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import heappop, heappush
 
 from sevenm.tables import Match, Row, Shape
 
@@ -21,26 +20,6 @@ def spans(shape: Shape, rows: Sequence[Row]) -> list[Match]:
     """First and last key of each row of such a table."""
     found = (shape.keys[0].span(row.keys[0]) for row in rows)
     return [span for span in found if span is not None]
-
-
-def cut(spans: Sequence[Match]) -> list[Match]:
-    """(first key, number of the row that counts from there on), ascending from key 0, each another row than the one
-    before; rows are the spans, numbered from 1, the lowest number counts, 0 where there is none."""
-    order = sorted(range(len(spans)), key=lambda row: spans[row][0])
-    points = sorted({0, *(lo for lo, _ in spans), *(hi + 1 for _, hi in spans)})
-    out: list[Match] = []
-    live: list[Match] = []  # a heap of (row, last key)
-    at = 0
-    for point in points:
-        while at < len(order) and spans[order[at]][0] == point:
-            heappush(live, (order[at] + 1, spans[order[at]][1]))
-            at += 1
-        while live and live[0][1] < point:
-            heappop(live)
-        row = live[0][0] if live else 0
-        if not out or out[-1][1] != row:
-            out.append((point, row))
-    return out
 
 
 def hits(cuts: Sequence[Match], width: int) -> list[Match]:

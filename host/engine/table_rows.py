@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from sevenm.boundary import TABLE_CHAIN
 from sevenm.host.engine.aligned import bits_of, keys
-from sevenm.host.engine.rows import cut, hits, is_ranges, spans
+from sevenm.host.engine.rows import hits, is_ranges, spans
 from sevenm.host.engine.segments import Segments
-from sevenm.tables import Change, Match, Row, Shape
+from sevenm.tables import Change, Match, Row, Shape, cut
 
 BITS_WIDTH_MAX = 16
 """Keys of at most so many bits are looked up in one bit for each."""

@@ -6,16 +6,16 @@ block.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sevenm.host.closing import Closing
 
-class Batches(ABC):
+
+class Batches(Closing):
     """``ended``: no more records will come, and everything was read."""
 
     name: str
@@ -53,11 +53,3 @@ class Batches(ABC):
         from sevenm.host.ring.aio import batches
 
         return batches(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

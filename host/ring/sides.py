@@ -10,12 +10,12 @@ import os
 import re
 import weakref
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sevenm.host.closing import Closing
 from sevenm.host.latency import Histogram
 from sevenm.host.native import native
 from sevenm.host.ring.control import RingCorrupt, RingError, RingStats, check, read_stats
@@ -41,7 +41,7 @@ def _disown_all() -> None:
 os.register_at_fork(after_in_child=_disown_all)
 
 
-class Side:
+class Side(Closing):
     """One side's open handle. Views stay readable after ``close``, since they keep the mapping alive."""
 
     def __init__(self, name: str, handle: Any, data_dtype: np.dtype[Any] | None, writeable: bool) -> None:
@@ -114,11 +114,3 @@ class Side:
             )
         if fault:
             raise RingError(f"ring {self.name} is closed in this process, or was opened before a fork; open it again")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_live import readable_python
+from tests.cli.running import readable_python
 
 Sevenm = Any
 installed = pytest.mark.needs("compiler", "dpdk")

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import sys
 import time
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 from sevenm.host.capture.pcap import open_capture
-from tests.cli.running import ARP, TAGGED, Running, Send
+from tests.cli.running import ARP, TAGGED, Running, Send, readable_python
 
 pytestmark = [pytest.mark.needs("namespaces", "compiler")]
 Sevenm = Any
@@ -135,16 +134,6 @@ def test_run_writes_what_channels_get(rules: Path, send: Send, tmp_path: Path) -
     assert running.end()[0] == 0
     with open_capture(tmp_path / "out.pcap") as reader:
         assert [batch.data(i) for batch in reader.batches() for i in range(len(batch))] == [TAGGED] * 3
-
-
-def readable_python() -> tuple[str, dict[str, str]]:
-    """A Python of this version that nobody can read, and what it needs to find the packages of this one."""
-    mine = [path for path in sys.path if path and not path.startswith(sys.base_prefix)]
-    paths = {"PYTHONPATH": os.pathsep.join(mine)}
-    for program in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
-        if Path(program).exists() and not os.path.realpath(program).startswith("/root/"):
-            return program, paths
-    pytest.skip("namespaces: no Python here that another user can read")
 
 
 def test_one_capability_is_enough(rules: Path, send: Send) -> None:

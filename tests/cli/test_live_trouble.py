@@ -24,6 +24,7 @@ import pytest
 
 from sevenm.host.capture.pcap import CaptureError, open_capture
 from sevenm.host.ring import Ring
+from tests.cli.running import readable_python
 
 pytestmark = [pytest.mark.needs("namespaces", "compiler")]
 Ip = Callable[..., str]
@@ -272,13 +273,6 @@ def test_events_from_the_future_have_no_latency_and_are_said(
 # Without permission
 
 
-def readable_python() -> str:
-    for program in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
-        if Path(program).exists() and not os.path.realpath(program).startswith("/root/"):
-            return program
-    pytest.skip("namespaces: no Python here that another user can read")
-
-
 REFUSED = {
     "live0": "sevenm: live0: receiving from an interface needs the capability cap_net_raw, which this process does not",
     "xdp:live0": "sevenm: xdp:live0: making a BPF map: operation not permitted; needs the capabilities cap_net_raw, "
@@ -296,19 +290,18 @@ def test_nobody_is_told_what_each_kind_needs(
     spec: str, veth: tuple[str, str], ip: Ip, request: pytest.FixtureRequest
 ) -> None:
     """An ordinary user without a capability. A group in datagrams needs none."""
-    python = readable_python()
+    python, paths = readable_python()
     if spec.startswith("ring:"):
         theirs = Path("/dev/shm/sevenm.wire-theirs")
         theirs.touch(0o600)
         request.addfinalizer(theirs.unlink)
-    mine = [path for path in sys.path if path and not path.startswith(sys.base_prefix)]
     with tempfile.NamedTemporaryFile("w", suffix=".7m") as file:
         file.write(RECORDS if spec.startswith("udp") else RULES)
         file.flush()
         Path(file.name).chmod(0o644)
         command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", python,
                    "-m", "sevenm.cli.main", "run", file.name, "-i", spec, "--seconds", "0.1"]  # fmt: skip
-        env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(mine), "XDG_CACHE_HOME": "/nonexistent"}
+        env = {"PATH": os.environ["PATH"], **paths, "XDG_CACHE_HOME": "/nonexistent"}
         done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, check=False)
     assert done.stderr.startswith(REFUSED[spec]), done.stderr
     assert "Traceback" not in done.stderr

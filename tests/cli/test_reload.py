@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from sevenm.host.ring import Ring, RingReader
+from sevenm.rules import compile_rules
 from tests.cli.running import Running, Send
 
 pytestmark = [pytest.mark.needs("namespaces", "compiler")]
@@ -123,6 +124,56 @@ def test_rules_that_cannot_run_leave_the_old_ones(text: str | None, why: str, fi
     assert (code, err, report["generation"]) == (0, "", 1)
     assert report["events"] + report["ingress"]["left"] == 60
     assert report["counters"]["seen"] == report["rules"][0]["events"] > 10
+
+
+KINDS = """table kinds : u16 -> u8 max 64 from "kinds.csv"
+rules live on packet all {
+  rule known: kinds[eth.type] == 1                                => deliver tags, count known
+  rule again: eth.src == prev(eth.src per eth.type keys 64 ttl 60s) => count again
+}
+"""
+
+
+@pytest.mark.parametrize("engine", ["host", "reference"])
+def test_rows_are_exchanged_without_a_compiler_and_what_was_seen_stays(
+    engine: str, file: Path, send: Send, prefix: str, tmp_path: Path
+) -> None:
+    """Of the two types that arrive each is new once, not once more after the edit; and a row that is wrong says where
+    it is."""
+    compiler, rows = tmp_path / "cc", tmp_path / "kinds.csv"
+    compiler.write_text('#!/bin/sh\nexec gcc "$@"\n')
+    compiler.chmod(0o755)
+    file.write_text(KINDS)
+    rows.write_text("type,kind\n0x0806,1\n")
+    running = Running(
+        "run", file, "-i", "live0", "--ring", prefix, "--json", "--engine", engine, env={"CC": str(compiler)}
+    )
+    send(10)
+    with RingReader.attach(f"{prefix}.tags") as tags:
+        first = taken(tags, 10)
+        compiler.unlink()
+        rows.write_text("0x0806,2\n0x8100,1\n")
+        running.process.send_signal(signal.SIGHUP)
+        assert running.line() == f"sevenm: generation 2: 2 rows in kinds of {file}\n"
+        send(10)
+        second = taken(tags, 10)
+        rows.write_text("0x0806,2\n0x8100,one\n")
+        running.process.send_signal(signal.SIGHUP)
+        assert running.line().startswith(f"{rows}:2:8: error: expected a number, ")
+        said = ""
+        while not said.startswith("sevenm: "):
+            said = running.line()
+        assert said == f"sevenm: {file}: not taken, generation 2 goes on: 1 error in {file}\n"
+        send(10)
+        third = taken(tags, 10)
+    code, out, err = running.end(signal.SIGTERM)
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    assert (report["events"] + report["ingress"]["left"], report["generation"]) == (90, 2)
+    assert report["counters"] == {"known": 30, "again": 58}
+    assert [set(one) for one in (first, second, third)] == [{(0, 1)}, {(0, 2)}, {(0, 2)}]
+    rows.write_text("0x0806,2\n0x8100,1\n")
+    assert Ring.stats(f"{prefix}.tags").digest == report["digest"] == compile_rules(file).plan.digest
 
 
 def test_the_service_manager_hears_of_it_and_the_log_has_a_line(file: Path, veth: Any, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,8 @@ rules r on packet all {
 FRAMES = [bytes(12) + (0x9000 + n % 100).to_bytes(2, "big") + bytes(46) for n in range(1000)]
 COMMAND = ("-c", "import sys; from sevenm.cli.main import main; sys.exit(main())")
 MODE = "native copy, queue 0"
+WITH_AND_WITHOUT = pytest.mark.parametrize(("option", "prefiltered"), [("--prefilter", 981), ("--no-prefilter", 0)])
+"""With the number of frames that the kernel drops."""
 
 
 @pytest.fixture
@@ -69,23 +72,29 @@ def sevenm(veth: Wire, *words: str, path: str | None = None) -> tuple[int, str, 
     return child.returncode, out, "\n".join(lines)
 
 
-@pytest.mark.parametrize(("option", "prefiltered"), [("--prefilter", 981), ("--no-prefilter", 0)])
+def counted(out: str, prefiltered: int) -> dict[str, Any]:
+    """The report, after what it says of the frames was compared with what was sent."""
+    report: dict[str, Any] = json.loads(out)
+    assert report["ingress"] == {
+        "received": 1001 - prefiltered, "dropped": 0, "damaged": 0, "prefiltered": prefiltered,
+        "prefiltered_bytes": 60 * prefiltered, "unread_queues": 0, "left": 0,
+    }  # fmt: skip
+    assert [rule["events"] for rule in report["rules"]] == [10, 10]
+    return report
+
+
+@WITH_AND_WITHOUT
 def test_what_no_rule_wants_is_dropped_in_the_kernel_and_counted(
     option: str, prefiltered: int, veth: Wire, rules: Path
 ) -> None:
     words = ["run", str(rules), "-i", f"xdp:{veth.near}", option, "--seconds", "2", "--json"]
     code, out, said = sevenm(veth, *words)
     assert (code, said) == (0, f"sevenm: xdp:{veth.near}: {MODE}")
-    report = json.loads(out)
-    assert report["ingress"] == {
-        "received": 1001 - prefiltered, "dropped": 0, "damaged": 0, "prefiltered": prefiltered,
-        "prefiltered_bytes": 60 * prefiltered, "unread_queues": 0, "left": 0,
-    }  # fmt: skip
-    assert [rule["events"] for rule in report["rules"]] == [10, 10]
+    report = counted(out, prefiltered)
     assert (report["events"], report["dropped"]) == (1001 - prefiltered, 10)
 
 
-@pytest.mark.parametrize(("option", "prefiltered"), [("--prefilter", 981), ("--no-prefilter", 0)])
+@WITH_AND_WITHOUT
 def test_several_workers_have_one_report(option: str, prefiltered: int, rules: Path, ring: str) -> None:
     with wire("numrxqueues", "2", "numtxqueues", "2", both=True) as veth:
         words = ["run", str(rules), "-i", f"xdp:{veth.near}", option, "--workers", "2", "--ring", ring]
@@ -99,12 +108,7 @@ def test_several_workers_have_one_report(option: str, prefiltered: int, rules: P
             ],
         )
         refused = sevenm(veth, *words[:5], "--workers", "3")
-    report = json.loads(out)
-    assert report["ingress"] == {
-        "received": 1001 - prefiltered, "dropped": 0, "damaged": 0, "prefiltered": prefiltered,
-        "prefiltered_bytes": 60 * prefiltered, "unread_queues": 0, "left": 0,
-    }  # fmt: skip
-    assert [rule["events"] for rule in report["rules"]] == [10, 10]
+    report = counted(out, prefiltered)
     assert [(channel["matched"], channel["delivered"]) for channel in report["channels"]] == [(10, 10)]
     assert refused == (
         3,

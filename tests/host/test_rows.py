@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from sevenm.compiler.plan import Row, Table
-from sevenm.host.engine.rows import cut, hits, spans
+from sevenm.host.engine.rows import hits, spans
 from sevenm.sim.random_tables import random_table
-from sevenm.tables import Column, Key, Shape, TableError
+from sevenm.tables import Column, Key, Shape, TableError, cut
 
 
 def edges_of(table: Table) -> list[int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from sevenm.compiler import compile_text
 from sevenm.compiler.bundle import write_bundle
+from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import Device, DeviceError, TableEdit, start
@@ -146,3 +149,70 @@ def test_a_change_is_the_list_that_was_changed_put_in_order(data: st.DataObject,
     listed = [*stay[:at], *coming, *stay[at:]]
     change = Change([row.keys for row in gone], coming, None if before is None else before.keys)
     assert shape.changed(rows, change) == shape.ordered(listed)
+
+
+def other_rows(bundle: Bundle, folder: Path) -> Bundle:
+    """The same rules with one row in the first table."""
+    plan = Plan.load(bundle.path("plan.json"))
+    plan = plan.with_rows([plan.tables[0].with_rows([Row(LAST, (6,))]), plan.tables[1]])
+    return Bundle.open(write_bundle(plan, folder / "other", gateware=False))
+
+
+def test_rows_of_another_bundle_are_known_by_its_digest(device: Device, bundle: Bundle, tmp_path: Path) -> None:
+    other = other_rows(bundle, tmp_path)
+    device.update(TableEdit(bundle.structure, {0: [Row(LAST, (6,))]}, other), 2)
+    decisions = device.process(EventBatch.from_bytes([bytes(64)]))
+    assert decisions.bundle is other and decisions.bundle.digest != bundle.digest
+    assert decisions.fired[:3, 0].tolist() == [False, True, True]
+    if isinstance(device, HostDevice):
+        with_rows = device.hold()
+        device.update(TableEdit(bundle.structure, {0: Change(remove=[LAST])}), 3)
+        without = device.hold()
+        assert (with_rows.bundle, with_rows.digest) == (other, other.digest)
+        assert (without.bundle, without.digest) == (other, None), "nobody computed one"
+        for held in (with_rows, without):
+            held.engine.release()
+
+
+def test_a_bundle_of_other_rules_is_refused(device: Device, bundle: Bundle, tmp_path: Path) -> None:
+    text = TEXT.replace("one[a] == 2", "one[a] == 3")
+    other = Bundle.open(write_bundle(compile_text(text, "r").plan, tmp_path / "other", gateware=False))
+    message = f"the edit is for rules of structure {bundle.structure}, its bundle is of {other.structure}"
+    with pytest.raises(DeviceError, match=f"^{message}$"):
+        device.update(TableEdit(bundle.structure, {}, other), 2)
+    assert device.generation == 1
+
+
+def test_events_are_decided_while_rows_are_made(
+    device: Device, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And rules that are activated meanwhile do not get the rows."""
+    making, go_on = threading.Event(), threading.Event()
+    unused = device.prepare(bundle)
+    unused.close()
+    runner: Any = type(unused)
+    made: Callable[[Any, TableEdit], Callable[[], None]] = runner.edit
+
+    def slowly(self: Any, edit: TableEdit) -> Callable[[], None]:
+        making.set()
+        assert go_on.wait(60)
+        return made(self, edit)
+
+    monkeypatch.setattr(runner, "edit", slowly)
+    said: list[str] = []
+
+    def update() -> None:
+        try:
+            device.update(TableEdit(bundle.structure, {0: []}), 3)
+        except DeviceError as error:
+            said.append(str(error))
+
+    thread = threading.Thread(target=update)
+    thread.start()
+    assert making.wait(60)
+    assert value_of(device, 3, 4, 3) == 1
+    start(device, bundle, 2)
+    go_on.set()
+    thread.join(60)
+    assert said == ["other rules were activated while the edit was made; edit those"]
+    assert (device.generation, value_of(device, 3, 4, 3)) == (2, 1)

@@ -23,7 +23,7 @@ from sevenm.compiler.backends.c.lookups import is_ranges
 from sevenm.compiler.backends.c.naming import Names, fixed_names
 from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.resolve import comment_text, fired_max, resolved
-from sevenm.compiler.backends.c.shaped import PARTS, STRAYS_MAX, ShapedScheduler, shape_for
+from sevenm.compiler.backends.c.shaped import PARTS, STRAYS_MAX, ShapedScheduler, shapes_for
 from sevenm.compiler.backends.c.states import recurrent
 from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, Written, arena_bytes, pool_order, written
 from sevenm.compiler.passes.cost import AUTO, Choice
@@ -67,8 +67,8 @@ def explained_shape(plan: Plan, classifier: str = AUTO) -> str:
     except CannotEmit as refused:
         return f"no shape: {refused}"
     general = _general(plan, explicit, Names(plan, explicit, set()), classified)
-    shape = shape_for(plan, explicit, len(general.program.statements))
-    return f"no shape: {shape}" if isinstance(shape, str) else shape_text(shape)
+    shapes = shapes_for(plan, explicit, len(general.program.statements))
+    return f"no shape: {shapes}" if isinstance(shapes, str) else "\nsecond ".join(map(shape_text, shapes))
 
 
 def explained(plan: Plan, classifier: str = AUTO) -> list[Choice]:
@@ -91,10 +91,11 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
     names = Names(plan, explicit, fixed)
     classifiers = _classified(plan, explicit, classifier)
     general = _general(plan, explicit, names, classifiers)
-    shape = shape_for(plan, explicit, len(general.program.statements))
+    found = shapes_for(plan, explicit, len(general.program.statements))
+    shapes = [] if isinstance(found, str) else found
     taken = fixed | names.of_file | set(general.layout.words)
-    shaped = None if isinstance(shape, str) else _shaped(plan, shape, classifiers, taken)
-    parts = [general, *([] if shaped is None else [shaped])]
+    shaped = [_shaped(plan, shape, classifiers, taken) for shape in shapes]
+    parts = [general, *shaped]
     slot = -(-max(max(p.scheduler.slot, p.scheduler.fixed_span) for p in parts) // 64) * 64
     scheduler, program, layout = general.scheduler, general.program, general.layout
     pools = {t: max(p.layout.pools.get(t, 0) for p in parts) for p in parts for t in p.layout.pools}
@@ -132,10 +133,10 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         fetch_names=layout.fetch_names,
         repeat=layout.repeat,
         stages=layout.stages,
-        shape="" if shaped is None else environment.from_string(_text("shape.c.j2")).render(
-            stages=shaped.layout.stages, general=len(layout.stages), leaves=leaves, ports=bool(plan.operands),
-            records=plan.source == "record", strays_max=STRAYS_MAX, parts=PARTS,
-            zeros=0 if isinstance(shape, str) else -(-shape.usual // 64) * 64,
+        shape="" if not shaped else environment.from_string(_text("shape.c.j2")).render(
+            shapes=[part.layout.stages for part in shaped], general=len(layout.stages), leaves=leaves,
+            ports=bool(plan.operands), records=plan.source == "record", strays_max=STRAYS_MAX, parts=PARTS,
+            zeros=-(-max(shape.usual for shape in shapes) // 64) * 64,
         ),
         reaches=sorted({kind for kind in ("reach(", "reach_u8(", "reach_u16(", "reach_u32(") if any(
             kind in line for stage in stages for line in stage)}),
@@ -164,11 +165,13 @@ def _general(plan: Plan, explicit: Explicit, names: Names, lookups: Mapping[int,
 
 
 def _shaped(plan: Plan, shape: Shape, lookups: Mapping[int, LookedUp], taken: set[str]) -> Written:
-    """The program for events that have the shape."""
+    """The program for events that have the shape, whose names are then taken."""
     names = Names(plan, shape.explicit, taken)
     under = {number: one.under(shape) for number, one in lookups.items()}
     made = resolved(plan, shape.explicit, under, partial(ShapedScheduler, plan, shape, names))
-    return written(made, names)
+    out = written(made, names)
+    taken |= names.of_file | set(out.layout.words)
+    return out
 
 
 def _text(name: str) -> str:

@@ -22,14 +22,27 @@ from sevenm.compiler.plan import Plan
 
 STATEMENTS_MAX = 800
 """Statements of a general program that gets a second one beside it: compiling takes time."""
+SECOND_STATEMENTS_MAX = 400
+"""Statements of one that gets a third: whoever never sees a tag pays for it each time that rules are compiled."""
 PARTS = 4
 """Pieces in which the first lines of the next chunk are asked for."""
 STRAYS_MAX = 16
 """Strays of a chunk of 64, past which the general program decides all of it."""
 
 
-def shape_for(plan: Plan, explicit: Explicit, statements: int) -> Shape | str:
-    """The shape of which there is a program of its own, or why there is none. ``statements``: of the general one."""
+def shapes_for(plan: Plan, explicit: Explicit, statements: int) -> list[Shape] | str:
+    """The shapes of which there is a program of its own each, or why there is none: that of the usual headers, and the
+    one with the first optional header inserted. ``statements``: of the general program."""
+    first = _first_shape(plan, explicit, statements)
+    if isinstance(first, str):
+        return first
+    if plan.source == "record" or statements > SECOND_STATEMENTS_MAX:
+        return [first]
+    second = shape_of(explicit, [explicit.node[root] for root in plan.roots], inserted=1)
+    return [first] if second is None else [first, second]
+
+
+def _first_shape(plan: Plan, explicit: Explicit, statements: int) -> Shape | str:
     if plan.states:
         return "rules look at earlier events"
     if explicit.captured > NARROW:

@@ -12,8 +12,9 @@ LACKS = {
     "rem": "divides by a value that the event brings",
 }
 """Operations that gateware has not, and what a rule with one does."""
-TABLE_ROWS_MAX = 4096
-"""Most rows of a table that become comparisons."""
+COMPARISONS_MAX = 2048
+"""Most keys of rows, in all tables together, that become comparisons. So many take about a minute to become Verilog and
+a simulated core, and time and memory grow with them."""
 _HINT = "put the rule into a file of its own for the host"
 
 
@@ -23,7 +24,7 @@ class NotInGateware(Refused):
 
 def refuse(plan: Plan) -> None:
     """Raises NotInGateware for the first rule that needs an operation which gateware does not have, for state, and for
-    a table with more rows than comparisons are made of."""
+    the table with which rows become more than comparisons are made of."""
     needs: list[str | None] = []
     for node in plan.nodes:
         inner = next((needs[a] for a in node.args if needs[a]), None)
@@ -35,7 +36,12 @@ def refuse(plan: Plan) -> None:
             raise NotInGateware(f"{what} {LACKS[op]} ({op}), which gateware does not do; {_HINT}")
     if plan.states:
         raise NotInGateware(f"state {plan.states[0].name} is kept by the host only; {_HINT}")
+    compared = 0
     for table in plan.tables:
-        if len(table.rows) > TABLE_ROWS_MAX:
-            many = f"table {table.name} has {len(table.rows)} rows"
-            raise NotInGateware(f"{many}, and gateware compares with at most {TABLE_ROWS_MAX}; {_HINT}")
+        compared += len(table.rows) * len(table.keys)
+        if compared > COMPARISONS_MAX:
+            rows = f"{len(table.rows)} rows of {len(table.keys)} key" + "s" * (len(table.keys) > 1)
+            raise NotInGateware(
+                f"with the {rows} of table {table.name} there are {compared} comparisons, and gateware has at most "
+                f"{COMPARISONS_MAX}; give the table fewer rows, or {_HINT}"
+            )

@@ -47,9 +47,9 @@ def frames() -> EventBatch:
     return generated(3, 4000)
 
 
-def shape(plan: Plan) -> Shape:
+def shape(plan: Plan, inserted: int = 0) -> Shape:
     explicit = explicit_visibility(plan)
-    found = shape_of(explicit, [explicit.node[root] for root in plan.roots])
+    found = shape_of(explicit, [explicit.node[root] for root in plan.roots], inserted)
     assert found is not None
     return found
 
@@ -91,18 +91,33 @@ def having(found: Shape, events: EventBatch) -> NDArray[np.bool_]:
     return np.asarray(test & (events.events["cap_len"] >= found.least))
 
 
+@pytest.mark.parametrize("inserted", [0, 1])
 @pytest.mark.parametrize("text", [*FILTERS, RULES])
-def test_both_graphs_say_the_same_where_the_test_holds(text: str, frames: EventBatch) -> None:
+def test_both_graphs_say_the_same_where_the_test_holds(text: str, inserted: int, frames: EventBatch) -> None:
     plan = (compile_text(text, "t") if "rules" in text else compile_filter(text)).plan
-    found = shape(plan)
+    found = shape(plan, inserted)
     has = having(found, frames)
     assert has.sum() > 500 and (~has).sum() > 500
     assert compare(found, plan, frames, has) == 0
 
 
-def test_each_part_of_the_test_is_needed(frames: EventBatch) -> None:
+@pytest.mark.parametrize("text", FILTERS)
+def test_with_a_tag_the_fields_are_at_fixed_places_too(text: str, frames: EventBatch) -> None:
+    plan = compile_filter(text).plan
+    found, without = shape(plan, 1), shape(plan)
+    assert (found.moving, found.moved) == FILTERS[text]
+    assert found.least == without.least + 4
+    assert not (having(found, frames) & having(without, frames)).any()
+    assert shape_text(found).splitlines()[1:3] == [
+        "  bytes 12 to 13 in {0x8100, 0x88a8, 0x9100}",
+        "  not: bytes 16 to 17 in {0x8100, 0x88a8, 0x9100}",
+    ]
+
+
+@pytest.mark.parametrize("inserted", [0, 1])
+def test_each_part_of_the_test_is_needed(inserted: int, frames: EventBatch) -> None:
     plan = compile_text(RULES, "t").plan
-    found = shape(plan)
+    found = shape(plan, inserted)
     long_enough = np.asarray(frames.events["cap_len"] >= found.least)
     parts = values(found.explicit.graph.nodes, found.assumptions, frames)
     assert len(parts) >= 2
@@ -191,7 +206,7 @@ def test_whole_records_have_a_shape() -> None:
     assert not [ref for ref in kept if found.explicit.graph[ref].op == "captured"]
     assert shape_text(found).splitlines() == [
         "shape: at least 128 bytes captured",
-        "  not: not 128 bytes on the wire",
+        "  128 bytes on the wire",
         "  no field asks whether it was captured; other events take the general way",
     ]
     malformed = values(plan.nodes, [plan.malformed], events)[0]

@@ -102,6 +102,38 @@ static const u16 event_at_14_16_span[2] = {
     0, 0,
 };
 
+static const u16 ethertype_1_low_2[3] = {
+    (u16)0x8100u, (u16)0x88a8u, (u16)0x9100u,
+};
+
+static const u16 ethertype_1_span_2[3] = {
+    0, 0, 0,
+};
+
+static const u16 ethertype_low_2[3] = {
+    (u16)0x8100u, (u16)0x88a8u, (u16)0x9100u,
+};
+
+static const u16 ethertype_span_2[3] = {
+    0, 0, 0,
+};
+
+static const u8 ext1_kind_low_3[4] = {
+    0, 43, 51, 60,
+};
+
+static const u8 ext1_kind_span_3[4] = {
+    0, 1, 0, 0,
+};
+
+static const u16 event_at_18_16_low[2] = {
+    1, 6,
+};
+
+static const u16 event_at_18_16_span[2] = {
+    0, 0,
+};
+
 
 /* ---- Columns: what is known of 64 events ------------------------------------------------------------------------ */
 
@@ -718,7 +750,10 @@ static void stage_0(struct columns *restrict c)
 
    A chunk of which every event passes the shape's test is decided by what stands here. Of a chunk that has a few
    strays the others are; the strays of up to GROUP chunks are put side by side and decided by the general program
-   before, and their answers are added to those of their chunks. */
+   before, and their answers are added to those of their chunks.
+
+   There are two shapes, and one of them is tried: the one that fitted last. Where it has too many strays the other one is
+   looked at, and tried from there on if it fits. */
 
 #define PARTS 4u
 #define PREFETCH_AT 16u /* where headers that decide much stand */
@@ -726,8 +761,9 @@ static void stage_0(struct columns *restrict c)
 #define STRAYS_MAX 16u /* strays of a chunk; one with more is decided whole by the general program */
 #define PAUSE_MAX 31u /* such chunks make the next ones go untried, at most so many */
 
-#if SM_TRACE /* chunks that had the shape, that had strays, and that went to the general program: for tests */
-__attribute__((visibility("default"))) uint64_t sm_ways[3];
+#if SM_TRACE /* chunks that had the shape, that had strays, that went to the general program; of the first two those of
+                the second shape: for tests */
+__attribute__((visibility("default"))) uint64_t sm_ways[4];
 #define COUNT(way) (sm_ways[way]++)
 #else
 #define COUNT(way) ((void)0)
@@ -763,7 +799,7 @@ INLINE u64 too_short(struct columns *restrict c, captured_t least)
     return lanes;
 }
 
-static void shape_0(struct columns *restrict c)
+static __attribute__((noinline)) void shape_0(struct columns *restrict c)
 {
     u8 *const event_at_14_8 = c->u8_[0], *const l3_version = c->u8_[1], *const ext1_kind = c->u8_[2];
     u8 *const ip_words = c->u8_[1], *const event_at_23_8 = c->u8_[0], *const ip_words_times_4 = c->u8_[3];
@@ -1011,10 +1047,265 @@ static void shape_0(struct columns *restrict c)
     c->chunk->truncated = w250 & c->live;
 }
 
+
+static __attribute__((noinline)) void second_0(struct columns *restrict c)
+{
+    u8 *const event_at_18_8 = c->u8_[0], *const l3_version = c->u8_[1], *const ext1_kind = c->u8_[2];
+    u8 *const ip_words = c->u8_[1], *const event_at_27_8 = c->u8_[0], *const ip_words_times_4 = c->u8_[3];
+    u8 *const ip_l4 = c->u8_[1], *const after_ip_words_times_4 = c->u8_[4], *const l4 = c->u8_[4];
+    u8 *const after_l4 = c->u8_[1], *const l4_protocol = c->u8_[3], *const l4_at_12_8 = c->u8_[2];
+    u8 *const l4_plus_20 = c->u8_[0], *const l4_at_12_8_bits_4_7 = c->u8_[0], *const tcp_hdr_len = c->u8_[2];
+    u8 *const tcp_payload = c->u8_[0], *const l4_plus_8 = c->u8_[0], *const l4_plus_12 = c->u8_[0];
+    u8 *const l4_at_0_8 = c->u8_[3], *const l4_plus_4 = c->u8_[0];
+    u16 *const ethertype_1 = c->u16_[0], *const ethertype = c->u16_[0], *const ethertype_3 = c->u16_[1];
+    u16 *const event_at_22_16 = c->u16_[2], *const ip_l4_u16 = c->u16_[3], *const tcp_dstport = c->u16_[4];
+    u16 *const l4_end = c->u16_[5], *const event_at_24_16 = c->u16_[6], *const ip_frag_offset = c->u16_[7];
+    u16 *const l4_plus_20_u16 = c->u16_[3], *const tcp_payload_u16 = c->u16_[3], *const l4_plus_8_u16 = c->u16_[3];
+    u16 *const l4_plus_4_u16 = c->u16_[4], *const event_at_18_16 = c->u16_[2], *const udp_length = c->u16_[2];
+    u32 *const raw_ethertype_1 = c->u32_[0], *const raw_ethertype = c->u32_[1], *const raw_event_at_18_8 = c->u32_[2];
+    u32 *const raw_event_at_24_16 = c->u32_[3], *const raw_event_at_27_8 = c->u32_[4], *const ip_dst = c->u32_[5];
+    u32 *const event_at_300_32 = c->u32_[1], *const ethertype_3_plus_18 = c->u32_[4], *const ip_l4_u32 = c->u32_[5];
+    u32 *const raw_l4_at_0_8 = c->u32_[0], *const raw_udp_length = c->u32_[6], *const raw_l4_at_12_8 = c->u32_[7];
+    u32 *const frame_len_u32 = c->u32_[8], *const event_at_22_16_plus_58 = c->u32_[9], *const ipv6_len_end = c->u32_[10];
+    u32 *const ip_end = c->u32_[9], *const l3_end = c->u32_[5], *const captured_u32 = c->u32_[10];
+    u32 *const v104 = c->u32_[9], *const l4_plus_20_u32 = c->u32_[7], *const tcp_payload_u32 = c->u32_[7];
+    u32 *const l4_plus_8_u32 = c->u32_[1], *const l4_plus_12_u32 = c->u32_[1], *const l4_plus_4_u32 = c->u32_[0];
+    u32 *const l4_plus_udp_length = c->u32_[6];
+    u64 moved;
+    c->strays = too_short(c, 42);
+    fetch_ahead(c, 0);
+    read_window(c->at, 10, raw_ethertype_1, raw_ethertype, raw_event_at_18_8, raw_event_at_24_16);
+    read_window(c->at, 26, raw_event_at_27_8, NULL, ip_dst, NULL);
+    take_u32_u16(ethertype_1, raw_ethertype_1, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+    u64 w_ethertype_1_in_33024_34984_37120 = in_ranges_u16(ethertype_1, ethertype_1_low_2, ethertype_1_span_2, 3);
+    take_u32_u16(ethertype, raw_ethertype, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+    u64 w_ethertype_in_33024_34984_37120 = in_ranges_u16(ethertype, ethertype_low_2, ethertype_span_2, 3);
+    u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
+    take_u32_u8(event_at_18_8, raw_event_at_18_8, ALL, 0x80808000u, 0, 0, (u8)255u);
+    EACH l3_version[i] = (u8)((event_at_18_8[i] >> 4));
+    u64 w_l3_version_eq_6 = eqk_u8(l3_version, (u8)6u);
+    take_u32_u8(ext1_kind, raw_event_at_24_16, ALL, 0x80808002u, 0, 16, (u8)255u);
+    u64 w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low_3, ext1_kind_span_3, 4);
+    u64 w257 = w_ethertype_eq_34525 & w_l3_version_eq_6 & w_ext1_is_ext;
+    u64 w259 = w_ethertype_1_in_33024_34984_37120 & ~w_ethertype_in_33024_34984_37120 & ~w257;
+    c->strays = (c->strays | ~(w259)) & c->live;
+    if (c->strays | c->looking)
+        return;
+    moved = reach(c, 300, 304);
+    EACH { /* gather */
+        const u8 *p = (const u8 *)(c->at[i]);
+        event_at_300_32[i] = get_u32(p + 300);
+    }
+    lead_back(c, moved);
+    take_u32_u16(ethertype_3, raw_event_at_18_8, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+    take_u32_u16(event_at_22_16, raw_event_at_24_16, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+    u64 w_captured_lt_304 = ltk_u16(c->captured, (u16)304u);
+    settle_u32(event_at_300_32, ~w_captured_lt_304, 1, 0, 0xffffffffu);
+    u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
+    u64 w_l3_version_eq_4 = eqk_u8(l3_version, (u8)4u);
+    EACH ip_words[i] = (u8)((u32)event_at_18_8[i] & 15u);
+    u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
+    u64 w_ip = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5;
+    u64 w_ethertype_3_eq_0 = 0, w_servers = 0, w_captured_lt_ip_l4 = 0, w_ext1_kind_bit_5 = 0;
+    if (w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5) {
+        take_u32_u8(event_at_27_8, raw_event_at_27_8, ALL, 0x80808001u, 0, 8, (u8)255u);
+        settle_u32(ip_dst, ALL, 1, 0, 0xffffffffu);
+        EACH ip_words_times_4[i] = (u8)((u32)ip_words[i] * 4u);
+        EACH ip_l4[i] = (u8)((u32)ip_words_times_4[i] + 18u);
+        w_ethertype_3_eq_0 = eqk_u16(ethertype_3, (u16)0u);
+        EACH ethertype_3_plus_18[i] = (u32)((u32)ethertype_3[i] + 18u);
+        EACH ip_l4_u16[i] = (u16)ip_l4[i];
+        w_servers = hit_u32(ip_dst, c->tables + 0);
+        room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
+        w_captured_lt_ip_l4 = ltk_u8(after_ip_words_times_4, 18);
+        EACH ip_l4_u32[i] = (u32)ip_l4[i];
+        w_ext1_kind_bit_5 = testk_u8(ext1_kind, (u8)32u);
+    }
+    muxck_u8(l4, w_ip, ip_l4, (u8)58u);
+    moved = reach_u8(c, l4, 0, 16);
+    EACH c->from[i] = c->at[i] + l4[i];
+    read_window(c->from, 0, raw_l4_at_0_8, raw_udp_length, NULL, raw_l4_at_12_8);
+    lead_back(c, moved);
+    room_u8(after_l4, c->captured, l4);
+    u64 w_captured_lt_l4_plus_4 = ltk_u8(after_l4, 4);
+    take_u32_u16(tcp_dstport, raw_l4_at_0_8, ~w_captured_lt_l4_plus_4, 0x80800203u, 1, 0, (u16)0xffffu);
+    fetch_ahead(c, 1);
+    c->chunk->punt = 0;
+    /* block guard: first */
+    c->free = c->live;
+    u64 w_captured_lt_58 = ltk_u16(c->captured, (u16)58u);
+    u64 w_ext2_passed = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_58;
+    EACH frame_len_u32[i] = (u32)c->size[i];
+    u64 w_event_at_22_16_eq_0 = eqk_u16(event_at_22_16, (u16)0u);
+    EACH event_at_22_16_plus_58[i] = (u32)((u32)event_at_22_16[i] + 58u);
+    muxcc_u32(ipv6_len_end, w_event_at_22_16_eq_0, frame_len_u32, event_at_22_16_plus_58);
+    u64 w_tcp_dstport_eq_22 = 0, w_ip_end_lt_ip_l4 = 0;
+    if (w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5) {
+        muxcc_u32(ip_end, w_ethertype_3_eq_0, frame_len_u32, ethertype_3_plus_18);
+        w_tcp_dstport_eq_22 = eqk_u16(tcp_dstport, (u16)22u);
+        w_ip_end_lt_ip_l4 = lt_u32(ip_end, ip_l4_u32);
+    }
+    muxcc_u32(l3_end, w_ip, ip_end, ipv6_len_end);
+    EACH captured_u32[i] = (u32)c->captured[i];
+    u64 w_captured_lt_l3_end = lt_u32(captured_u32, l3_end);
+    muxcc_u32(v104, w_captured_lt_l3_end, captured_u32, l3_end);
+    EACH l4_end[i] = (u16)((u32)v104[i] & 0xffffu);
+    u64 w_ip_frag_offset_eq_0 = 0, w_l4_end_lt_ip_l4 = 0;
+    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5)) {
+        take_u32_u16(event_at_24_16, raw_event_at_24_16, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+        EACH ip_frag_offset[i] = (u16)((u32)event_at_24_16[i] & 0x1fffu);
+        w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
+        w_l4_end_lt_ip_l4 = lt_u16(l4_end, ip_l4_u16);
+    }
+    u64 w108 = 0;
+    if (~w_ext2_passed) {
+        w108 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w_l4_end_lt_ip_l4;
+    }
+    u64 w_has_l4 = w_ext2_passed | w108;
+    muxcc_u8(l4_protocol, w_ip, event_at_27_8, ext1_kind);
+    u64 w_l4_protocol_eq_6 = eqk_u8(l4_protocol, (u8)6u);
+    u64 w_captured_lt_l4_plus_13 = 0, w_l4_end_lt_l4_plus_20 = 0, w_l3_end_lt_l4_plus_20 = 0, w_tcp_hdr_len_lt_20 = 0, w_l3_end_lt_tcp_payload = 0, w_tcp_sound = 0, w_captured_lt_tcp_payload = 0;
+    if (w_l4_protocol_eq_6) {
+        w_captured_lt_l4_plus_13 = ltk_u8(after_l4, 13);
+        take_u32_u8(l4_at_12_8, raw_l4_at_12_8, ~w_captured_lt_l4_plus_13, 0x80808000u, 0, 0, (u8)255u);
+        EACH l4_plus_20[i] = (u8)((u32)l4[i] + 20u);
+        EACH l4_plus_20_u16[i] = (u16)l4_plus_20[i];
+        w_l4_end_lt_l4_plus_20 = lt_u16(l4_end, l4_plus_20_u16);
+        EACH l4_plus_20_u32[i] = (u32)l4_plus_20[i];
+        w_l3_end_lt_l4_plus_20 = lt_u32(l3_end, l4_plus_20_u32);
+        EACH l4_at_12_8_bits_4_7[i] = (u8)((l4_at_12_8[i] >> 4));
+        EACH tcp_hdr_len[i] = (u8)((u32)l4_at_12_8_bits_4_7[i] * 4u);
+        w_tcp_hdr_len_lt_20 = ltk_u8(tcp_hdr_len, (u8)20u);
+        EACH tcp_payload[i] = (u8)((u32)l4[i] + (u32)tcp_hdr_len[i]);
+        EACH tcp_payload_u32[i] = (u32)tcp_payload[i];
+        w_l3_end_lt_tcp_payload = lt_u32(l3_end, tcp_payload_u32);
+        w_tcp_sound = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & ~w_tcp_hdr_len_lt_20 & ~w_l3_end_lt_tcp_payload;
+        EACH tcp_payload_u16[i] = (u16)tcp_payload[i];
+        w_captured_lt_tcp_payload = lt_u16(c->captured, tcp_payload_u16);
+    }
+    u64 rule_login = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & w_tcp_dstport_eq_22 & w_servers;
+    /* rule 0: login */
+    take(c, rule_login, 0);
+    fetch_ahead(c, 2);
+    u64 w_l4_protocol_eq_17 = eqk_u8(l4_protocol, (u8)17u);
+    EACH l4_plus_8[i] = (u8)((u32)l4[i] + 8u);
+    EACH l4_plus_8_u16[i] = (u16)l4_plus_8[i];
+    u64 w_l4_end_lt_l4_plus_8 = lt_u16(l4_end, l4_plus_8_u16);
+    u64 w_tcp_dstport_eq_53 = eqk_u16(tcp_dstport, (u16)53u);
+    u64 rule_names = w_has_l4 & w_l4_protocol_eq_17 & ~w_l4_end_lt_l4_plus_8 & w_tcp_dstport_eq_53;
+    /* rule 1: names */
+    take(c, rule_names, 1);
+    /* rule 2: default */
+    take(c, ALL, 2);
+    /* block audit: all */
+    u64 w_frame_len_gt_9000 = gtk_u16(c->size, (u16)0x2328u /* 9000 */);
+    /* rule 3: jumbo */
+    fire(c, w_frame_len_gt_9000 & c->live, 3);
+    u64 w_event_at_300_32_eq_1 = eqk_u32(event_at_300_32, 1u);
+    u64 rule_far = ~w_captured_lt_304 & w_event_at_300_32_eq_1;
+    /* rule 4: far */
+    fire(c, rule_far & c->live, 4);
+    u64 w158 = w_has_l4 & w_l4_protocol_eq_6 & w_l3_end_lt_l4_plus_20;
+    EACH l4_plus_8_u32[i] = (u32)l4_plus_8[i];
+    u64 w_l3_end_lt_l4_plus_8 = lt_u32(l3_end, l4_plus_8_u32);
+    u64 w163 = w_has_l4 & w_l4_protocol_eq_17 & w_l3_end_lt_l4_plus_8;
+    u64 w_l4_protocol_eq_132 = eqk_u8(l4_protocol, (u8)132u);
+    EACH l4_plus_12[i] = (u8)((u32)l4[i] + 12u);
+    EACH l4_plus_12_u32[i] = (u32)l4_plus_12[i];
+    u64 w_l3_end_lt_l4_plus_12 = lt_u32(l3_end, l4_plus_12_u32);
+    u64 w172 = w_has_l4 & w_l4_protocol_eq_132 & w_l3_end_lt_l4_plus_12;
+    u64 w_l4_protocol_eq_1 = 0;
+    if (w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5) {
+        w_l4_protocol_eq_1 = eqk_u8(l4_protocol, (u8)1u);
+    }
+    u64 w176 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_has_l4 & w_l3_end_lt_l4_plus_8 & w_l4_protocol_eq_1;
+    u64 w_l4_protocol_eq_58 = eqk_u8(l4_protocol, (u8)58u);
+    u64 w_captured_lt_l4_plus_1 = 0, w_l3_end_lt_l4_plus_4 = 0, w_l4_end_lt_l4_plus_4 = 0, w_l4_at_0_8_in_128_129 = 0;
+    if (w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_58 & w_l4_protocol_eq_58) {
+        w_captured_lt_l4_plus_1 = ltk_u8(after_l4, 1);
+        take_u32_u8(l4_at_0_8, raw_l4_at_0_8, ~w_captured_lt_l4_plus_1, 0x80808000u, 0, 0, (u8)255u);
+        EACH l4_plus_4[i] = (u8)((u32)l4[i] + 4u);
+        EACH l4_plus_4_u32[i] = (u32)l4_plus_4[i];
+        w_l3_end_lt_l4_plus_4 = lt_u32(l3_end, l4_plus_4_u32);
+        EACH l4_plus_4_u16[i] = (u16)l4_plus_4[i];
+        w_l4_end_lt_l4_plus_4 = lt_u16(l4_end, l4_plus_4_u16);
+        w_l4_at_0_8_in_128_129 = rangek_u8(l4_at_0_8, (u8)128u, (u8)1u);
+    }
+    u64 w180 = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_58 & w_has_l4 & w_l4_protocol_eq_58 & w_l3_end_lt_l4_plus_4;
+    u64 w182 = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_58 & w_has_l4 & w_l4_protocol_eq_58 & ~w_l4_end_lt_l4_plus_4 & w_l4_at_0_8_in_128_129 & w_l3_end_lt_l4_plus_8;
+    u64 w_captured_lt_frame_len = lt_u16(c->captured, c->size);
+    u64 w202 = w_ethertype_eq_34525 & w_captured_lt_58;
+    u64 w_ethertype_eq_2054 = eqk_u16(ethertype, (u16)0x806u /* 2054 */);
+    u64 w_ethertype_3_eq_2048 = eqk_u16(ethertype_3, (u16)0x800u /* 2048 */);
+    u64 w_event_at_22_16_eq_1540 = eqk_u16(event_at_22_16, (u16)0x604u /* 1540 */);
+    fetch_ahead(c, 3);
+    u64 w217 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_captured_lt_ip_l4 & ~w_ip_end_lt_ip_l4;
+    u64 w_event_at_18_16_in_1_6 = 0, w_captured_lt_46 = 0, w_arp_ipv4 = 0;
+    if ((w_ethertype_eq_2054 & w_ethertype_3_eq_2048 & w_event_at_22_16_eq_1540) && (~w202 & ~w217)) {
+        take_u32_u16(event_at_18_16, raw_event_at_18_8, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        w_event_at_18_16_in_1_6 = in_ranges_u16(event_at_18_16, event_at_18_16_low, event_at_18_16_span, 2);
+        w_captured_lt_46 = ltk_u16(c->captured, (u16)46u);
+        w_arp_ipv4 = w_ethertype_eq_2054 & w_event_at_18_16_in_1_6 & w_ethertype_3_eq_2048 & w_event_at_22_16_eq_1540 & ~w_captured_lt_46;
+    }
+    u64 w213 = 0;
+    if (~w202 & ~w217) {
+        w213 = w_ethertype_eq_2054 & w_event_at_18_16_in_1_6 & w_ethertype_3_eq_2048 & w_event_at_22_16_eq_1540 & ~w_arp_ipv4;
+    }
+    u64 w218 = w202 | w213 | w217;
+    u64 w219 = ~w_captured_lt_frame_len & w218;
+    u64 w91 = w_l3_version_eq_4 & ~w_ip_words_lt_5;
+    u64 w221 = w_ethertype_eq_2048 & ~w91;
+    u64 w223 = w_ethertype_eq_34525 & ~w_captured_lt_58 & ~w_l3_version_eq_6;
+    u64 w224 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ip_end_lt_ip_l4;
+    u64 w_frame_len_lt_l3_end = lt_u32(frame_len_u32, l3_end);
+    u64 w_frame_len_lt_65535 = ltk_u16(c->size, (u16)0xffffu /* 65535 */);
+    u64 w225 = w_ext2_passed | w_ip;
+    u64 w226 = w_frame_len_lt_l3_end & w_frame_len_lt_65535 & w225;
+    u64 w_captured_lt_l4_plus_20 = ltk_u8(after_l4, 20);
+    u64 w160 = w_has_l4 & w_l4_protocol_eq_6 & ~w_l3_end_lt_l4_plus_20 & w_captured_lt_l4_plus_20;
+    u64 w_captured_lt_l4_plus_8 = ltk_u8(after_l4, 8);
+    u64 w165 = w_has_l4 & w_l4_protocol_eq_17 & ~w_l3_end_lt_l4_plus_8 & w_captured_lt_l4_plus_8;
+    u64 w_captured_lt_l4_plus_12 = ltk_u8(after_l4, 12);
+    u64 w174 = w_has_l4 & w_l4_protocol_eq_132 & ~w_l3_end_lt_l4_plus_12 & w_captured_lt_l4_plus_12;
+    u64 w177 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_has_l4 & ~w_l3_end_lt_l4_plus_8 & w_captured_lt_l4_plus_8 & w_l4_protocol_eq_1;
+    u64 w181 = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_58 & w_has_l4 & w_captured_lt_l4_plus_4 & w_l4_protocol_eq_58 & ~w_l3_end_lt_l4_plus_4;
+    u64 w183 = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_58 & w_has_l4 & w_l4_protocol_eq_58 & ~w_l4_end_lt_l4_plus_4 & w_l4_at_0_8_in_128_129 & ~w_l3_end_lt_l4_plus_8 & w_captured_lt_l4_plus_8;
+    u64 w184 = w160 | w165 | w174 | w177 | w181 | w183;
+    u64 w227 = ~w_captured_lt_frame_len & w184;
+    u64 w242 = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & ~w_tcp_sound;
+    u64 w199 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ext1_kind_bit_5;
+    u64 w_captured_lt_l4_plus_6 = 0, w_udp_length_eq_0 = 0, w_udp_length_lt_8 = 0, w_l3_end_lt_l4_plus_udp_length = 0, w194 = 0;
+    if ((w_l4_protocol_eq_17 & ~w199) && (~w158 & ~w163 & ~w172 & ~w176 & ~w180 & ~w182 & ~w219 & ~w221 & ~w223 & ~w224 & ~w226)) {
+        w_captured_lt_l4_plus_6 = ltk_u8(after_l4, 6);
+        take_u32_u16(udp_length, raw_udp_length, ~w_captured_lt_l4_plus_6, 0x80800001u, 1, 16, (u16)0xffffu);
+        w_udp_length_eq_0 = eqk_u16(udp_length, (u16)0u);
+        w_udp_length_lt_8 = ltk_u16(udp_length, (u16)8u);
+        EACH l4_plus_udp_length[i] = (u32)((u32)l4[i] + (u32)udp_length[i]);
+        w_l3_end_lt_l4_plus_udp_length = lt_u32(l3_end, l4_plus_udp_length);
+        w194 = w_udp_length_lt_8 | w_l3_end_lt_l4_plus_udp_length;
+    }
+    u64 w244 = 0;
+    if (~w158 & ~w163 & ~w172 & ~w176 & ~w180 & ~w182 & ~w219 & ~w221 & ~w223 & ~w224 & ~w226) {
+        w244 = w_has_l4 & w_l4_protocol_eq_17 & ~w_l4_end_lt_l4_plus_8 & ~w_udp_length_eq_0 & w194 & ~w199;
+    }
+    u64 w247 = w158 | w163 | w172 | w176 | w180 | w182 | w219 | w221 | w223 | w224 | w226 | w227 | w242 | w244;
+    c->chunk->malformed = w247 & c->live;
+    u64 w250 = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & ~w_tcp_hdr_len_lt_20 & ~w_l3_end_lt_tcp_payload & w_captured_lt_tcp_payload;
+    u64 w251 = w160 | w165 | w174 | w177 | w181 | w183 | w202 | w213 | w217 | w250;
+    u64 w252 = w_captured_lt_frame_len & w251;
+    c->chunk->truncated = w252 & c->live;
+}
+
+static _Thread_local unsigned is_second; /* which shape is tried */
+
 /* The shape's program; the chunk's strays are not in c->live. */
 static void run_shape(struct columns *restrict c, uint64_t more)
 {
     locate(c, more);
+    if (is_second) {
+        second_0(c);
+        return;
+    }
     shape_0(c);
 }
 
@@ -1048,7 +1339,7 @@ static __attribute__((noinline)) unsigned look_ahead(struct columns *c, uint64_t
     c->looking = ALL;
     for (; strays.chunks < GROUP && more >= LANES; strays.chunks++, more -= LANES, c->events += LANES) {
         locate(c, more);
-        shape_0(c);
+        (is_second ? second_0 : shape_0)(c);
         const unsigned found = (unsigned)__builtin_popcountll(c->strays);
         if (found > STRAYS_MAX || count + found > LANES)
             break;
@@ -1114,10 +1405,17 @@ static void decide(struct columns *restrict c, unsigned n, uint64_t more)
         run_shape(c, more);
         if (!c->strays) {
             COUNT(0);
+            if (is_second)
+                COUNT(3);
             pause = 0;
             return;
         }
         c->ahead = look_ahead(c, more);
+        if (!c->ahead) {
+            is_second ^= 1;
+            c->ahead = look_ahead(c, more);
+            is_second ^= !c->ahead;
+        }
         pause = c->ahead ? 0 : pause < PAUSE_MAX ? 2 * pause + 1 : PAUSE_MAX;
         skip = pause;
     } else if (skip)
@@ -1133,6 +1431,8 @@ static void decide(struct columns *restrict c, unsigned n, uint64_t more)
     c->live &= ~lanes;
     run_shape(c, more);
     COUNT(1);
+    if (is_second)
+        COUNT(3);
     if (lanes)
         add_strays(c, first, lanes);
 }

@@ -69,6 +69,30 @@ static const u8 ext1_kind_span_2[4] = {
     0, 1, 0, 0,
 };
 
+static const u16 ethertype_1_low_2[3] = {
+    (u16)0x8100u, (u16)0x88a8u, (u16)0x9100u,
+};
+
+static const u16 ethertype_1_span_2[3] = {
+    0, 0, 0,
+};
+
+static const u16 ethertype_low_2[3] = {
+    (u16)0x8100u, (u16)0x88a8u, (u16)0x9100u,
+};
+
+static const u16 ethertype_span_2[3] = {
+    0, 0, 0,
+};
+
+static const u8 ext1_kind_low_3[4] = {
+    0, 43, 51, 60,
+};
+
+static const u8 ext1_kind_span_3[4] = {
+    0, 1, 0, 0,
+};
+
 
 /* ---- Columns: what is known of 64 events ------------------------------------------------------------------------ */
 
@@ -471,7 +495,10 @@ static void stage_0(struct columns *restrict c)
 
    A chunk of which every event passes the shape's test is decided by what stands here. Of a chunk that has a few
    strays the others are; the strays of up to GROUP chunks are put side by side and decided by the general program
-   before, and their answers are added to those of their chunks. */
+   before, and their answers are added to those of their chunks.
+
+   There are two shapes, and one of them is tried: the one that fitted last. Where it has too many strays the other one is
+   looked at, and tried from there on if it fits. */
 
 #define PARTS 4u
 #define PREFETCH_AT 16u /* where headers that decide much stand */
@@ -479,8 +506,9 @@ static void stage_0(struct columns *restrict c)
 #define STRAYS_MAX 16u /* strays of a chunk; one with more is decided whole by the general program */
 #define PAUSE_MAX 31u /* such chunks make the next ones go untried, at most so many */
 
-#if SM_TRACE /* chunks that had the shape, that had strays, and that went to the general program: for tests */
-__attribute__((visibility("default"))) uint64_t sm_ways[3];
+#if SM_TRACE /* chunks that had the shape, that had strays, that went to the general program; of the first two those of
+                the second shape: for tests */
+__attribute__((visibility("default"))) uint64_t sm_ways[4];
 #define COUNT(way) (sm_ways[way]++)
 #else
 #define COUNT(way) ((void)0)
@@ -516,7 +544,7 @@ INLINE u64 too_short(struct columns *restrict c, captured_t least)
     return lanes;
 }
 
-static void shape_0(struct columns *restrict c)
+static __attribute__((noinline)) void shape_0(struct columns *restrict c)
 {
     u8 *const event_at_14_8 = c->u8_[0], *const ext1_kind = c->u8_[1], *const event_at_23_8 = c->u8_[2];
     u8 *const ip_words = c->u8_[3], *const ip_words_times_4 = c->u8_[1], *const ip_l4 = c->u8_[3];
@@ -659,10 +687,162 @@ static void shape_0(struct columns *restrict c)
     c->chunk->truncated = 0;
 }
 
+
+static __attribute__((noinline)) void second_0(struct columns *restrict c)
+{
+    u8 *const event_at_18_8 = c->u8_[0], *const ext1_kind = c->u8_[1], *const event_at_27_8 = c->u8_[2];
+    u8 *const ip_words = c->u8_[3], *const ip_words_times_4 = c->u8_[1], *const ip_l4 = c->u8_[3];
+    u8 *const l4 = c->u8_[2], *const after_ip_words_times_4 = c->u8_[2], *const ip_words_times_4_plus_38 = c->u8_[3];
+    u8 *const ip_words_times_4_plus_20 = c->u8_[3];
+    u16 *const ethertype_1 = c->u16_[0], *const ethertype = c->u16_[0], *const tcp_dstport = c->u16_[0];
+    u16 *const ip_l4_u16 = c->u16_[1], *const ip_words_times_4_u16 = c->u16_[2], *const event_at_22_16 = c->u16_[0];
+    u16 *const ethertype_3 = c->u16_[3], *const ip_words_times_4_plus_38_u16 = c->u16_[0], *const ip_words_times_4_plus_20_u16 = c->u16_[0];
+    u16 *const event_at_24_16 = c->u16_[0], *const ip_frag_offset = c->u16_[1];
+    u32 *const raw_ethertype_1 = c->u32_[0], *const raw_ethertype = c->u32_[1], *const raw_event_at_22_16 = c->u32_[2];
+    u32 *const raw_event_at_27_8 = c->u32_[3], *const ip_words_times_4_u32 = c->u32_[1], *const event_at_22_16_plus_40 = c->u32_[2];
+    u64 moved;
+    c->strays = too_short(c, 28);
+    fetch_ahead(c, 0);
+    read_window(c->at, 12, raw_ethertype_1, raw_ethertype, raw_event_at_22_16, raw_event_at_27_8);
+    take_u32_u16(ethertype_1, raw_ethertype_1, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+    u64 w_ethertype_1_in_33024_34984_37120 = in_ranges_u16(ethertype_1, ethertype_1_low_2, ethertype_1_span_2, 3);
+    take_u32_u16(ethertype, raw_ethertype, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+    u64 w_ethertype_in_33024_34984_37120 = in_ranges_u16(ethertype, ethertype_low_2, ethertype_span_2, 3);
+    u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
+    take_u32_u8(event_at_18_8, raw_ethertype, ALL, 0x80808002u, 0, 16, (u8)255u);
+    u64 w_event_at_18_8_in_96_111 = rangek_u8(event_at_18_8, (u8)96u, (u8)15u);
+    take_u32_u8(ext1_kind, raw_event_at_27_8, ALL, 0x80808000u, 0, 0, (u8)255u);
+    u64 w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low_3, ext1_kind_span_3, 4);
+    u64 w240 = w_ethertype_eq_34525 & w_event_at_18_8_in_96_111 & w_ext1_is_ext;
+    u64 w242 = w_ethertype_1_in_33024_34984_37120 & ~w_ethertype_in_33024_34984_37120 & ~w240;
+    c->strays = (c->strays | ~(w242)) & c->live;
+    if (c->strays | c->looking)
+        return;
+    take_u32_u8(event_at_27_8, raw_event_at_27_8, ALL, 0x80808003u, 0, 24, (u8)255u);
+    u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
+    u64 w_captured_lt_38 = ltk_u16(c->captured, (u16)38u);
+    u64 w_event_at_18_8_in_64_79 = rangek_u8(event_at_18_8, (u8)64u, (u8)15u);
+    EACH ip_words[i] = (u8)((u32)event_at_18_8[i] & 15u);
+    u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
+    u64 w_ip = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5;
+    c->chunk->punt = 0;
+    /* block filter: first */
+    c->free = c->live;
+    fetch_ahead(c, 1);
+    u64 w_event_at_27_8_eq_6 = eqk_u8(event_at_27_8, (u8)6u);
+    u64 w193 = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_27_8_eq_6;
+    u64 w_ext1_kind_eq_6 = eqk_u8(ext1_kind, (u8)6u);
+    u64 w194 = ~w_ip & w_ext1_kind_eq_6;
+    u64 w195 = w193 | w194;
+    u64 w_captured_lt_ip_words_times_4_plus_22 = 0, w231 = 0, w_captured_lt_62 = 0, w232 = 0, w233 = 0, w_captured_lt_ip_words_times_4_plus_38 = 0, w204 = 0, w_captured_lt_78 = 0, w205 = 0, w_tcp_dstport_eq_443 = 0;
+    if (w195) {
+        EACH ip_words_times_4[i] = (u8)((u32)ip_words[i] * 4u);
+        EACH ip_l4[i] = (u8)((u32)ip_words_times_4[i] + 18u);
+        muxck_u8(l4, w_ip, ip_l4, (u8)58u);
+        moved = reach_u8(c, l4, 2, 4);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + l4[i]);
+            tcp_dstport[i] = get_u16(p + 2);
+        }
+        lead_back(c, moved);
+        room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
+        w_captured_lt_ip_words_times_4_plus_22 = ltk_u8(after_ip_words_times_4, 22);
+        w231 = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_22;
+        w_captured_lt_62 = ltk_u16(c->captured, (u16)62u);
+        w232 = w_captured_lt_62 & ~w_ip;
+        w233 = w231 | w232;
+        settle_u16(tcp_dstport, ~w233, 1, 0, (u16)0xffffu);
+        EACH ip_l4_u16[i] = (u16)ip_l4[i];
+        EACH ip_words_times_4_u16[i] = (u16)ip_words_times_4[i];
+        EACH ip_words_times_4_u32[i] = (u32)ip_words_times_4[i];
+        w_captured_lt_ip_words_times_4_plus_38 = ltk_u8(after_ip_words_times_4, 38);
+        w204 = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_38;
+        w_captured_lt_78 = ltk_u16(c->captured, (u16)78u);
+        w205 = ~w_ip & w_captured_lt_78;
+        w_tcp_dstport_eq_443 = eqk_u16(tcp_dstport, (u16)443u);
+    }
+    u64 w_captured_lt_58 = 0, w_ext2_passed = 0, w_event_at_22_16_eq_0 = 0, w_size_lt_78 = 0, w218 = 0, w_event_at_22_16_lt_20 = 0, w219 = 0, w220 = 0, w222 = 0;
+    if ((w195 & w_tcp_dstport_eq_443) && (~w204 & ~w205)) {
+        take_u32_u16(event_at_22_16, raw_event_at_22_16, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+        w_captured_lt_58 = ltk_u16(c->captured, (u16)58u);
+        w_ext2_passed = w_ethertype_eq_34525 & w_event_at_18_8_in_96_111 & ~w_captured_lt_58;
+        w_event_at_22_16_eq_0 = eqk_u16(event_at_22_16, (u16)0u);
+        w_size_lt_78 = ltk_u16(c->size, (u16)78u);
+        w218 = w_event_at_22_16_eq_0 & w_size_lt_78;
+        w_event_at_22_16_lt_20 = ltk_u16(event_at_22_16, (u16)20u);
+        w219 = ~w_event_at_22_16_eq_0 & w_event_at_22_16_lt_20;
+        w220 = w218 | w219;
+        w222 = ~w_ip & w220;
+    }
+    u64 w_ethertype_3_eq_0 = 0, w_size_lt_ip_l4 = 0, w177 = 0, w_event_at_22_16_plus_40_lt_ip_words_times_4 = 0, w178 = 0, w179 = 0, w181 = 0, w_size_lt_ip_words_times_4_plus_38 = 0, w212 = 0, w_ethertype_3_lt_ip_words_times_4_plus_20 = 0, w213 = 0, w214 = 0;
+    if ((w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5) && (w195 & w_tcp_dstport_eq_443) && (~w204 & ~w205 & ~w222)) {
+        take_u32_u16(ethertype_3, raw_event_at_22_16, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        w_ethertype_3_eq_0 = eqk_u16(ethertype_3, (u16)0u);
+        w_size_lt_ip_l4 = lt_u16(c->size, ip_l4_u16);
+        w177 = w_event_at_22_16_eq_0 & w_size_lt_ip_l4;
+        EACH event_at_22_16_plus_40[i] = (u32)((u32)event_at_22_16[i] + 40u);
+        w_event_at_22_16_plus_40_lt_ip_words_times_4 = lt_u32(event_at_22_16_plus_40, ip_words_times_4_u32);
+        w178 = ~w_event_at_22_16_eq_0 & w_event_at_22_16_plus_40_lt_ip_words_times_4;
+        w179 = w177 | w178;
+        w181 = ~w_ip & w179;
+        EACH ip_words_times_4_plus_38[i] = (u8)((u32)ip_words_times_4[i] + 38u);
+        EACH ip_words_times_4_plus_38_u16[i] = (u16)ip_words_times_4_plus_38[i];
+        w_size_lt_ip_words_times_4_plus_38 = lt_u16(c->size, ip_words_times_4_plus_38_u16);
+        w212 = w_ethertype_3_eq_0 & w_size_lt_ip_words_times_4_plus_38;
+        EACH ip_words_times_4_plus_20[i] = (u8)((u32)ip_words_times_4[i] + 20u);
+        EACH ip_words_times_4_plus_20_u16[i] = (u16)ip_words_times_4_plus_20[i];
+        w_ethertype_3_lt_ip_words_times_4_plus_20 = lt_u16(ethertype_3, ip_words_times_4_plus_20_u16);
+        w213 = ~w_ethertype_3_eq_0 & w_ethertype_3_lt_ip_words_times_4_plus_20;
+        w214 = w212 | w213;
+    }
+    u64 w221 = 0;
+    if ((w195 & w_tcp_dstport_eq_443) && (~w204 & ~w205 & ~w222)) {
+        w221 = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w214;
+    }
+    u64 w_ip_frag_offset_eq_0 = 0, w_captured_lt_ip_l4 = 0, w171 = 0, w_ethertype_3_lt_ip_words_times_4 = 0, w172 = 0, w173 = 0, w180 = 0, w183 = 0;
+    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5) && (w195 & ~w204 & ~w205 & ~w221 & ~w222 & w_tcp_dstport_eq_443)) {
+        take_u32_u16(event_at_24_16, raw_event_at_27_8, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        EACH ip_frag_offset[i] = (u16)((u32)event_at_24_16[i] & 0x1fffu);
+        w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
+        w_captured_lt_ip_l4 = ltk_u8(after_ip_words_times_4, 18);
+        w171 = w_ethertype_3_eq_0 & w_size_lt_ip_l4;
+        w_ethertype_3_lt_ip_words_times_4 = lt_u16(ethertype_3, ip_words_times_4_u16);
+        w172 = ~w_ethertype_3_eq_0 & w_ethertype_3_lt_ip_words_times_4;
+        w173 = w171 | w172;
+        w180 = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w173;
+        w183 = w_captured_lt_ip_l4 | w180 | w181;
+    }
+    u64 w185 = 0;
+    if ((~w_ext2_passed) && (w195 & ~w204 & ~w205 & ~w221 & ~w222 & w_tcp_dstport_eq_443)) {
+        w185 = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w183;
+    }
+    u64 w_has_l4 = 0;
+    if (w195 & ~w204 & ~w205 & ~w221 & ~w222 & w_tcp_dstport_eq_443) {
+        w_has_l4 = w_ext2_passed | w185;
+    }
+    u64 w224 = 0;
+    if (w195 & w_tcp_dstport_eq_443) {
+        w224 = w204 | w205 | w221 | w222;
+    }
+    fetch_ahead(c, 2);
+    fetch_ahead(c, 3);
+    u64 rule_filter = w_has_l4 & w195 & ~w224 & w_tcp_dstport_eq_443;
+    /* rule 0: filter */
+    take(c, rule_filter, 0);
+    c->chunk->malformed = 0;
+    c->chunk->truncated = 0;
+}
+
+static _Thread_local unsigned is_second; /* which shape is tried */
+
 /* The shape's program; the chunk's strays are not in c->live. */
 static void run_shape(struct columns *restrict c, uint64_t more)
 {
     locate(c, more);
+    if (is_second) {
+        second_0(c);
+        return;
+    }
     shape_0(c);
 }
 
@@ -696,7 +876,7 @@ static __attribute__((noinline)) unsigned look_ahead(struct columns *c, uint64_t
     c->looking = ALL;
     for (; strays.chunks < GROUP && more >= LANES; strays.chunks++, more -= LANES, c->events += LANES) {
         locate(c, more);
-        shape_0(c);
+        (is_second ? second_0 : shape_0)(c);
         const unsigned found = (unsigned)__builtin_popcountll(c->strays);
         if (found > STRAYS_MAX || count + found > LANES)
             break;
@@ -762,10 +942,17 @@ static void decide(struct columns *restrict c, unsigned n, uint64_t more)
         run_shape(c, more);
         if (!c->strays) {
             COUNT(0);
+            if (is_second)
+                COUNT(3);
             pause = 0;
             return;
         }
         c->ahead = look_ahead(c, more);
+        if (!c->ahead) {
+            is_second ^= 1;
+            c->ahead = look_ahead(c, more);
+            is_second ^= !c->ahead;
+        }
         pause = c->ahead ? 0 : pause < PAUSE_MAX ? 2 * pause + 1 : PAUSE_MAX;
         skip = pause;
     } else if (skip)
@@ -781,6 +968,8 @@ static void decide(struct columns *restrict c, unsigned n, uint64_t more)
     c->live &= ~lanes;
     run_shape(c, more);
     COUNT(1);
+    if (is_second)
+        COUNT(3);
     if (lanes)
         add_strays(c, first, lanes);
 }
