@@ -17,12 +17,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 
-from .axis import BEAT_BYTES, SIDEBANDS, PacketStream, sideband_layout
+from .axis import SIDEBANDS, PacketStream, sideband_layout
 from .decision import DecisionPipeline
 from .intake import Intake
 from .lane import LANE, Lane
@@ -129,15 +129,9 @@ class PacketCore(wiring.Component):
             intake.room.eq(outlet.room),
             self.m_axis.tvalid.eq(outlet.valid),
         ]
-        data, keep = Signal(8 * BEAT_BYTES), Signal(BEAT_BYTES)
-        # A byte and its flag lie in the same lane, and the lanes are as many whole bytes as fit.
-        bytes_in = Cat(Cat(intake.data[8 * i : 8 * i + 8], intake.keep[i]) for i in range(BEAT_BYTES))
-        bytes_out = self._lanes(m, outlet, "data", bytes_in, intake.beat, Const(1, 1))
-        m.d.comb += [data[8 * i : 8 * i + 8].eq(bytes_out[9 * i : 9 * i + 8]) for i in range(BEAT_BYTES)]
-        m.d.comb += [keep[i].eq(bytes_out[9 * i + 8]) for i in range(BEAT_BYTES)]
-        last = self._lanes(m, outlet, "last", intake.last, intake.beat, Const(1, 1))
-        m.d.comb += [self.m_axis.tdata.eq(data), self.m_axis.tkeep.eq(keep), self.m_axis.tlast.eq(last)]
-
+        for name in ("data", "keep", "last"):
+            lanes = self._lanes(m, outlet, name, getattr(intake, name), intake.beat, Const(1, 1))
+            m.d.comb += getattr(self.m_axis, f"t{name}").eq(lanes)
         sidebands = self._lanes(m, outlet, "sidebands", intake.sidebands.as_value(), intake.first, outlet.ended)
         marks = self._lanes(m, outlet, "verdict", decision.verdict.as_value(), valid, outlet.ended)
         beside = View(sideband_layout(), sidebands)

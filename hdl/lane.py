@@ -20,8 +20,8 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-LANE = 72
-"""Bits of a lane, at most: 8 bytes and their flags."""
+LANE = 64
+"""Bits of a lane, at most: few enough to be moved by one register, and one word of a simulator."""
 
 
 class Lane(wiring.Component):
