@@ -32,8 +32,8 @@ from .verdict import verdict_layout
 from .window import WindowAssembler
 
 SHELL_CYCLES = 4
-"""Cycles of the way through a core that are neither the window's nor the decision's: into the intake's registers, into
-the memories, out of them, into the output's registers."""
+"""Cycles of the way through a core that are neither the window's nor the decision's: into the intake's registers, out
+of the window's, out of the lanes' memories, into the output's registers."""
 DEPTH_STEP = 16
 """Words that the smallest memories made of look-up tables have: a store is a multiple of it."""
 
@@ -67,7 +67,7 @@ class PacketCore(wiring.Component):
     def __init__(self, decision: DecisionPipeline, fifo_depth: int | None = None) -> None:
         self.decision = decision
         self.latency = core_latency(decision.beats, decision.latency)
-        # At full rate a beat is in the store for two cycles less than in the core.
+        # At full rate a beat is counted in the store for two cycles less than it is in the core.
         least = self.latency - 2 + IN_FLIGHT + 1
         if fifo_depth is None:
             fifo_depth = -(-least // DEPTH_STEP) * DEPTH_STEP
@@ -99,7 +99,7 @@ class PacketCore(wiring.Component):
 
         m.submodules.assembler = window = WindowAssembler(beats, decision.window_bytes)
         m.submodules.decision = decision
-        m.submodules.release = release = Release(beats, decision.latency)
+        m.submodules.release = release = Release(beats, decision.latency - 1)
         for part in (window, release):
             m.d.comb += [
                 part.coming.eq(intake.coming),

@@ -7,8 +7,8 @@ in each.
 
 ::
 
-    write ─> memory ─> a ─┬─────────> o ─> out
-                          └> spare ──┘
+    write ─> memory[at] ─> a ─┬─────────> o ─> out
+                              └> spare ──┘
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ LANE = 64
 class Lane(wiring.Component):
     """A queue of ``depth`` words in a memory, and the last registers before the output.
 
-    ``a`` has the word that was read last, ``o`` the one that is offered, ``spare`` the one that ``o`` had no place for
-    when the other side stopped; while there is one (``stalled``) nothing is read. A word goes into an empty output two
-    cycles after it is read.
+    ``at`` is the place of the word that is called for, ``a`` has the one before it, ``o`` the one that is offered,
+    ``spare`` the one that ``o`` had no place for when the other side stopped; while there is one (``stalled``) nothing
+    else moves. A word that is called for is in an empty output three cycles later. It is written at the latest in the
+    cycle in which it is called for.
 
     Members
     -------
     w_en : In(1), w_data : In(width)     a word is written; whoever does it knows that there is room
-    available : In(1)                    there is a beat to read, and it is read unless the lane is stalled
-    step : In(1)                         that beat's word is the next one, not the one that was read last
+    available : In(1)                    there is a beat, and its word is called for unless the lane is stalled
+    step : In(1)                         that is the next word, not the same again
     held : In(1)                         there is a beat in ``a``
     ready : In(1)                        what is offered is taken
     o : Out(width)
@@ -70,7 +71,7 @@ class Lane(wiring.Component):
             write.addr.eq(to),
             write.data.eq(self.w_data),
             write.en.eq(self.w_en),
-            read.addr.eq(Mux(self.step, after, at)),
+            read.addr.eq(at),
         ]
         with m.If(self.w_en):
             m.d.sync += to.eq(following(to, self.depth))

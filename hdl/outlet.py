@@ -28,8 +28,8 @@ class Outlet(wiring.Component):
     last : In(1)           it is the last of its packet
     release : In(1)        the oldest beat that is not yet may leave, from the next cycle on
     room : Out(1)          beats may still be taken: fewer than ``depth - IN_FLIGHT`` are in the store
-    available : Out(1)     there is a beat to read
-    ended : Out(1)         it is the first of its packet: the one that was read last ended its own
+    available : Out(1)     there is a beat that may leave
+    ended : Out(1)         it is the first of its packet: the one before it ended its own
     held : Out(1)          there is one in the lanes' ``a``
     ready : In(1)          what is offered is taken
     valid : Out(1)         a beat is offered
@@ -55,18 +55,19 @@ class Outlet(wiring.Component):
         m = Module()
         stalled, offered = Signal(name="fo_stalled"), Signal(name="fo_offered")
         row = Signal(self.depth)
+        called = Signal()
         held = Signal()
-        reads = Signal()
+        calls = Signal()
         m.d.comb += [
-            reads.eq(row[0] & ~stalled),
+            calls.eq(row[0] & ~stalled),
             self.available.eq(row[0]),
             self.held.eq(held),
             self.valid.eq(offered),
         ]
         flags(m, stalled, offered, held, self.ready)
         with m.If(~stalled):
-            m.d.sync += held.eq(row[0])
-        _count(m, row, self.release, reads)
+            m.d.sync += [called.eq(row[0]), held.eq(called)]
+        _count(m, row, self.release, calls)
 
         m.submodules.lasts = lasts = Memory(shape=1, depth=self.depth, init=[], attrs={"ram_style": "distributed"})
         write, read = lasts.write_port(), lasts.read_port(domain="comb")
@@ -80,13 +81,13 @@ class Outlet(wiring.Component):
         ]
         with m.If(self.written):
             m.d.sync += to.eq(following(to, self.depth))
-        with m.If(reads):
+        with m.If(calls):
             m.d.sync += [at.eq(following(at, self.depth)), ended.eq(read.data)]
 
-        # A beat counts until one cycle after it was read: the count is never below what is in the store.
+        # A beat counts until the cycle after it was called for: the count is never below what is in the store.
         stored = Signal(self.depth)
         left = Signal()
-        m.d.sync += left.eq(reads)
+        m.d.sync += left.eq(calls)
         _count(m, stored, self.written, left)
         m.d.comb += self.room.eq(~stored[self.depth - IN_FLIGHT - 1])
         return m
