@@ -1,9 +1,9 @@
 """The core: packets in, the same packets out, each marked with its verdict.
 
 One idea: packets wait in a store for exactly as long as the decision takes. Nothing in the decision pipeline can
-stall; back-pressure stops the store's output, then, when it is full, the input. A packet's first beat may leave when its
-verdict is there, so verdicts and sidebands are only written beside it and need no bookkeeping: a packet has its word
-there for as long as it has a beat in the store.
+stall; back-pressure stops the store's output, then, when it is full, the input. A packet's first beat may leave when
+its verdict is there, so verdicts and sidebands are only written beside it and need no bookkeeping: a packet has its
+word there for as long as it has a beat in the store.
 
 ::
 

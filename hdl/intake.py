@@ -68,8 +68,9 @@ class Intake(wiring.Component):
             self.place.eq(place),
             self.ends.eq(s_axis.tlast),
         ]
-        with m.If(accept):
-            m.d.sync += inside.eq(~s_axis.tlast)
+        # One expression, no condition around it: of a register that no reset sets a simulator of events knows the value
+        # that it keeps only if nothing has to happen for that.
+        m.d.sync += inside.eq((accept & ~s_axis.tlast) | (~accept & inside))
         with m.If((accept & s_axis.tlast) | ~inside):
             m.d.sync += in_step.eq(1)
         with m.If(self.coming):

@@ -7,7 +7,6 @@ that load and clear it in registers of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
@@ -93,7 +92,7 @@ class WindowAssembler(wiring.Component):
     def _load(self, m: Module, name: str, part: int, target: Any, value: Any) -> None:
         """Loads the beat of number ``part``; a part after the first is cleared by a packet's first beat. A window of
         one beat is loaded whether there is a beat or not: ``valid`` tells."""
-        for at in _groups(len(target)):
+        for at in range(0, len(target), GROUP):
             bits = slice(at, min(at + GROUP, len(target)))
             if self.beats == 1:
                 m.d.sync += target[bits].eq(value[bits])
@@ -107,7 +106,3 @@ class WindowAssembler(wiring.Component):
                 new = Mux(clear, 0, new)
             with m.If(load):
                 m.d.sync += target[bits].eq(new)
-
-
-def _groups(width: int) -> Iterator[int]:
-    return iter(range(0, width, GROUP))
