@@ -5,28 +5,25 @@ One idea: the signature is stated once, with typed sidebands, and everything in 
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 BEAT_BYTES = 64
 """Bytes in one beat: 512 bits."""
+SIDEBANDS: tuple[tuple[str, int], ...] = (("size", 16), ("src", 16), ("dst", 16), ("ts", 64))
+"""Names and widths of the sidebands:
+
+size  bytes of the frame on the wire, saturated at 65535
+src   source ports, one-hot as the shell has them
+dst   destination ports
+ts    arrival, nanoseconds
+"""
 
 
-def packet_beat() -> StructLayout:
-    """What travels with one beat, as one vector: 689 bits with the sidebands.
-
-    data  512 bits   byte 0 of the frame is bits [7:0] of the first beat
-    keep  64 bits    bit i: byte i is there; all ones except on the last beat, and contiguous from bit 0
-    last  1 bit      the packet ends here
-    size  16 bits    bytes of the frame on the wire, saturated at 65535
-    src   16 bits    source ports, one-hot as the shell has them
-    dst   16 bits    destination ports
-    ts    64 bits    arrival, nanoseconds
-    """
-    return StructLayout({"data": 512, "keep": 64, "last": 1, "size": 16, "src": 16, "dst": 16, "ts": 64})
+def sideband_layout() -> StructLayout:
+    """A packet's sidebands as one vector."""
+    return StructLayout(dict(SIDEBANDS))
 
 
 class PacketStream(wiring.Signature):
@@ -34,11 +31,11 @@ class PacketStream(wiring.Signature):
 
     Members (directions as the source of the stream has them)
     -------
-    tdata : Out(512)
-    tkeep : Out(64)
+    tdata : Out(512)       byte 0 of the frame is bits [7:0] of the first beat
+    tkeep : Out(64)        bit i: byte i is there; all ones except on the last beat, and contiguous from bit 0
     tvalid : Out(1)
     tready : In(1)
-    tlast : Out(1)
+    tlast : Out(1)         the packet ends here
     tuser_size, tuser_src, tuser_dst : Out(16)
     tuser_ts : Out(64)
     """
@@ -46,15 +43,12 @@ class PacketStream(wiring.Signature):
     def __init__(self) -> None:
         super().__init__(
             {
-                "tdata": Out(512),
-                "tkeep": Out(64),
+                "tdata": Out(8 * BEAT_BYTES),
+                "tkeep": Out(BEAT_BYTES),
                 "tvalid": Out(1),
                 "tready": In(1),
                 "tlast": Out(1),
-                "tuser_size": Out(16),
-                "tuser_src": Out(16),
-                "tuser_dst": Out(16),
-                "tuser_ts": Out(64),
+                **{f"tuser_{name}": Out(width) for name, width in SIDEBANDS},
             }
         )
 
@@ -66,7 +60,3 @@ class PacketStream(wiring.Signature):
 
     def __hash__(self) -> int:
         return hash(PacketStream)
-
-
-SIDEBANDS: tuple[tuple[str, Any], ...] = (("size", 16), ("src", 16), ("dst", 16), ("ts", 64))
-"""Names and widths of the sidebands."""

@@ -1,40 +1,46 @@
 """The core: packets in, the same packets out, each marked with its verdict.
 
-One idea: packets wait in a FIFO for exactly as long as the decision takes. Nothing in the decision pipeline can
-stall; back-pressure stops the FIFO's output, then, when it is full, the input, and verdicts wait beside it. A verdict
-in flight or waiting belongs to a packet whose first beat is in the FIFO, so the verdict FIFO cannot overflow.
+One idea: packets wait in a store for exactly as long as the decision takes. Nothing in the decision pipeline can
+stall; back-pressure stops the store's output, then, when it is full, the input. A packet's first beat may leave when
+its verdict is there, so verdicts and sidebands are only written beside it and need no bookkeeping: a packet has its
+word there for as long as it has a beat in the store.
 
 ::
 
-    s_axis ─┬─> data FIFO ──────────────────────────────────────────┬─> m_axis
-            └─> window ─> decision ─> verdict FIFO ─────────────────┤
-                     └──> valid, early ─> delay by early ─> release ┘
+    s_axis ─> intake ─┬─> lanes: data ────────────────┬─> m_axis
+                      ├─> lanes: sidebands ───────────┤
+                      ├─> window ─> decision ─> lanes: verdicts ─> m_verdict
+                      └─> release ─> outlet (which beats may leave, is there room)
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import View
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from .axis import SIDEBANDS, PacketStream, packet_beat
+from .axis import SIDEBANDS, PacketStream, sideband_layout
 from .decision import DecisionPipeline
+from .intake import Intake
+from .lane import LANE, Lane
+from .outlet import IN_FLIGHT, Outlet
+from .release import Release
 from .verdict import verdict_layout
 from .window import WindowAssembler
 
-FIFO_CYCLES = 2
-"""Cycles from a verdict's write into its FIFO to its presence at the output."""
-FIFO_MARGIN = 4
-"""Beats that the data FIFO holds beyond those that are in it at full rate."""
+SHELL_CYCLES = 4
+"""Cycles of the way through a core that are neither the window's nor the decision's: into the intake's registers, out
+of the window's, out of the lanes' memories, into the output's registers."""
+DEPTH_STEP = 16
+"""Words that the smallest memories made of look-up tables have: a store is a multiple of it."""
 
 
 def core_latency(beats: int, decision_latency: int) -> int:
     """Cycles from the acceptance of a packet's first beat to its presence at the output."""
-    return beats + decision_latency + FIFO_CYCLES
+    return beats + decision_latency + SHELL_CYCLES
 
 
 class PacketCore(wiring.Component):
@@ -44,6 +50,9 @@ class PacketCore(wiring.Component):
     gaps and the output is taken; the packet's length does not matter. One beat is accepted every cycle while the
     output is taken. Sidebands are sampled on a packet's first beat and given out with all of its beats.
 
+    All inputs but ``m_axis.tready`` go into registers, all outputs come out of registers. After a reset in the middle
+    of a packet the rest of that packet is taken and not given out.
+
     A packet's beats carry at least one byte each, except that a packet of no bytes is one beat with tkeep = 0.
 
     Members
@@ -52,15 +61,16 @@ class PacketCore(wiring.Component):
     m_axis : Out(PacketStream())
     m_verdict : Out(Signature)      the parts of ``verdict_layout``, stable over all beats of a packet
 
-    ``fifo_depth`` is in beats; by default the smallest power of two that keeps the full rate.
+    ``fifo_depth`` is in beats; by default the smallest multiple of ``DEPTH_STEP`` that keeps the full rate.
     """
 
     def __init__(self, decision: DecisionPipeline, fifo_depth: int | None = None) -> None:
         self.decision = decision
         self.latency = core_latency(decision.beats, decision.latency)
-        least = self.latency + FIFO_MARGIN
+        # At full rate a beat is counted in the store for two cycles less than it is in the core.
+        least = self.latency - 2 + IN_FLIGHT + 1
         if fifo_depth is None:
-            fifo_depth = 1 << (least - 1).bit_length()
+            fifo_depth = -(-least // DEPTH_STEP) * DEPTH_STEP
         if fifo_depth < least:
             raise ValueError(f"fifo_depth must be at least {least} for a latency of {self.latency}, not {fifo_depth}")
         self.fifo_depth = fifo_depth
@@ -83,92 +93,67 @@ class PacketCore(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        s_axis, m_axis = self.s_axis, self.m_axis
-        beat_layout = packet_beat()
+        decision, beats = self.decision, self.decision.beats
+        m.submodules.intake = intake = Intake(beats)
+        wiring.connect(m, wiring.flipped(self.s_axis), intake.s_axis)
 
-        m.submodules.data_fifo = data_fifo = SyncFIFOBuffered(width=beat_layout.size, depth=self.fifo_depth)
-        accept = Signal()
-        beat_in = Signal(beat_layout)
+        m.submodules.assembler = window = WindowAssembler(beats, decision.window_bytes)
+        m.submodules.decision = decision
+        m.submodules.release = release = Release(beats, decision.latency - 1)
+        for part in (window, release):
+            m.d.comb += [
+                part.coming.eq(intake.coming),
+                part.place.eq(intake.place),
+                part.ends.eq(intake.ends),
+            ]
         m.d.comb += [
-            s_axis.tready.eq(data_fifo.w_rdy),
-            accept.eq(s_axis.tvalid & s_axis.tready),
-            beat_in.data.eq(s_axis.tdata),
-            beat_in.keep.eq(s_axis.tkeep),
-            beat_in.last.eq(s_axis.tlast),
-            data_fifo.w_data.eq(beat_in),
-            data_fifo.w_en.eq(s_axis.tvalid),
-        ]
-        m.d.comb += [beat_in[name].eq(getattr(s_axis, f"tuser_{name}")) for name, _ in SIDEBANDS]
-
-        m.submodules.assembler = window = WindowAssembler(self.decision.beats, self.decision.window_bytes)
-        m.submodules.decision = decision = self.decision
-        m.d.comb += [
-            window.beat.eq(accept),
-            window.data.eq(s_axis.tdata),
-            window.keep.eq(s_axis.tkeep),
-            window.last.eq(s_axis.tlast),
+            window.data.eq(intake.data),
+            window.keep.eq(intake.keep),
+            window.sidebands.eq(intake.sidebands),
             decision.window.eq(window.window),
             decision.visible.eq(window.visible),
         ]
-        for name, _ in SIDEBANDS:
-            m.d.comb += [
-                getattr(window, name).eq(getattr(s_axis, f"tuser_{name}")),
-                getattr(decision, name).eq(getattr(window, f"{name}_out")),
-            ]
-
-        # Valid and early travel beside the decision pipeline.
-        valid, early = window.valid, window.early
+        m.d.comb += [getattr(decision, name).eq(getattr(window, f"{name}_out")) for name, _ in SIDEBANDS]
+        valid = window.valid
         for stage in range(decision.latency):
-            next_valid = Signal(name=f"valid{stage + 1}")
-            next_early = Signal.like(early, name=f"early{stage + 1}", reset_less=True)
-            m.d.sync += [next_valid.eq(valid), next_early.eq(early)]
-            valid, early = next_valid, next_early
+            later = Signal(name=f"valid{stage + 1}")
+            m.d.sync += later.eq(valid)
+            valid = later
 
-        # The packet that is leaving may have no beat left in the data FIFO: one verdict more than beats.
-        m.submodules.verdict_fifo = verdict_fifo = SyncFIFOBuffered(width=self._verdict.size, depth=self.fifo_depth + 1)
+        m.submodules.outlet = outlet = Outlet(self.fifo_depth)
         m.d.comb += [
-            verdict_fifo.w_data.eq(decision.verdict),
-            verdict_fifo.w_en.eq(valid),
+            outlet.written.eq(intake.beat),
+            outlet.last.eq(intake.last),
+            outlet.release.eq(release.release),
+            outlet.ready.eq(self.m_axis.tready),
+            intake.room.eq(outlet.room),
+            self.m_axis.tvalid.eq(outlet.valid),
         ]
-
-        # A packet of fewer beats than the window has its verdict early. Its release waits `early` cycles more, so
-        # that every packet leaves the same number of cycles after its first beat came. Two packets never meet in a
-        # slot, because their first beats came in different cycles.
-        beats = decision.beats
-        waiting = Signal(beats)
-        m.d.sync += waiting.eq((waiting >> 1) | Cat((valid & (early == i)) for i in range(beats)))
-        released = Signal(range(self.fifo_depth + 1))
-
-        inside = Signal()
-        start = Signal()
-        taken = Signal()
-        m.d.comb += [
-            start.eq(data_fifo.r_rdy & ~inside & verdict_fifo.r_rdy & (released != 0)),
-            m_axis.tvalid.eq(Mux(inside, data_fifo.r_rdy, start)),
-            taken.eq(m_axis.tvalid & m_axis.tready),
-            data_fifo.r_en.eq(m_axis.tready & (inside | start)),
-            verdict_fifo.r_en.eq(taken & m_axis.tlast),
-        ]
-        begins = taken & ~inside
-        with m.If(waiting[0] & ~begins):
-            m.d.sync += released.eq(released + 1)
-        with m.If(~waiting[0] & begins):
-            m.d.sync += released.eq(released - 1)
-
-        # The verdict stays at its FIFO's output until the packet's last beat has left.
-        beat_out = View(beat_layout, data_fifo.r_data)
-        verdict = View(self._verdict, verdict_fifo.r_data)
-        m.d.comb += [
-            m_axis.tdata.eq(beat_out.data),
-            m_axis.tkeep.eq(beat_out.keep),
-            m_axis.tlast.eq(beat_out.last),
-        ]
+        for name in ("data", "keep", "last"):
+            lanes = self._lanes(m, outlet, name, getattr(intake, name), intake.beat, Const(1, 1))
+            m.d.comb += getattr(self.m_axis, f"t{name}").eq(lanes)
+        sidebands = self._lanes(m, outlet, "sidebands", intake.sidebands.as_value(), intake.first, outlet.ended)
+        marks = self._lanes(m, outlet, "verdict", decision.verdict.as_value(), valid, outlet.ended)
+        beside = View(sideband_layout(), sidebands)
+        verdict = View(self._verdict, marks)
+        m.d.comb += [getattr(self.m_axis, f"tuser_{name}").eq(beside[name]) for name, _ in SIDEBANDS]
         m.d.comb += [getattr(self.m_verdict, name).eq(verdict[name]) for name, _ in self._verdict]
-        for name, width in SIDEBANDS:
-            first = Signal(width, name=f"first_{name}", reset_less=True)
-            with m.If(begins):
-                m.d.sync += first.eq(beat_out[name])
-            m.d.comb += getattr(m_axis, f"tuser_{name}").eq(Mux(inside, first, beat_out[name]))
-        with m.If(taken):
-            m.d.sync += inside.eq(~m_axis.tlast)
         return m
+
+    def _lanes(self, m: Module, outlet: Outlet, name: str, value: Any, write: Any, step: Any) -> Signal:
+        """A value through the store: what is offered of it at the output."""
+        out = Signal(len(value), name=f"{name}_out")
+        for at in range(0, len(value), LANE):
+            bits = slice(at, min(at + LANE, len(value)))
+            lane = Lane(bits.stop - at, self.fifo_depth)
+            m.submodules[f"{name}{at // LANE}"] = lane
+            m.d.comb += [
+                lane.w_en.eq(write),
+                lane.w_data.eq(value[bits]),
+                lane.available.eq(outlet.available),
+                lane.step.eq(step),
+                lane.held.eq(outlet.held),
+                lane.ready.eq(self.m_axis.tready),
+                out[bits].eq(lane.o),
+            ]
+        return out

@@ -31,7 +31,8 @@ def play(
     take: Callable[[int], bool] = _always,
     cycles_max: int = 20_000,
 ) -> Run:
-    """Sends the packets through a ``sevenm.hdl.core.PacketCore`` and waits until all have left.
+    """Sends the packets through a ``sevenm.hdl.core.PacketCore`` and waits until all have left. Cycle 0 is the first
+    one in which the core takes a beat.
 
     ``offer(cycle)`` says whether a new beat is offered (one that is, stays, as AXI asks), ``take(cycle)`` whether
     the output is ready. Raises AssertionError if not all packets have left after ``cycles_max`` cycles.
@@ -46,6 +47,8 @@ def play(
         s_axis, m_axis = core.s_axis, core.m_axis
         current = next(source, None)
         offering = False
+        while not ctx.get(s_axis.tready):
+            await ctx.tick()
         while len(collector.marked) < len(packets):
             assert cycles < cycles_max, f"{len(collector.marked)} of {len(packets)} packets after {cycles} cycles"
             offering = current is not None and (offering or offer(cycles))

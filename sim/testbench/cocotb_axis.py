@@ -118,13 +118,15 @@ class PacketSink:
 
 
 async def run(dut: Any, source: PacketSource, sink: PacketSink, count: int, cycles_max: int) -> int:
-    """Clocks the core, after a reset, until ``count`` packets have left; returns the cycles it took. Raises
-    AssertionError after ``cycles_max`` cycles."""
+    """Clocks the core, after a reset in which it takes nothing, until ``count`` packets have left; returns the cycles
+    it took from the first one in which it takes beats. Raises AssertionError after ``cycles_max`` cycles."""
     Clock(dut.clk, PERIOD_NS, "ns").start(start_high=False)
     dut.rst.value = 1
     for _ in range(4):
         await FallingEdge(dut.clk)
+    assert not int(source.port.ready.value), "a beat would be taken in reset"
     dut.rst.value = 0
+    await FallingEdge(dut.clk)
     cycle = 0
     while len(sink.marked) < count:
         assert cycle < cycles_max, f"{len(sink.marked)} of {count} packets after {cycle} cycles"

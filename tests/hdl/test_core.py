@@ -79,7 +79,7 @@ def test_every_packet_leaves_after_the_stated_latency(beats: int, latency: int) 
     packets = packets_of(beats, 40, MIXED)
     core = PacketCore(Echo(beats, latency))
     run = play(core, packets)
-    assert core.latency == core_latency(beats, latency) == beats + latency + 2
+    assert core.latency == core_latency(beats, latency) == beats + latency + 4
     assert [m.packet for m in run.marked] == packets
     assert [m.verdict for m in run.marked] == [expected(p) for p in packets]
     delays = {m.first_cycle - start for m, start in zip(run.marked, run.accepted, strict=True)}
@@ -128,7 +128,7 @@ def test_long_packets_pass_a_fifo_that_is_shorter_than_they_are() -> None:
 
 
 def test_a_fifo_too_short_for_the_full_rate_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^fifo_depth must be at least 11 for a latency of 7, not 8$"):
+    with pytest.raises(ValueError, match=r"^fifo_depth must be at least 11 for a latency of 9, not 8$"):
         PacketCore(Echo(1, 4), fifo_depth=8)
 
 

@@ -25,7 +25,7 @@ from sevenm.hdl.pipeline.pipeline import LEVELS, place
 from .target import WINDOW, for_gateware
 from .words import Words, unique, wrapped
 
-LATENCY_TARGET = {"packet": 32, "record": 14}
+LATENCY_TARGET = {"packet": 34, "record": 16}
 """Cycles that a core should not take more than, by the Plan's source."""
 
 
