@@ -143,6 +143,9 @@ INLINE void expand_mask(u8 *out, u64 word)
     (sizeof(T) > 8 ? (flag) ? (x) : (y) : (T)((((U)(x) ^ (U)(y)) & WHERE(U, flag)) ^ (U)(y)))
 #define KEEP(U, flag, x) (sizeof(U) > 8 ? (flag) ? (x) : 0 : (U)((x) & WHERE(U, flag)))
 
+/* Whether that is known while compiling. */
+#define IS_ALL(word) (__builtin_constant_p(word) && (word) == ALL)
+
 /* What any machine does. NAME_T: two columns; NAMEk_T: a column and a constant. */
 #define COMPARE_LOOP(T, NAME, PARAMETER, TEST) \
     INLINE u64 NAME##_##T(const T *a, PARAMETER) \
@@ -159,10 +162,12 @@ INLINE void expand_mask(u8 *out, u64 word)
 #define SETTLE_LOOP(T, U) \
     INLINE void settle_##T(T *a, u64 word, int swap, unsigned shift, T mask) \
     { u8 b[LANES] ALIGNED; \
-      if (word == ALL && !swap && !shift && mask == (T)~(T)0) return; \
-      expand_mask(b, word); \
-      if (swap) EACH a[i] = KEEP(T, b[i], (T)(swap_##T(a[i]) >> shift) & mask); \
-      else EACH a[i] = KEEP(T, b[i], a[i] & mask); }
+      if (IS_ALL(word) && swap) EACH a[i] = (T)(swap_##T(a[i]) >> shift) & mask; \
+      else if (IS_ALL(word)) EACH a[i] &= mask; \
+      else { \
+          expand_mask(b, word); \
+          if (swap) EACH a[i] = KEEP(T, b[i], (T)(swap_##T(a[i]) >> shift) & mask); \
+          else EACH a[i] = KEEP(T, b[i], a[i] & mask); } }
 #define MUX_LOOP(T, U, FORM, THEN_T, THEN, ELSE_T, ELSE) \
     INLINE void mux##FORM##_##T(T *out, u64 word, THEN_T t, ELSE_T f) \
     { u8 b[LANES] ALIGNED; expand_mask(b, word); \
@@ -311,6 +316,7 @@ MUX_LOOPS(u8, u8) MUX_LOOPS(s8, u8) MUX_LOOPS(u16, u16) MUX_LOOPS(s16, u16)
 MUX_LOOPS(u32, u32) MUX_LOOPS(s32, u32) MUX_LOOPS(u64, u64) MUX_LOOPS(s64, u64)
 MUX_LOOPS(u128, u128) MUX_LOOPS(s128, u128)
 INLINE u8 swap_u8(u8 x) { return x; }
+#if !SM_AVX2
 #define TAKE_LOOP(R, T) \
     INLINE void take_##R##_##T(T *restrict out, const R *restrict raw, u64 word, R pattern, int swap, \
                                       unsigned shift, T mask) \
@@ -318,6 +324,7 @@ INLINE u8 swap_u8(u8 x) { return x; }
       if (swap) EACH out[i] = KEEP(T, b[i], (T)(swap_##R(raw[i]) >> shift) & mask); \
       else EACH out[i] = KEEP(T, b[i], (T)(raw[i] >> shift) & mask); }
 TAKE_LOOP(u16, u8) TAKE_LOOP(u16, u16) TAKE_LOOP(u32, u8) TAKE_LOOP(u32, u16) TAKE_LOOP(u32, u32)
+#endif
 SETTLE_LOOP(u8, u8) SETTLE_LOOP(u16, u16) SETTLE_LOOP(u32, u32) SETTLE_LOOP(u64, u64) SETTLE_LOOP(u128, u128)
 #endif
 

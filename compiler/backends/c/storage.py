@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -24,8 +24,6 @@ STAGE_STATEMENTS = 400
 """Statements in one generated function: compilers take more than linear time over long ones."""
 DECLARATORS = 3
 """Columns that one line declares."""
-ARENA_STACK_BYTES_MAX = 64 * 1024
-"""A larger arena is static per thread."""
 
 _COLUMN = re.compile(r"\$c(\d+):([us])(\d+)\$")
 _WORD = re.compile(r"\$w(\d+)\$")
@@ -51,11 +49,6 @@ class Written:
     scheduler: Scheduler
     program: Program
     layout: Layout
-
-
-def arena_bytes(pools: Mapping[str, int], words: int, slot: int) -> int:
-    """About the size of the arena."""
-    return sum(64 * int(name[1:]) // 8 * count for name, count in pools.items()) + 8 * words + 64 * (slot + 32)
 
 
 class _Placer:
