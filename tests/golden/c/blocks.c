@@ -94,14 +94,6 @@ static const u8 ext1_kind_span_2[4] = {
     0, 1, 0, 0,
 };
 
-static const u16 event_at_14_16_low[2] = {
-    1, 6,
-};
-
-static const u16 event_at_14_16_span[2] = {
-    0, 0,
-};
-
 
 /* ---- Columns: what is known of 64 events ------------------------------------------------------------------------ */
 
@@ -115,7 +107,7 @@ struct columns {
     uintptr_t was[LANES] ALIGNED; /* the same, of those that are led to a copy */
     u8 u8_[9][LANES] ALIGNED;
     u16 u16_[9][LANES] ALIGNED;
-    u32 u32_[11][LANES] ALIGNED;
+    u32 u32_[8][LANES] ALIGNED;
     u64 live; /* lanes with an event to decide */
     u64 free; /* events that no rule of the block has taken */
     sm_chunk *chunk;
@@ -128,6 +120,8 @@ struct columns {
     u64 looking; /* not 0: to know the strays is all that is wanted */
     unsigned next;  /* events from a chunk to the next one, 0 if there is none */
     unsigned ahead; /* chunks whose strays are decided */
+    unsigned skip;  /* chunks that go untried, after one of many strays */
+    unsigned pause; /* as many as went untried the last time, 0 if one was usual since */
     u8 copy[LANES][SLOT] ALIGNED;
 };
 
@@ -765,28 +759,26 @@ INLINE u64 too_short(struct columns *restrict c, captured_t least)
 
 static void shape_0(struct columns *restrict c)
 {
-    u8 *const event_at_14_8 = c->u8_[0], *const l3_version = c->u8_[1], *const ext1_kind = c->u8_[2];
-    u8 *const ip_words = c->u8_[1], *const event_at_23_8 = c->u8_[0], *const ip_words_times_4 = c->u8_[3];
-    u8 *const ip_l4 = c->u8_[1], *const after_ip_words_times_4 = c->u8_[4], *const l4 = c->u8_[4];
-    u8 *const after_l4 = c->u8_[1], *const l4_protocol = c->u8_[3], *const l4_at_12_8 = c->u8_[2];
-    u8 *const l4_plus_20 = c->u8_[0], *const l4_at_12_8_bits_4_7 = c->u8_[0], *const tcp_hdr_len = c->u8_[2];
-    u8 *const tcp_payload = c->u8_[0], *const l4_plus_8 = c->u8_[0], *const l4_plus_12 = c->u8_[0];
-    u8 *const l4_at_0_8 = c->u8_[3], *const l4_plus_4 = c->u8_[0];
-    u16 *const ethertype = c->u16_[0], *const ethertype_2 = c->u16_[1], *const event_at_18_16 = c->u16_[2];
-    u16 *const ip_l4_u16 = c->u16_[3], *const tcp_dstport = c->u16_[4], *const l4_end = c->u16_[5];
-    u16 *const ethertype_3 = c->u16_[6], *const ip_frag_offset = c->u16_[7], *const l4_plus_20_u16 = c->u16_[3];
-    u16 *const tcp_payload_u16 = c->u16_[3], *const l4_plus_8_u16 = c->u16_[3], *const l4_plus_4_u16 = c->u16_[4];
-    u16 *const event_at_14_16 = c->u16_[2], *const udp_length = c->u16_[2];
+    u8 *const event_at_14_8 = c->u8_[0], *const ext1_kind = c->u8_[1], *const event_at_23_8 = c->u8_[2];
+    u8 *const ip_words = c->u8_[3], *const ip_words_times_4 = c->u8_[0], *const ip_l4 = c->u8_[3];
+    u8 *const after_ip_words_times_4 = c->u8_[4], *const ip_words_times_4_plus_34 = c->u8_[5], *const ip_words_times_4_plus_20 = c->u8_[5];
+    u8 *const ip_words_times_4_plus_22 = c->u8_[5], *const ip_words_times_4_plus_8 = c->u8_[5], *const ip_words_times_4_plus_26 = c->u8_[5];
+    u8 *const ip_words_times_4_plus_12 = c->u8_[5], *const l4 = c->u8_[4], *const after_l4 = c->u8_[3];
+    u8 *const l4_at_12_8 = c->u8_[5], *const l4_at_12_8_bits_4_7 = c->u8_[0], *const tcp_hdr_len = c->u8_[5];
+    u8 *const tcp_payload = c->u8_[0], *const l4_at_0_8 = c->u8_[1];
+    u16 *const ethertype = c->u16_[0], *const event_at_18_16 = c->u16_[1], *const ethertype_2 = c->u16_[0];
+    u16 *const ethertype_3 = c->u16_[2], *const ip_frag_offset = c->u16_[3], *const ip_l4_u16 = c->u16_[3];
+    u16 *const ip_words_times_4_u16 = c->u16_[3], *const ip_words_times_4_plus_34_u16 = c->u16_[3], *const ip_words_times_4_plus_20_u16 = c->u16_[3];
+    u16 *const ip_words_times_4_plus_22_u16 = c->u16_[3], *const ip_words_times_4_plus_8_u16 = c->u16_[3], *const ip_words_times_4_plus_26_u16 = c->u16_[3];
+    u16 *const ip_words_times_4_plus_12_u16 = c->u16_[3], *const tcp_dstport = c->u16_[0], *const tcp_payload_u16 = c->u16_[0];
+    u16 *const udp_length = c->u16_[1];
     u32 *const raw_ethertype = c->u32_[0], *const raw_event_at_14_8 = c->u32_[1], *const raw_ethertype_3 = c->u32_[2];
     u32 *const raw_event_at_23_8 = c->u32_[3], *const ip_dst = c->u32_[4], *const event_at_300_32 = c->u32_[0];
-    u32 *const ethertype_2_plus_14 = c->u32_[3], *const ip_l4_u32 = c->u32_[4], *const raw_l4_at_0_8 = c->u32_[5];
-    u32 *const raw_udp_length = c->u32_[6], *const raw_l4_at_12_8 = c->u32_[7], *const frame_len_u32 = c->u32_[8];
-    u32 *const event_at_18_16_plus_54 = c->u32_[9], *const ipv6_len_end = c->u32_[10], *const ip_end = c->u32_[9];
-    u32 *const l3_end = c->u32_[4], *const captured_u32 = c->u32_[10], *const v101 = c->u32_[9];
-    u32 *const l4_plus_20_u32 = c->u32_[7], *const tcp_payload_u32 = c->u32_[7], *const l4_plus_8_u32 = c->u32_[0];
-    u32 *const l4_plus_12_u32 = c->u32_[0], *const l4_plus_4_u32 = c->u32_[5], *const l4_plus_udp_length = c->u32_[6];
+    u32 *const ethertype_2_plus_14 = c->u32_[2], *const raw_l4_at_0_8 = c->u32_[1], *const raw_udp_length = c->u32_[3];
+    u32 *const raw_l4_at_12_8 = c->u32_[5], *const tcp_payload_u32 = c->u32_[5], *const frame_len_u32 = c->u32_[1];
+    u32 *const event_at_18_16_plus_54 = c->u32_[0], *const l4_plus_udp_length = c->u32_[3];
     u64 moved;
-    c->strays = too_short(c, 34);
+    c->strays = too_short(c, 54);
     fetch_ahead(c, 0);
     read_window(c->at, 10, raw_ethertype, raw_event_at_14_8, raw_ethertype_3, raw_event_at_23_8);
     EACH {
@@ -797,13 +789,12 @@ static void shape_0(struct columns *restrict c)
     u64 w_ethertype_in_33024_34984_37120 = in_ranges_u16(ethertype, ethertype_low, ethertype_span, 3);
     u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
     take_u32_u8(event_at_14_8, raw_event_at_14_8, ALL, 0x80808000u, 0, 0, (u8)255u);
-    EACH l3_version[i] = (u8)((event_at_14_8[i] >> 4));
-    u64 w_l3_version_eq_6 = eqk_u8(l3_version, (u8)6u);
+    u64 w_event_at_14_8_in_96_111 = rangek_u8(event_at_14_8, (u8)96u, (u8)15u);
     take_u32_u8(ext1_kind, raw_ethertype_3, ALL, 0x80808002u, 0, 16, (u8)255u);
     u64 w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low_2, ext1_kind_span_2, 4);
-    u64 w254 = w_ethertype_eq_34525 & w_l3_version_eq_6 & w_ext1_is_ext;
-    u64 w256 = ~w_ethertype_in_33024_34984_37120 & ~w254;
-    c->strays = (c->strays | ~(w256)) & c->live;
+    u64 w40 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_ext1_is_ext;
+    u64 w501 = ~w_ethertype_in_33024_34984_37120 & ~w40;
+    c->strays = (c->strays | ~(w501)) & c->live;
     if (c->strays | c->looking)
         return;
     moved = reach(c, 300, 304);
@@ -812,30 +803,68 @@ static void shape_0(struct columns *restrict c)
         event_at_300_32[i] = get_u32(p + 300);
     }
     lead_back(c, moved);
-    take_u32_u16(ethertype_2, raw_event_at_14_8, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
     take_u32_u16(event_at_18_16, raw_ethertype_3, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+    take_u32_u8(event_at_23_8, raw_event_at_23_8, ALL, 0x80808001u, 0, 8, (u8)255u);
     u64 w_captured_lt_304 = ltk_u16(c->captured, (u16)304u);
     settle_u32(event_at_300_32, ~w_captured_lt_304, 1, 0, 0xffffffffu);
     u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
-    u64 w_l3_version_eq_4 = eqk_u8(l3_version, (u8)4u);
+    u64 w_event_at_14_8_in_64_79 = rangek_u8(event_at_14_8, (u8)64u, (u8)15u);
     EACH ip_words[i] = (u8)((u32)event_at_14_8[i] & 15u);
     u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
-    u64 w_ip = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5;
-    u64 w_ethertype_2_eq_0 = 0, w_servers = 0, w_captured_lt_ip_l4 = 0, w_ext1_kind_bit_5 = 0;
-    if (w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5) {
-        take_u32_u8(event_at_23_8, raw_event_at_23_8, ALL, 0x80808001u, 0, 8, (u8)255u);
-        settle_u32(ip_dst, ALL, 1, 0, 0xffffffffu);
+    u64 w_ip = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5;
+    u64 w_ip_frag_offset_eq_0 = 0, w_captured_lt_ip_l4 = 0, w_ethertype_2_eq_0 = 0, w_frame_len_lt_ip_l4 = 0, w170 = 0, w_ethertype_2_lt_ip_words_times_4 = 0, w171 = 0, w184 = 0, w_captured_lt_ip_words_times_4_plus_34 = 0, w_frame_len_lt_ip_words_times_4_plus_34 = 0, w213 = 0, w_ethertype_2_lt_ip_words_times_4_plus_20 = 0, w214 = 0, w_captured_lt_ip_words_times_4_plus_22 = 0, w_frame_len_lt_ip_words_times_4_plus_22 = 0, w262 = 0, w_ethertype_2_lt_ip_words_times_4_plus_8 = 0, w263 = 0, w264 = 0, w172 = 0, w215 = 0, w_frame_len_lt_ip_words_times_4_plus_26 = 0, w351 = 0, w_ethertype_2_lt_ip_words_times_4_plus_12 = 0, w352 = 0, w353 = 0, w_captured_lt_ip_words_times_4_plus_26 = 0, w_ext1_kind_bit_5 = 0;
+    if (w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) {
+        take_u32_u16(ethertype_2, raw_event_at_14_8, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+        take_u32_u16(ethertype_3, raw_ethertype_3, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
         EACH ip_words_times_4[i] = (u8)((u32)ip_words[i] * 4u);
         EACH ip_l4[i] = (u8)((u32)ip_words_times_4[i] + 14u);
-        w_ethertype_2_eq_0 = eqk_u16(ethertype_2, (u16)0u);
-        EACH ethertype_2_plus_14[i] = (u32)((u32)ethertype_2[i] + 14u);
-        EACH ip_l4_u16[i] = (u16)ip_l4[i];
-        w_servers = hit_u32(ip_dst, c->tables + 0);
+        EACH ip_frag_offset[i] = (u16)((u32)ethertype_3[i] & 0x1fffu);
+        w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
         room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
         w_captured_lt_ip_l4 = ltk_u8(after_ip_words_times_4, 14);
-        EACH ip_l4_u32[i] = (u32)ip_l4[i];
+        w_ethertype_2_eq_0 = eqk_u16(ethertype_2, (u16)0u);
+        EACH ip_l4_u16[i] = (u16)ip_l4[i];
+        w_frame_len_lt_ip_l4 = lt_u16(c->size, ip_l4_u16);
+        w170 = w_ethertype_2_eq_0 & w_frame_len_lt_ip_l4;
+        EACH ip_words_times_4_u16[i] = (u16)ip_words_times_4[i];
+        w_ethertype_2_lt_ip_words_times_4 = lt_u16(ethertype_2, ip_words_times_4_u16);
+        w171 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4;
+        w184 = w_captured_lt_ip_l4 | w170 | w171;
+        w_captured_lt_ip_words_times_4_plus_34 = ltk_u8(after_ip_words_times_4, 34);
+        EACH ip_words_times_4_plus_34[i] = (u8)((u32)ip_words_times_4[i] + 34u);
+        EACH ip_words_times_4_plus_34_u16[i] = (u16)ip_words_times_4_plus_34[i];
+        w_frame_len_lt_ip_words_times_4_plus_34 = lt_u16(c->size, ip_words_times_4_plus_34_u16);
+        w213 = w_ethertype_2_eq_0 & w_frame_len_lt_ip_words_times_4_plus_34;
+        EACH ip_words_times_4_plus_20[i] = (u8)((u32)ip_words_times_4[i] + 20u);
+        EACH ip_words_times_4_plus_20_u16[i] = (u16)ip_words_times_4_plus_20[i];
+        w_ethertype_2_lt_ip_words_times_4_plus_20 = lt_u16(ethertype_2, ip_words_times_4_plus_20_u16);
+        w214 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4_plus_20;
+        w_captured_lt_ip_words_times_4_plus_22 = ltk_u8(after_ip_words_times_4, 22);
+        EACH ip_words_times_4_plus_22[i] = (u8)((u32)ip_words_times_4[i] + 22u);
+        EACH ip_words_times_4_plus_22_u16[i] = (u16)ip_words_times_4_plus_22[i];
+        w_frame_len_lt_ip_words_times_4_plus_22 = lt_u16(c->size, ip_words_times_4_plus_22_u16);
+        w262 = w_ethertype_2_eq_0 & w_frame_len_lt_ip_words_times_4_plus_22;
+        EACH ip_words_times_4_plus_8[i] = (u8)((u32)ip_words_times_4[i] + 8u);
+        EACH ip_words_times_4_plus_8_u16[i] = (u16)ip_words_times_4_plus_8[i];
+        w_ethertype_2_lt_ip_words_times_4_plus_8 = lt_u16(ethertype_2, ip_words_times_4_plus_8_u16);
+        w263 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4_plus_8;
+        w264 = w262 | w263;
+        w172 = w170 | w171;
+        w215 = w213 | w214;
+        EACH ip_words_times_4_plus_26[i] = (u8)((u32)ip_words_times_4[i] + 26u);
+        EACH ip_words_times_4_plus_26_u16[i] = (u16)ip_words_times_4_plus_26[i];
+        w_frame_len_lt_ip_words_times_4_plus_26 = lt_u16(c->size, ip_words_times_4_plus_26_u16);
+        w351 = w_ethertype_2_eq_0 & w_frame_len_lt_ip_words_times_4_plus_26;
+        EACH ip_words_times_4_plus_12[i] = (u8)((u32)ip_words_times_4[i] + 12u);
+        EACH ip_words_times_4_plus_12_u16[i] = (u16)ip_words_times_4_plus_12[i];
+        w_ethertype_2_lt_ip_words_times_4_plus_12 = lt_u16(ethertype_2, ip_words_times_4_plus_12_u16);
+        w352 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4_plus_12;
+        w353 = w351 | w352;
+        EACH ethertype_2_plus_14[i] = (u32)((u32)ethertype_2[i] + 14u);
+        w_captured_lt_ip_words_times_4_plus_26 = ltk_u8(after_ip_words_times_4, 26);
         w_ext1_kind_bit_5 = testk_u8(ext1_kind, (u8)32u);
     }
+    fetch_ahead(c, 1);
     muxck_u8(l4, w_ip, ip_l4, (u8)54u);
     moved = reach_u8(c, l4, 0, 16);
     EACH c->from[i] = c->at[i] + l4[i];
@@ -846,68 +875,40 @@ static void shape_0(struct columns *restrict c)
     take_u32_u16(tcp_dstport, raw_l4_at_0_8, ~w_captured_lt_l4_plus_4, 0x80800203u, 1, 0, (u16)0xffffu);
     c->chunk->punt = 0;
     /* block guard: first */
-    fetch_ahead(c, 1);
     c->free = c->live;
-    u64 w_captured_lt_54 = ltk_u16(c->captured, (u16)54u);
-    u64 w_ext2_passed = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54;
-    EACH frame_len_u32[i] = (u32)c->size[i];
-    u64 w_event_at_18_16_eq_0 = eqk_u16(event_at_18_16, (u16)0u);
-    EACH event_at_18_16_plus_54[i] = (u32)((u32)event_at_18_16[i] + 54u);
-    muxcc_u32(ipv6_len_end, w_event_at_18_16_eq_0, frame_len_u32, event_at_18_16_plus_54);
-    u64 w_tcp_dstport_eq_22 = 0, w_ip_end_lt_ip_l4 = 0;
-    if (w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5) {
-        muxcc_u32(ip_end, w_ethertype_2_eq_0, frame_len_u32, ethertype_2_plus_14);
+    u64 w_event_at_23_8_eq_6 = eqk_u8(event_at_23_8, (u8)6u);
+    u64 w_tcp_dstport_eq_22 = 0, w_servers = 0, w239 = 0;
+    if (w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & w_event_at_23_8_eq_6) {
+        settle_u32(ip_dst, ALL, 1, 0, 0xffffffffu);
         w_tcp_dstport_eq_22 = eqk_u16(tcp_dstport, (u16)22u);
-        w_ip_end_lt_ip_l4 = lt_u32(ip_end, ip_l4_u32);
+        w_servers = hit_u32(ip_dst, c->tables + 0);
+        w239 = w_captured_lt_ip_words_times_4_plus_34 | w213 | w214;
     }
-    muxcc_u32(l3_end, w_ip, ip_end, ipv6_len_end);
-    EACH captured_u32[i] = (u32)c->captured[i];
-    u64 w_captured_lt_l3_end = lt_u32(captured_u32, l3_end);
-    muxcc_u32(v101, w_captured_lt_l3_end, captured_u32, l3_end);
-    EACH l4_end[i] = (u16)((u32)v101[i] & 0xffffu);
-    u64 w_ip_frag_offset_eq_0 = 0, w_l4_end_lt_ip_l4 = 0;
-    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5)) {
-        take_u32_u16(ethertype_3, raw_ethertype_3, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
-        EACH ip_frag_offset[i] = (u16)((u32)ethertype_3[i] & 0x1fffu);
-        w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
-        w_l4_end_lt_ip_l4 = lt_u16(l4_end, ip_l4_u16);
-    }
-    u64 w105 = 0;
-    if (~w_ext2_passed) {
-        w105 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w_l4_end_lt_ip_l4;
-    }
-    u64 w_has_l4 = w_ext2_passed | w105;
-    muxcc_u8(l4_protocol, w_ip, event_at_23_8, ext1_kind);
-    u64 w_l4_protocol_eq_6 = eqk_u8(l4_protocol, (u8)6u);
-    u64 w_captured_lt_l4_plus_13 = 0, w_l4_end_lt_l4_plus_20 = 0, w_l3_end_lt_l4_plus_20 = 0, w_tcp_hdr_len_lt_20 = 0, w_l3_end_lt_tcp_payload = 0, w_tcp_sound = 0, w_captured_lt_tcp_payload = 0;
-    if (w_l4_protocol_eq_6) {
-        w_captured_lt_l4_plus_13 = ltk_u8(after_l4, 13);
-        take_u32_u8(l4_at_12_8, raw_l4_at_12_8, ~w_captured_lt_l4_plus_13, 0x80808000u, 0, 0, (u8)255u);
-        EACH l4_plus_20[i] = (u8)((u32)l4[i] + 20u);
-        EACH l4_plus_20_u16[i] = (u16)l4_plus_20[i];
-        w_l4_end_lt_l4_plus_20 = lt_u16(l4_end, l4_plus_20_u16);
-        EACH l4_plus_20_u32[i] = (u32)l4_plus_20[i];
-        w_l3_end_lt_l4_plus_20 = lt_u32(l3_end, l4_plus_20_u32);
-        EACH l4_at_12_8_bits_4_7[i] = (u8)((l4_at_12_8[i] >> 4));
-        EACH tcp_hdr_len[i] = (u8)((u32)l4_at_12_8_bits_4_7[i] * 4u);
-        w_tcp_hdr_len_lt_20 = ltk_u8(tcp_hdr_len, (u8)20u);
-        EACH tcp_payload[i] = (u8)((u32)l4[i] + (u32)tcp_hdr_len[i]);
-        EACH tcp_payload_u32[i] = (u32)tcp_payload[i];
-        w_l3_end_lt_tcp_payload = lt_u32(l3_end, tcp_payload_u32);
-        w_tcp_sound = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & ~w_tcp_hdr_len_lt_20 & ~w_l3_end_lt_tcp_payload;
-        EACH tcp_payload_u16[i] = (u16)tcp_payload[i];
-        w_captured_lt_tcp_payload = lt_u16(c->captured, tcp_payload_u16);
-    }
-    u64 rule_login = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & w_tcp_dstport_eq_22 & w_servers;
+    u64 rule_login = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w184 & w_event_at_23_8_eq_6 & w_tcp_dstport_eq_22 & w_servers & ~w239;
     /* rule 0: login */
     take(c, rule_login, 0);
-    u64 w_l4_protocol_eq_17 = eqk_u8(l4_protocol, (u8)17u);
-    fetch_ahead(c, 2);
-    EACH l4_plus_8[i] = (u8)((u32)l4[i] + 8u);
-    EACH l4_plus_8_u16[i] = (u16)l4_plus_8[i];
-    u64 w_l4_end_lt_l4_plus_8 = lt_u16(l4_end, l4_plus_8_u16);
+    u64 w_ext2_passed = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111;
+    u64 w186 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w184;
+    u64 w_has_l4 = w_ext2_passed | w186;
+    u64 w_event_at_23_8_eq_17 = eqk_u8(event_at_23_8, (u8)17u);
+    u64 w246 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_23_8_eq_17;
+    u64 w_ext1_kind_eq_17 = eqk_u8(ext1_kind, (u8)17u);
+    u64 w247 = ~w_ip & w_ext1_kind_eq_17;
+    u64 w248 = w246 | w247;
+    u64 w254 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_22;
+    u64 w_captured_lt_62 = ltk_u16(c->captured, (u16)62u);
+    u64 w255 = w_captured_lt_62 & ~w_ip;
+    u64 w265 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w264;
+    u64 w_event_at_18_16_eq_0 = eqk_u16(event_at_18_16, (u16)0u);
+    u64 w_frame_len_lt_62 = ltk_u16(c->size, (u16)62u);
+    u64 w67 = w_event_at_18_16_eq_0 & w_frame_len_lt_62;
+    u64 w_event_at_18_16_lt_8 = ltk_u16(event_at_18_16, (u16)8u);
+    u64 w68 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_lt_8;
+    u64 w69 = w67 | w68;
+    u64 w266 = w69 & ~w_ip;
+    u64 w268 = w254 | w255 | w265 | w266;
     u64 w_tcp_dstport_eq_53 = eqk_u16(tcp_dstport, (u16)53u);
-    u64 rule_names = w_has_l4 & w_l4_protocol_eq_17 & ~w_l4_end_lt_l4_plus_8 & w_tcp_dstport_eq_53;
+    u64 rule_names = w_has_l4 & w248 & ~w268 & w_tcp_dstport_eq_53;
     /* rule 1: names */
     take(c, rule_names, 1);
     /* rule 2: default */
@@ -920,95 +921,165 @@ static void shape_0(struct columns *restrict c)
     u64 rule_far = ~w_captured_lt_304 & w_event_at_300_32_eq_1;
     /* rule 4: far */
     fire(c, rule_far & c->live, 4);
-    u64 w155 = w_has_l4 & w_l4_protocol_eq_6 & w_l3_end_lt_l4_plus_20;
-    EACH l4_plus_8_u32[i] = (u32)l4_plus_8[i];
-    u64 w_l3_end_lt_l4_plus_8 = lt_u32(l3_end, l4_plus_8_u32);
-    u64 w160 = w_has_l4 & w_l4_protocol_eq_17 & w_l3_end_lt_l4_plus_8;
-    u64 w_l4_protocol_eq_132 = eqk_u8(l4_protocol, (u8)132u);
-    EACH l4_plus_12[i] = (u8)((u32)l4[i] + 12u);
-    EACH l4_plus_12_u32[i] = (u32)l4_plus_12[i];
-    u64 w_l3_end_lt_l4_plus_12 = lt_u32(l3_end, l4_plus_12_u32);
-    u64 w169 = w_has_l4 & w_l4_protocol_eq_132 & w_l3_end_lt_l4_plus_12;
-    u64 w_l4_protocol_eq_1 = 0;
-    if (w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5) {
-        w_l4_protocol_eq_1 = eqk_u8(l4_protocol, (u8)1u);
+    u64 w179 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w172;
+    u64 w194 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_23_8_eq_6;
+    u64 w_ext1_kind_eq_6 = eqk_u8(ext1_kind, (u8)6u);
+    u64 w195 = ~w_ip & w_ext1_kind_eq_6;
+    u64 w196 = w194 | w195;
+    u64 w_captured_lt_l4_plus_13 = 0, w222 = 0, w_frame_len_lt_74 = 0, w219 = 0, w_event_at_18_16_lt_20 = 0, w220 = 0, w221 = 0, w223 = 0, w224 = 0, w_tcp_hdr_len_lt_20 = 0, w_frame_len_lt_tcp_payload = 0, w473 = 0, w_captured_lt_tcp_payload = 0;
+    if (w196) {
+        w_captured_lt_l4_plus_13 = ltk_u8(after_l4, 13);
+        take_u32_u8(l4_at_12_8, raw_l4_at_12_8, ~w_captured_lt_l4_plus_13, 0x80808000u, 0, 0, (u8)255u);
+        w222 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w215;
+        w_frame_len_lt_74 = ltk_u16(c->size, (u16)74u);
+        w219 = w_event_at_18_16_eq_0 & w_frame_len_lt_74;
+        w_event_at_18_16_lt_20 = ltk_u16(event_at_18_16, (u16)20u);
+        w220 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_lt_20;
+        w221 = w219 | w220;
+        w223 = ~w_ip & w221;
+        w224 = w222 | w223;
+        EACH l4_at_12_8_bits_4_7[i] = (u8)((l4_at_12_8[i] >> 4));
+        EACH tcp_hdr_len[i] = (u8)((u32)l4_at_12_8_bits_4_7[i] * 4u);
+        w_tcp_hdr_len_lt_20 = ltk_u8(tcp_hdr_len, (u8)20u);
+        EACH tcp_payload[i] = (u8)((u32)l4[i] + (u32)tcp_hdr_len[i]);
+        EACH tcp_payload_u16[i] = (u16)tcp_payload[i];
+        w_frame_len_lt_tcp_payload = lt_u16(c->size, tcp_payload_u16);
+        EACH tcp_payload_u32[i] = (u32)tcp_payload[i];
+        w473 = w_event_at_18_16_eq_0 & w_frame_len_lt_tcp_payload;
+        w_captured_lt_tcp_payload = lt_u16(c->captured, tcp_payload_u16);
     }
-    u64 w173 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_has_l4 & w_l3_end_lt_l4_plus_8 & w_l4_protocol_eq_1;
-    u64 w_l4_protocol_eq_58 = eqk_u8(l4_protocol, (u8)58u);
-    u64 w_captured_lt_l4_plus_1 = 0, w_l3_end_lt_l4_plus_4 = 0, w_l4_end_lt_l4_plus_4 = 0, w_l4_at_0_8_in_128_129 = 0;
-    if (w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54 & w_l4_protocol_eq_58) {
+    fetch_ahead(c, 2);
+    u64 w330 = w_has_l4 & w196 & w224;
+    u64 w267 = w265 | w266;
+    u64 w333 = w_has_l4 & w248 & w267;
+    u64 w_event_at_23_8_eq_132 = eqk_u8(event_at_23_8, (u8)132u);
+    u64 w338 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_23_8_eq_132;
+    u64 w_ext1_kind_eq_132 = eqk_u8(ext1_kind, (u8)132u);
+    u64 w339 = ~w_ip & w_ext1_kind_eq_132;
+    u64 w340 = w338 | w339;
+    u64 w360 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w353;
+    u64 w_frame_len_lt_66 = ltk_u16(c->size, (u16)66u);
+    u64 w357 = w_event_at_18_16_eq_0 & w_frame_len_lt_66;
+    u64 w_event_at_18_16_lt_12 = ltk_u16(event_at_18_16, (u16)12u);
+    u64 w358 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_lt_12;
+    u64 w359 = w357 | w358;
+    u64 w361 = ~w_ip & w359;
+    u64 w362 = w360 | w361;
+    u64 w364 = w_has_l4 & w340 & w362;
+    u64 w_event_at_23_8_eq_1 = eqk_u8(event_at_23_8, (u8)1u);
+    u64 w377 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w184 & w264 & w_event_at_23_8_eq_1;
+    u64 w_ext1_kind_eq_58 = eqk_u8(ext1_kind, (u8)58u);
+    u64 w_frame_len_lt_58 = ltk_u16(c->size, (u16)58u);
+    u64 w311 = w_event_at_18_16_eq_0 & w_frame_len_lt_58;
+    u64 w_event_at_18_16_lt_4 = ltk_u16(event_at_18_16, (u16)4u);
+    u64 w312 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_lt_4;
+    u64 w313 = w311 | w312;
+    u64 w381 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_ext1_kind_eq_58 & w313;
+    u64 w_captured_lt_58 = ltk_u16(c->captured, (u16)58u);
+    u64 w384 = w_captured_lt_58 | w311 | w312;
+    u64 w_captured_lt_l4_plus_1 = 0, w_l4_at_0_8_in_128_129 = 0;
+    if (w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & ~w_captured_lt_58 & w_ext1_kind_eq_58 & ~w311 & ~w312) {
         w_captured_lt_l4_plus_1 = ltk_u8(after_l4, 1);
         take_u32_u8(l4_at_0_8, raw_l4_at_0_8, ~w_captured_lt_l4_plus_1, 0x80808000u, 0, 0, (u8)255u);
-        EACH l4_plus_4[i] = (u8)((u32)l4[i] + 4u);
-        EACH l4_plus_4_u32[i] = (u32)l4_plus_4[i];
-        w_l3_end_lt_l4_plus_4 = lt_u32(l3_end, l4_plus_4_u32);
-        EACH l4_plus_4_u16[i] = (u16)l4_plus_4[i];
-        w_l4_end_lt_l4_plus_4 = lt_u16(l4_end, l4_plus_4_u16);
         w_l4_at_0_8_in_128_129 = rangek_u8(l4_at_0_8, (u8)128u, (u8)1u);
     }
-    u64 w177 = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54 & w_has_l4 & w_l4_protocol_eq_58 & w_l3_end_lt_l4_plus_4;
-    u64 w179 = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54 & w_has_l4 & w_l4_protocol_eq_58 & ~w_l4_end_lt_l4_plus_4 & w_l4_at_0_8_in_128_129 & w_l3_end_lt_l4_plus_8;
+    u64 w386 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w69 & w_ext1_kind_eq_58 & w_l4_at_0_8_in_128_129 & ~w384;
     u64 w_captured_lt_frame_len = lt_u16(c->captured, c->size);
-    u64 w199 = w_ethertype_eq_34525 & w_captured_lt_54;
-    u64 w_ethertype_eq_2054 = eqk_u16(ethertype, (u16)0x806u /* 2054 */);
-    u64 w_ethertype_2_eq_2048 = eqk_u16(ethertype_2, (u16)0x800u /* 2048 */);
-    u64 w_event_at_18_16_eq_1540 = eqk_u16(event_at_18_16, (u16)0x604u /* 1540 */);
-    u64 w215 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_captured_lt_ip_l4 & ~w_ip_end_lt_ip_l4;
-    u64 w_event_at_14_16_in_1_6 = 0, w_captured_lt_42 = 0, w_arp_ipv4 = 0;
-    if ((w_ethertype_eq_2054 & w_ethertype_2_eq_2048 & w_event_at_18_16_eq_1540) && (~w199 & ~w215)) {
-        take_u32_u16(event_at_14_16, raw_event_at_14_8, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
-        w_event_at_14_16_in_1_6 = in_ranges_u16(event_at_14_16, event_at_14_16_low, event_at_14_16_span, 2);
-        w_captured_lt_42 = ltk_u16(c->captured, (u16)42u);
-        w_arp_ipv4 = w_ethertype_eq_2054 & w_event_at_14_16_in_1_6 & w_ethertype_2_eq_2048 & w_event_at_18_16_eq_1540 & ~w_captured_lt_42;
+    u64 w438 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_l4 & ~w_captured_lt_frame_len & ~w172;
+    u64 w141 = w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5;
+    u64 w440 = w_ethertype_eq_2048 & ~w141;
+    u64 w442 = w_ethertype_eq_34525 & ~w_event_at_14_8_in_96_111;
+    EACH frame_len_u32[i] = (u32)c->size[i];
+    u64 w_frame_len_lt_ethertype_2_plus_14 = 0;
+    if (w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) {
+        w_frame_len_lt_ethertype_2_plus_14 = lt_u32(frame_len_u32, ethertype_2_plus_14);
     }
-    u64 w211 = 0;
-    if (~w199 & ~w215) {
-        w211 = w_ethertype_eq_2054 & w_event_at_14_16_in_1_6 & w_ethertype_2_eq_2048 & w_event_at_18_16_eq_1540 & ~w_arp_ipv4;
-    }
+    u64 w289 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & ~w_ethertype_2_eq_0 & w_frame_len_lt_ethertype_2_plus_14;
+    EACH event_at_18_16_plus_54[i] = (u32)((u32)event_at_18_16[i] + 54u);
+    u64 w_frame_len_lt_event_at_18_16_plus_54 = lt_u32(frame_len_u32, event_at_18_16_plus_54);
     fetch_ahead(c, 3);
-    u64 w216 = w199 | w211 | w215;
-    u64 w217 = ~w_captured_lt_frame_len & w216;
-    u64 w90 = w_l3_version_eq_4 & ~w_ip_words_lt_5;
-    u64 w219 = w_ethertype_eq_2048 & ~w90;
-    u64 w221 = w_ethertype_eq_34525 & ~w_captured_lt_54 & ~w_l3_version_eq_6;
-    u64 w222 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ip_end_lt_ip_l4;
-    u64 w_frame_len_lt_l3_end = lt_u32(frame_len_u32, l3_end);
+    u64 w290 = ~w_event_at_18_16_eq_0 & ~w_ip & w_frame_len_lt_event_at_18_16_plus_54;
+    u64 w291 = w289 | w290;
     u64 w_frame_len_lt_65535 = ltk_u16(c->size, (u16)0xffffu /* 65535 */);
-    u64 w223 = w_ext2_passed | w_ip;
-    u64 w224 = w_frame_len_lt_l3_end & w_frame_len_lt_65535 & w223;
-    u64 w_captured_lt_l4_plus_20 = ltk_u8(after_l4, 20);
-    u64 w157 = w_has_l4 & w_l4_protocol_eq_6 & ~w_l3_end_lt_l4_plus_20 & w_captured_lt_l4_plus_20;
-    u64 w_captured_lt_l4_plus_8 = ltk_u8(after_l4, 8);
-    u64 w162 = w_has_l4 & w_l4_protocol_eq_17 & ~w_l3_end_lt_l4_plus_8 & w_captured_lt_l4_plus_8;
-    u64 w_captured_lt_l4_plus_12 = ltk_u8(after_l4, 12);
-    u64 w171 = w_has_l4 & w_l4_protocol_eq_132 & ~w_l3_end_lt_l4_plus_12 & w_captured_lt_l4_plus_12;
-    u64 w174 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_has_l4 & ~w_l3_end_lt_l4_plus_8 & w_captured_lt_l4_plus_8 & w_l4_protocol_eq_1;
-    u64 w178 = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54 & w_has_l4 & w_captured_lt_l4_plus_4 & w_l4_protocol_eq_58 & ~w_l3_end_lt_l4_plus_4;
-    u64 w180 = w_ethertype_eq_34525 & w_l3_version_eq_6 & ~w_captured_lt_54 & w_has_l4 & w_l4_protocol_eq_58 & ~w_l4_end_lt_l4_plus_4 & w_l4_at_0_8_in_128_129 & ~w_l3_end_lt_l4_plus_8 & w_captured_lt_l4_plus_8;
-    u64 w181 = w157 | w162 | w171 | w174 | w178 | w180;
-    u64 w225 = ~w_captured_lt_frame_len & w181;
-    u64 w240 = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & ~w_tcp_sound;
-    u64 w196 = w_ethertype_eq_2048 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ext1_kind_bit_5;
-    u64 w_captured_lt_l4_plus_6 = 0, w_udp_length_eq_0 = 0, w_udp_length_lt_8 = 0, w_l3_end_lt_l4_plus_udp_length = 0, w191 = 0;
-    if ((w_l4_protocol_eq_17 & ~w196) && (~w155 & ~w160 & ~w169 & ~w173 & ~w177 & ~w179 & ~w217 & ~w219 & ~w221 & ~w222 & ~w224)) {
+    u64 w443 = w_ext2_passed | w_ip;
+    u64 w444 = w291 & w_frame_len_lt_65535 & w443;
+    u64 w205 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_34;
+    u64 w_captured_lt_74 = ltk_u16(c->captured, (u16)74u);
+    u64 w206 = ~w_ip & w_captured_lt_74;
+    u64 w207 = w205 | w206;
+    u64 w331 = w_has_l4 & w196 & w207 & ~w224;
+    u64 w256 = w254 | w255;
+    u64 w334 = w_has_l4 & w248 & w256 & ~w267;
+    u64 w368 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_26;
+    u64 w_captured_lt_66 = ltk_u16(c->captured, (u16)66u);
+    u64 w369 = ~w_ip & w_captured_lt_66;
+    u64 w370 = w368 | w369;
+    u64 w371 = w_has_l4 & w340 & ~w362 & w370;
+    u64 w379 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w184 & w_captured_lt_ip_words_times_4_plus_22 & w_event_at_23_8_eq_1 & ~w264;
+    u64 w383 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_captured_lt_58 & w_ext1_kind_eq_58 & ~w313;
+    u64 w388 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_captured_lt_62 & w_ext1_kind_eq_58 & w_l4_at_0_8_in_128_129 & ~w384 & ~w69;
+    u64 w389 = w331 | w334 | w371 | w379 | w383 | w388;
+    u64 w445 = ~w_captured_lt_frame_len & w389;
+    u64 w225 = 0, w_event_at_18_16_plus_54_lt_tcp_payload = 0, w474 = 0, w475 = 0, w477 = 0;
+    if (w196) {
+        w225 = w205 | w206 | w222 | w223;
+        w_event_at_18_16_plus_54_lt_tcp_payload = lt_u32(event_at_18_16_plus_54, tcp_payload_u32);
+        w474 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_plus_54_lt_tcp_payload;
+        w475 = w473 | w474;
+        w477 = ~w_ip & w475;
+    }
+    u64 w468 = 0, w_ethertype_2_plus_14_lt_tcp_payload = 0, w469 = 0, w470 = 0;
+    if ((w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w196)) {
+        w468 = w_ethertype_2_eq_0 & w_frame_len_lt_tcp_payload;
+        w_ethertype_2_plus_14_lt_tcp_payload = lt_u32(ethertype_2_plus_14, tcp_payload_u32);
+        w469 = ~w_ethertype_2_eq_0 & w_ethertype_2_plus_14_lt_tcp_payload;
+        w470 = w468 | w469;
+    }
+    u64 w476 = 0, w478 = 0, w_tcp_sound = 0;
+    if (w196) {
+        w476 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w470;
+        w478 = w476 | w477;
+        w_tcp_sound = w_has_l4 & w196 & ~w225 & ~w_tcp_hdr_len_lt_20 & ~w478;
+    }
+    u64 w482 = w_has_l4 & w196 & ~w225 & ~w_tcp_sound;
+    u64 w424 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ext1_kind_bit_5;
+    u64 w_captured_lt_l4_plus_6 = 0, w_udp_length_eq_0 = 0, w_udp_length_lt_8 = 0, w_frame_len_lt_l4_plus_udp_length = 0, w413 = 0, w_event_at_18_16_plus_54_lt_l4_plus_udp_length = 0, w414 = 0, w415 = 0, w417 = 0;
+    if ((~w179 & ~w330 & ~w333 & ~w364 & ~w377 & ~w381 & ~w386 & ~w438 & ~w440 & ~w442 & ~w444) && (w248 & ~w424)) {
         w_captured_lt_l4_plus_6 = ltk_u8(after_l4, 6);
         take_u32_u16(udp_length, raw_udp_length, ~w_captured_lt_l4_plus_6, 0x80800001u, 1, 16, (u16)0xffffu);
         w_udp_length_eq_0 = eqk_u16(udp_length, (u16)0u);
         w_udp_length_lt_8 = ltk_u16(udp_length, (u16)8u);
         EACH l4_plus_udp_length[i] = (u32)((u32)l4[i] + (u32)udp_length[i]);
-        w_l3_end_lt_l4_plus_udp_length = lt_u32(l3_end, l4_plus_udp_length);
-        w191 = w_udp_length_lt_8 | w_l3_end_lt_l4_plus_udp_length;
+        w_frame_len_lt_l4_plus_udp_length = lt_u32(frame_len_u32, l4_plus_udp_length);
+        w413 = w_event_at_18_16_eq_0 & w_frame_len_lt_l4_plus_udp_length;
+        w_event_at_18_16_plus_54_lt_l4_plus_udp_length = lt_u32(event_at_18_16_plus_54, l4_plus_udp_length);
+        w414 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_plus_54_lt_l4_plus_udp_length;
+        w415 = w413 | w414;
+        w417 = ~w_ip & w415;
     }
-    u64 w242 = 0;
-    if (~w155 & ~w160 & ~w169 & ~w173 & ~w177 & ~w179 & ~w217 & ~w219 & ~w221 & ~w222 & ~w224) {
-        w242 = w_has_l4 & w_l4_protocol_eq_17 & ~w_l4_end_lt_l4_plus_8 & ~w_udp_length_eq_0 & w191 & ~w196;
+    u64 w408 = 0, w_ethertype_2_plus_14_lt_l4_plus_udp_length = 0, w409 = 0, w410 = 0;
+    if ((w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (~w179 & ~w330 & ~w333 & ~w364 & ~w377 & ~w381 & ~w386 & ~w438 & ~w440 & ~w442 & ~w444) && (w248 & ~w424)) {
+        w408 = w_ethertype_2_eq_0 & w_frame_len_lt_l4_plus_udp_length;
+        w_ethertype_2_plus_14_lt_l4_plus_udp_length = lt_u32(ethertype_2_plus_14, l4_plus_udp_length);
+        w409 = ~w_ethertype_2_eq_0 & w_ethertype_2_plus_14_lt_l4_plus_udp_length;
+        w410 = w408 | w409;
     }
-    u64 w245 = w155 | w160 | w169 | w173 | w177 | w179 | w217 | w219 | w221 | w222 | w224 | w225 | w240 | w242;
-    c->chunk->malformed = w245 & c->live;
-    u64 w248 = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & ~w_tcp_hdr_len_lt_20 & ~w_l3_end_lt_tcp_payload & w_captured_lt_tcp_payload;
-    u64 w249 = w157 | w162 | w171 | w174 | w178 | w180 | w199 | w211 | w215 | w248;
-    u64 w250 = w_captured_lt_frame_len & w249;
-    c->chunk->truncated = w250 & c->live;
+    u64 w416 = 0, w419 = 0;
+    if ((~w179 & ~w330 & ~w333 & ~w364 & ~w377 & ~w381 & ~w386 & ~w438 & ~w440 & ~w442 & ~w444) && (w248 & ~w424)) {
+        w416 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w410;
+        w419 = w_udp_length_lt_8 | w416 | w417;
+    }
+    u64 w484 = 0;
+    if (~w179 & ~w330 & ~w333 & ~w364 & ~w377 & ~w381 & ~w386 & ~w438 & ~w440 & ~w442 & ~w444) {
+        w484 = w_has_l4 & w248 & ~w268 & ~w_udp_length_eq_0 & w419 & ~w424;
+    }
+    u64 w487 = w179 | w330 | w333 | w364 | w377 | w381 | w386 | w438 | w440 | w442 | w444 | w445 | w482 | w484;
+    c->chunk->malformed = w487 & c->live;
+    u64 w437 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_l4 & ~w172;
+    u64 w490 = w_has_l4 & w196 & ~w225 & ~w_tcp_hdr_len_lt_20 & ~w478 & w_captured_lt_tcp_payload;
+    u64 w491 = w331 | w334 | w371 | w379 | w383 | w388 | w437 | w490;
+    u64 w492 = w_captured_lt_frame_len & w491;
+    c->chunk->truncated = w492 & c->live;
 }
 
 /* The shape's program; the chunk's strays are not in c->live. */
@@ -1109,19 +1180,18 @@ static __attribute__((noinline)) void add_strays(struct columns *c, sm_fired *fi
    decided. */
 static void decide(struct columns *restrict c, unsigned n, uint64_t more)
 {
-    static _Thread_local unsigned skip, pause;
-    if (!c->ahead && !skip && n == LANES) {
+    if (!c->ahead && !c->skip && n == LANES) {
         run_shape(c, more);
         if (!c->strays) {
             COUNT(0);
-            pause = 0;
+            c->pause = 0;
             return;
         }
         c->ahead = look_ahead(c, more);
-        pause = c->ahead ? 0 : pause < PAUSE_MAX ? 2 * pause + 1 : PAUSE_MAX;
-        skip = pause;
-    } else if (skip)
-        skip--;
+        c->pause = c->ahead ? 0 : c->pause < PAUSE_MAX ? 2 * c->pause + 1 : PAUSE_MAX;
+        c->skip = c->pause;
+    } else if (c->skip)
+        c->skip--;
     if (!c->ahead) {
         COUNT(2);
         run_general(c, n, more);
@@ -1155,24 +1225,26 @@ EXPORT sm_match_function sm_match;
 uint64_t sm_match(const uint8_t *buffer, const sm_event *events, uint64_t n, const sm_context *context,
                   sm_chunk *chunks, sm_fired *fired, uint64_t room, uint16_t *ports)
 {
-    struct columns columns;
-    memset(&columns, 0, offsetof(struct columns, copy)); /* what a region skips is read, and ignored */
+    /* Per thread, so that it need not be cleared for each call: what a region skips is read, and ignored. */
+    static _Thread_local struct columns columns;
+    struct columns *restrict c = &columns;
+    __asm__("" : "+r"(c)); /* asked for once: gcc would ask for it again wherever it knows which one it is */
     uint64_t done = 0;
-    columns.tables = context->tables;
+    c->tables = context->tables;
     (void)ports;
-    columns.buffer = buffer;
-    columns.fired = fired;
-    columns.looking = columns.ahead = 0;
+    c->buffer = buffer;
+    c->fired = fired;
+    c->looking = c->ahead = 0;
     for (; done < n && room >= sm_info.fired_max; done += LANES) {
         const unsigned count = n - done < LANES ? (unsigned)(n - done) : LANES;
-        const sm_fired *first = columns.fired;
-        columns.events = events + done;
-        columns.chunk = chunks + done / LANES;
-        columns.live = ALL >> (LANES - count);
-        decide(&columns, count, n - done);
-        columns.chunk->fired = (uint32_t)(columns.fired - first);
-        columns.chunk->reserved = 0;
-        room -= columns.chunk->fired;
+        const sm_fired *first = c->fired;
+        c->events = events + done;
+        c->chunk = chunks + done / LANES;
+        c->live = ALL >> (LANES - count);
+        decide(c, count, n - done);
+        c->chunk->fired = (uint32_t)(c->fired - first);
+        c->chunk->reserved = 0;
+        room -= c->chunk->fired;
     }
     return done < n ? done : n;
 }

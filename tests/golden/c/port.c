@@ -94,6 +94,8 @@ struct columns {
     u64 looking; /* not 0: to know the strays is all that is wanted */
     unsigned next;  /* events from a chunk to the next one, 0 if there is none */
     unsigned ahead; /* chunks whose strays are decided */
+    unsigned skip;  /* chunks that go untried, after one of many strays */
+    unsigned pause; /* as many as went untried the last time, 0 if one was usual since */
     u8 copy[LANES][SLOT] ALIGNED;
 };
 
@@ -520,18 +522,17 @@ static void shape_0(struct columns *restrict c)
 {
     u8 *const event_at_14_8 = c->u8_[0], *const ext1_kind = c->u8_[1], *const event_at_23_8 = c->u8_[2];
     u8 *const ip_words = c->u8_[3], *const ip_words_times_4 = c->u8_[1], *const ip_l4 = c->u8_[3];
-    u8 *const l4 = c->u8_[2], *const after_ip_words_times_4 = c->u8_[2], *const ip_words_times_4_plus_34 = c->u8_[3];
-    u8 *const ip_words_times_4_plus_20 = c->u8_[3];
+    u8 *const l4 = c->u8_[2], *const after_l4 = c->u8_[0], *const after_ip_words_times_4 = c->u8_[0];
+    u8 *const ip_words_times_4_plus_34 = c->u8_[3], *const ip_words_times_4_plus_20 = c->u8_[0];
     u16 *const ethertype = c->u16_[0], *const tcp_dstport = c->u16_[0], *const ip_l4_u16 = c->u16_[1];
-    u16 *const ip_words_times_4_u16 = c->u16_[2], *const event_at_18_16 = c->u16_[0], *const ethertype_2 = c->u16_[3];
-    u16 *const ip_words_times_4_plus_34_u16 = c->u16_[0], *const ip_words_times_4_plus_20_u16 = c->u16_[0], *const ethertype_3 = c->u16_[0];
-    u16 *const ip_frag_offset = c->u16_[1];
-    u32 *const raw_ethertype = c->u32_[0], *const raw_event_at_18_16 = c->u32_[1], *const raw_event_at_23_8 = c->u32_[2];
-    u32 *const ip_words_times_4_u32 = c->u32_[0], *const event_at_18_16_plus_40 = c->u32_[1];
+    u16 *const ip_words_times_4_u16 = c->u16_[2], *const ethertype_2 = c->u16_[0], *const ip_words_times_4_plus_34_u16 = c->u16_[2];
+    u16 *const ethertype_3 = c->u16_[2], *const ip_frag_offset = c->u16_[3], *const event_at_18_16 = c->u16_[1];
+    u16 *const ip_words_times_4_plus_20_u16 = c->u16_[1];
+    u32 *const raw_ethertype = c->u32_[0], *const raw_ethertype_2 = c->u32_[1], *const raw_event_at_23_8 = c->u32_[2];
     u64 moved;
-    c->strays = too_short(c, 28);
+    c->strays = too_short(c, 54);
     fetch_ahead(c, 0);
-    read_window(c->at, 12, raw_ethertype, raw_event_at_18_16, raw_event_at_23_8, NULL);
+    read_window(c->at, 12, raw_ethertype, raw_ethertype_2, raw_event_at_23_8, NULL);
     take_u32_u16(ethertype, raw_ethertype, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
     u64 w_ethertype_in_33024_34984_37120 = in_ranges_u16(ethertype, ethertype_low, ethertype_span, 3);
     u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
@@ -539,28 +540,27 @@ static void shape_0(struct columns *restrict c)
     u64 w_event_at_14_8_in_96_111 = rangek_u8(event_at_14_8, (u8)96u, (u8)15u);
     take_u32_u8(ext1_kind, raw_event_at_23_8, ALL, 0x80808000u, 0, 0, (u8)255u);
     u64 w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low_2, ext1_kind_span_2, 4);
-    u64 w236 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_ext1_is_ext;
-    u64 w238 = ~w_ethertype_in_33024_34984_37120 & ~w236;
+    u64 w39 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_ext1_is_ext;
+    u64 w238 = ~w_ethertype_in_33024_34984_37120 & ~w39;
     c->strays = (c->strays | ~(w238)) & c->live;
     if (c->strays | c->looking)
         return;
     take_u32_u8(event_at_23_8, raw_event_at_23_8, ALL, 0x80808003u, 0, 24, (u8)255u);
     u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
-    u64 w_captured_lt_34 = ltk_u16(c->captured, (u16)34u);
     u64 w_event_at_14_8_in_64_79 = rangek_u8(event_at_14_8, (u8)64u, (u8)15u);
     EACH ip_words[i] = (u8)((u32)event_at_14_8[i] & 15u);
     u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
-    u64 w_ip = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5;
+    u64 w_ip = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5;
     c->chunk->punt = 0;
     /* block filter: first */
+    fetch_ahead(c, 1);
     c->free = c->live;
     u64 w_event_at_23_8_eq_6 = eqk_u8(event_at_23_8, (u8)6u);
-    u64 w190 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_23_8_eq_6;
-    fetch_ahead(c, 1);
+    u64 w190 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_23_8_eq_6;
     u64 w_ext1_kind_eq_6 = eqk_u8(ext1_kind, (u8)6u);
     u64 w191 = ~w_ip & w_ext1_kind_eq_6;
     u64 w192 = w190 | w191;
-    u64 w_captured_lt_ip_words_times_4_plus_18 = 0, w228 = 0, w_captured_lt_58 = 0, w229 = 0, w230 = 0, w_captured_lt_ip_words_times_4_plus_34 = 0, w201 = 0, w_captured_lt_74 = 0, w202 = 0, w_tcp_dstport_eq_443 = 0;
+    u64 w_captured_lt_l4_plus_4 = 0, w_ext2_passed = 0, w_captured_lt_74 = 0, w202 = 0, w_tcp_dstport_eq_443 = 0;
     if (w192) {
         EACH ip_words_times_4[i] = (u8)((u32)ip_words[i] * 4u);
         EACH ip_l4[i] = (u8)((u32)ip_words_times_4[i] + 14u);
@@ -571,27 +571,51 @@ static void shape_0(struct columns *restrict c)
             tcp_dstport[i] = get_u16(p + 2);
         }
         lead_back(c, moved);
+        room_u8(after_l4, c->captured, l4);
+        w_captured_lt_l4_plus_4 = ltk_u8(after_l4, 4);
+        settle_u16(tcp_dstport, ~w_captured_lt_l4_plus_4, 1, 0, (u16)0xffffu);
+        w_ext2_passed = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111;
         room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
-        w_captured_lt_ip_words_times_4_plus_18 = ltk_u8(after_ip_words_times_4, 18);
-        w228 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_18;
-        w_captured_lt_58 = ltk_u16(c->captured, (u16)58u);
-        w229 = w_captured_lt_58 & ~w_ip;
-        w230 = w228 | w229;
-        settle_u16(tcp_dstport, ~w230, 1, 0, (u16)0xffffu);
         EACH ip_l4_u16[i] = (u16)ip_l4[i];
         EACH ip_words_times_4_u16[i] = (u16)ip_words_times_4[i];
-        EACH ip_words_times_4_u32[i] = (u32)ip_words_times_4[i];
-        w_captured_lt_ip_words_times_4_plus_34 = ltk_u8(after_ip_words_times_4, 34);
-        w201 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_34;
         w_captured_lt_74 = ltk_u16(c->captured, (u16)74u);
         w202 = ~w_ip & w_captured_lt_74;
         w_tcp_dstport_eq_443 = eqk_u16(tcp_dstport, (u16)443u);
     }
-    u64 w_captured_lt_54 = 0, w_ext2_passed = 0, w_event_at_18_16_eq_0 = 0, w_size_lt_74 = 0, w215 = 0, w_event_at_18_16_lt_20 = 0, w216 = 0, w217 = 0, w219 = 0;
-    if ((w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202)) {
-        take_u32_u16(event_at_18_16, raw_event_at_18_16, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
-        w_captured_lt_54 = ltk_u16(c->captured, (u16)54u);
-        w_ext2_passed = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & ~w_captured_lt_54;
+    u64 w_ethertype_2_eq_0 = 0, w_ethertype_2_lt_ip_words_times_4 = 0, w167 = 0, w_captured_lt_ip_words_times_4_plus_34 = 0, w_size_lt_ip_words_times_4_plus_34 = 0, w209 = 0;
+    if ((w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w192 & w_tcp_dstport_eq_443)) {
+        take_u32_u16(ethertype_2, raw_ethertype_2, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        w_ethertype_2_eq_0 = eqk_u16(ethertype_2, (u16)0u);
+        w_ethertype_2_lt_ip_words_times_4 = lt_u16(ethertype_2, ip_words_times_4_u16);
+        w167 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4;
+        w_captured_lt_ip_words_times_4_plus_34 = ltk_u8(after_ip_words_times_4, 34);
+        EACH ip_words_times_4_plus_34[i] = (u8)((u32)ip_words_times_4[i] + 34u);
+        EACH ip_words_times_4_plus_34_u16[i] = (u16)ip_words_times_4_plus_34[i];
+        w_size_lt_ip_words_times_4_plus_34 = lt_u16(c->size, ip_words_times_4_plus_34_u16);
+        w209 = w_ethertype_2_eq_0 & w_size_lt_ip_words_times_4_plus_34;
+    }
+    u64 w_ip_frag_offset_eq_0 = 0, w_captured_lt_ip_l4 = 0, w_size_lt_ip_l4 = 0, w166 = 0, w180 = 0;
+    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w192 & w_tcp_dstport_eq_443)) {
+        take_u32_u16(ethertype_3, raw_event_at_23_8, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        EACH ip_frag_offset[i] = (u16)((u32)ethertype_3[i] & 0x1fffu);
+        w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
+        w_captured_lt_ip_l4 = ltk_u8(after_ip_words_times_4, 14);
+        w_size_lt_ip_l4 = lt_u16(c->size, ip_l4_u16);
+        w166 = w_ethertype_2_eq_0 & w_size_lt_ip_l4;
+        w180 = w_captured_lt_ip_l4 | w166 | w167;
+    }
+    u64 w182 = 0;
+    if ((~w_ext2_passed) && (w192 & w_tcp_dstport_eq_443)) {
+        w182 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w180;
+    }
+    u64 w_has_l4 = 0, w201 = 0;
+    if (w192 & w_tcp_dstport_eq_443) {
+        w_has_l4 = w_ext2_passed | w182;
+        w201 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_34;
+    }
+    u64 w_event_at_18_16_eq_0 = 0, w_size_lt_74 = 0, w215 = 0, w_event_at_18_16_lt_20 = 0, w216 = 0, w217 = 0, w219 = 0;
+    if ((w_has_l4 & w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202)) {
+        take_u32_u16(event_at_18_16, raw_ethertype_2, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
         w_event_at_18_16_eq_0 = eqk_u16(event_at_18_16, (u16)0u);
         w_size_lt_74 = ltk_u16(c->size, (u16)74u);
         w215 = w_event_at_18_16_eq_0 & w_size_lt_74;
@@ -600,21 +624,8 @@ static void shape_0(struct columns *restrict c)
         w217 = w215 | w216;
         w219 = ~w_ip & w217;
     }
-    u64 w_ethertype_2_eq_0 = 0, w_size_lt_ip_l4 = 0, w174 = 0, w_event_at_18_16_plus_40_lt_ip_words_times_4 = 0, w175 = 0, w176 = 0, w178 = 0, w_size_lt_ip_words_times_4_plus_34 = 0, w209 = 0, w_ethertype_2_lt_ip_words_times_4_plus_20 = 0, w210 = 0, w211 = 0;
-    if ((w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202 & ~w219)) {
-        take_u32_u16(ethertype_2, raw_event_at_18_16, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
-        w_ethertype_2_eq_0 = eqk_u16(ethertype_2, (u16)0u);
-        w_size_lt_ip_l4 = lt_u16(c->size, ip_l4_u16);
-        w174 = w_event_at_18_16_eq_0 & w_size_lt_ip_l4;
-        EACH event_at_18_16_plus_40[i] = (u32)((u32)event_at_18_16[i] + 40u);
-        w_event_at_18_16_plus_40_lt_ip_words_times_4 = lt_u32(event_at_18_16_plus_40, ip_words_times_4_u32);
-        w175 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_plus_40_lt_ip_words_times_4;
-        w176 = w174 | w175;
-        w178 = ~w_ip & w176;
-        EACH ip_words_times_4_plus_34[i] = (u8)((u32)ip_words_times_4[i] + 34u);
-        EACH ip_words_times_4_plus_34_u16[i] = (u16)ip_words_times_4_plus_34[i];
-        w_size_lt_ip_words_times_4_plus_34 = lt_u16(c->size, ip_words_times_4_plus_34_u16);
-        w209 = w_ethertype_2_eq_0 & w_size_lt_ip_words_times_4_plus_34;
+    u64 w_ethertype_2_lt_ip_words_times_4_plus_20 = 0, w210 = 0, w211 = 0;
+    if ((w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w_has_l4 & w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202)) {
         EACH ip_words_times_4_plus_20[i] = (u8)((u32)ip_words_times_4[i] + 20u);
         EACH ip_words_times_4_plus_20_u16[i] = (u16)ip_words_times_4_plus_20[i];
         w_ethertype_2_lt_ip_words_times_4_plus_20 = lt_u16(ethertype_2, ip_words_times_4_plus_20_u16);
@@ -622,32 +633,11 @@ static void shape_0(struct columns *restrict c)
         w211 = w209 | w210;
     }
     u64 w218 = 0;
-    if ((w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202 & ~w219)) {
-        w218 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w211;
-    }
-    u64 w_ip_frag_offset_eq_0 = 0, w_captured_lt_ip_l4 = 0, w168 = 0, w_ethertype_2_lt_ip_words_times_4 = 0, w169 = 0, w170 = 0, w177 = 0, w180 = 0;
-    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w192 & ~w201 & ~w202 & ~w218 & ~w219 & w_tcp_dstport_eq_443)) {
-        take_u32_u16(ethertype_3, raw_event_at_23_8, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
-        EACH ip_frag_offset[i] = (u16)((u32)ethertype_3[i] & 0x1fffu);
-        w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
-        w_captured_lt_ip_l4 = ltk_u8(after_ip_words_times_4, 14);
-        w168 = w_ethertype_2_eq_0 & w_size_lt_ip_l4;
-        w_ethertype_2_lt_ip_words_times_4 = lt_u16(ethertype_2, ip_words_times_4_u16);
-        w169 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4;
-        w170 = w168 | w169;
-        w177 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w170;
-        w180 = w_captured_lt_ip_l4 | w177 | w178;
-    }
-    u64 w182 = 0;
-    if ((~w_ext2_passed) && (w192 & ~w201 & ~w202 & ~w218 & ~w219 & w_tcp_dstport_eq_443)) {
-        w182 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w180;
-    }
-    u64 w_has_l4 = 0;
-    if (w192 & ~w201 & ~w202 & ~w218 & ~w219 & w_tcp_dstport_eq_443) {
-        w_has_l4 = w_ext2_passed | w182;
+    if ((w_has_l4 & w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202)) {
+        w218 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w211;
     }
     u64 w221 = 0;
-    if (w192 & w_tcp_dstport_eq_443) {
+    if (w_has_l4 & w192 & w_tcp_dstport_eq_443) {
         w221 = w201 | w202 | w218 | w219;
     }
     fetch_ahead(c, 2);
@@ -757,19 +747,18 @@ static __attribute__((noinline)) void add_strays(struct columns *c, sm_fired *fi
    decided. */
 static void decide(struct columns *restrict c, unsigned n, uint64_t more)
 {
-    static _Thread_local unsigned skip, pause;
-    if (!c->ahead && !skip && n == LANES) {
+    if (!c->ahead && !c->skip && n == LANES) {
         run_shape(c, more);
         if (!c->strays) {
             COUNT(0);
-            pause = 0;
+            c->pause = 0;
             return;
         }
         c->ahead = look_ahead(c, more);
-        pause = c->ahead ? 0 : pause < PAUSE_MAX ? 2 * pause + 1 : PAUSE_MAX;
-        skip = pause;
-    } else if (skip)
-        skip--;
+        c->pause = c->ahead ? 0 : c->pause < PAUSE_MAX ? 2 * c->pause + 1 : PAUSE_MAX;
+        c->skip = c->pause;
+    } else if (c->skip)
+        c->skip--;
     if (!c->ahead) {
         COUNT(2);
         run_general(c, n, more);
@@ -803,24 +792,26 @@ EXPORT sm_match_function sm_match;
 uint64_t sm_match(const uint8_t *buffer, const sm_event *events, uint64_t n, const sm_context *context,
                   sm_chunk *chunks, sm_fired *fired, uint64_t room, uint16_t *ports)
 {
-    struct columns columns;
-    memset(&columns, 0, offsetof(struct columns, copy)); /* what a region skips is read, and ignored */
+    /* Per thread, so that it need not be cleared for each call: what a region skips is read, and ignored. */
+    static _Thread_local struct columns columns;
+    struct columns *restrict c = &columns;
+    __asm__("" : "+r"(c)); /* asked for once: gcc would ask for it again wherever it knows which one it is */
     uint64_t done = 0;
     (void)context;
     (void)ports;
-    columns.buffer = buffer;
-    columns.fired = fired;
-    columns.looking = columns.ahead = 0;
+    c->buffer = buffer;
+    c->fired = fired;
+    c->looking = c->ahead = 0;
     for (; done < n && room >= sm_info.fired_max; done += LANES) {
         const unsigned count = n - done < LANES ? (unsigned)(n - done) : LANES;
-        const sm_fired *first = columns.fired;
-        columns.events = events + done;
-        columns.chunk = chunks + done / LANES;
-        columns.live = ALL >> (LANES - count);
-        decide(&columns, count, n - done);
-        columns.chunk->fired = (uint32_t)(columns.fired - first);
-        columns.chunk->reserved = 0;
-        room -= columns.chunk->fired;
+        const sm_fired *first = c->fired;
+        c->events = events + done;
+        c->chunk = chunks + done / LANES;
+        c->live = ALL >> (LANES - count);
+        decide(c, count, n - done);
+        c->chunk->fired = (uint32_t)(c->fired - first);
+        c->chunk->reserved = 0;
+        room -= c->chunk->fired;
     }
     return done < n ? done : n;
 }
