@@ -30,8 +30,8 @@ from sevenm.compiler.plan.ops import Node
 FRAME_MIN = 60
 """Bytes of the shortest Ethernet frame without its check sequence: a shape asks for no more."""
 WHOLE_MIN = 54
-"""Bytes that a shape asks for at least: what the fixed headers of IP and TCP take, or IPv6. Frames are shorter only where
-a host captures what it sends itself, before they are filled up; and conditions on the room for headers go."""
+"""Bytes that a shape asks for at least: what the fixed headers of IP and TCP take, or IPv6. Frames are shorter only
+where a host captures what it sends itself, before they are filled up; and conditions on the room for headers go."""
 LOAD_COST, CONDITION_COST = 24, 0.1
 """A load at a variable place, and a condition of conditions, where an operation on a column costs 1 a byte."""
 ASSUMPTIONS_MAX = 8
