@@ -49,10 +49,18 @@ INLINE u64 word_32(const __m256i *m)
 UNSIGNED_256(u8, 8) UNSIGNED_256(u16, 16) UNSIGNED_256(u32, 32)
 SIGNED_256(s8, u8, 8) SIGNED_256(s16, u16, 16) SIGNED_256(s32, u32, 32)
 
+#define REGISTER_256(a, j) (((__m256i *)(uintptr_t)(a))[j])
+
+/* Two registers of 16-bit values to bytes; larger ones become 255. */
+INLINE __m256i bytes_256(__m256i x, __m256i y)
+{
+    const __m256i most = _mm256_set1_epi16(255);
+    return _mm256_permute4x64_epi64(_mm256_packus_epi16(_mm256_min_epu16(x, most), _mm256_min_epu16(y, most)), 0xd8);
+}
+
 /* A value out of bytes that were read together: by the shuffle pattern of one lane, then to its own width. Registers of
    wide lanes give a part of each half of a register of narrow ones. */
 #define NONE_64 (-0x7f7f7f7f7f7f7f80LL) /* a zero byte eight times */
-#define REGISTER_256(a, j) (((__m256i *)(uintptr_t)(a))[j])
 #define LOW_64(x) _mm256_setr_epi64x((long long)(x), NONE_64, (long long)(x), NONE_64)
 #define HIGH_64(x) _mm256_setr_epi64x(NONE_64, (long long)(x), NONE_64, (long long)(x))
 #define BOTH_64(x, y) _mm256_setr_epi64x((long long)(x), (long long)(y), (long long)(x), (long long)(y))

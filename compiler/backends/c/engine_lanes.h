@@ -355,28 +355,31 @@ TABLES(u64, u64) TABLES(s64, u64) TABLES(u128, u128) TABLES(s128, u128)
     { u8 b[LANES] ALIGNED; EACH b[i] = (u8)(map[(U)a[i] >> 6] >> ((U)a[i] & 63) & 1); return pack(b); }
 BITMAP(u8, u8) BITMAP(s8, u8) BITMAP(u16, u16) BITMAP(s16, u16)
 
-/* Captured bytes from base on, at most 255. */
-INLINE void room_u8(u8 *restrict out, const u16 *restrict captured, const u8 *restrict base)
-{
+/* Room: how far x reaches past the base, at most 255. */
 #if SM_AVX512
-    for (unsigned j = 0; j < 2; j++)
-        _mm256_store_si256((__m256i *)(void *)(out + 32 * j), _mm512_cvtusepi16_epi8(_mm512_subs_epu16(
-            REGISTER(u16, captured, 16),
-            _mm512_cvtepu8_epi16(_mm256_load_si256((const __m256i *)(const void *)(base + 32 * j))))));
+#define LEFT_512(x, base) _mm512_cvtusepi16_epi8(_mm512_subs_epu16(REGISTER(u16, x, 16), base))
+#define ROOM(NAME, PARAMETER, BASE_512, BASE_256, BASE) \
+    INLINE void NAME(u8 *restrict out, const u16 *restrict x PARAMETER) \
+    { for (unsigned j = 0; j < 2; j++) \
+        _mm256_store_si256((__m256i *)(void *)(out + 32 * j), LEFT_512(x, BASE_512)); }
+#elif SM_AVX2
+#define ROOM(NAME, PARAMETER, BASE_512, BASE_256, BASE) \
+    INLINE void NAME(u8 *restrict out, const u16 *restrict x PARAMETER) \
+    { for (unsigned j = 0; j < 4; j += 2) \
+        REGISTER_256(out, j / 2) = bytes_256(_mm256_subs_epu16(REGISTER_256(x, j), BASE_256(j)), \
+                                             _mm256_subs_epu16(REGISTER_256(x, j + 1), BASE_256(j + 1))); }
 #else
-    EACH { const u16 from = base[i], left = (u16)((captured[i] > from ? captured[i] : from) - from);
-           out[i] = (u8)(left < 255 ? left : 255); }
+#define ROOM(NAME, PARAMETER, BASE_512, BASE_256, BASE) \
+    INLINE void NAME(u8 *restrict out, const u16 *restrict x PARAMETER) \
+    { EACH { const u16 from = BASE, left = (u16)((x[i] > from ? x[i] : from) - from); \
+             out[i] = (u8)(left < 255 ? left : 255); } }
 #endif
-}
-
-INLINE void room_u16(u8 *restrict out, const u16 *restrict captured, const u16 *restrict base)
-{
-#if SM_AVX512
-    for (unsigned j = 0; j < 2; j++)
-        _mm256_store_si256((__m256i *)(void *)(out + 32 * j),
-            _mm512_cvtusepi16_epi8(_mm512_subs_epu16(REGISTER(u16, captured, 16), REGISTER(u16, base, 16))));
-#else
-    EACH { const u16 from = base[i], left = (u16)((captured[i] > from ? captured[i] : from) - from);
-           out[i] = (u8)(left < 255 ? left : 255); }
-#endif
-}
+#define ZERO_512 _mm512_setzero_si512()
+#define ZERO_256(j) _mm256_setzero_si256()
+#define BYTES_512 _mm512_cvtepu8_epi16(_mm256_load_si256((const __m256i *)(const void *)(base + 32 * j)))
+#define BYTES_256(j) _mm256_cvtepu8_epi16(_mm_load_si128((const __m128i *)(const void *)(base + 16 * (j))))
+#define WORDS_512 REGISTER(u16, base, 16)
+#define WORDS_256(j) REGISTER_256(base, j)
+ROOM(clamp_u16, , ZERO_512, ZERO_256, 0)
+ROOM(room_u8, COMMA const u8 *restrict base, BYTES_512, BYTES_256, base[i])
+ROOM(room_u16, COMMA const u16 *restrict base, WORDS_512, WORDS_256, base[i])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from sevenm.compiler.backends.c.forms import Program
+from sevenm.compiler.backends.c.forms import NETWORK_KINDS, RAW_KIND, ROOM_KINDS, ROW_KIND, Program
 from sevenm.compiler.backends.c.naming import Names
 from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.types import CType, type_of
@@ -22,6 +22,9 @@ from sevenm.compiler.plan.ops import Node
 
 STAGE_STATEMENTS = 400
 """Statements in one generated function: compilers take more than linear time over long ones."""
+KINDS = {0: "", RAW_KIND: "raw", ROW_KIND: "row"}
+"""What names say of a column beside the node; the others are SHARED."""
+SHARED = {ROOM_KINDS % 2: "after", NETWORK_KINDS % 2: "net"}
 DECLARATORS = 3
 """Columns that one line declares."""
 
@@ -64,7 +67,8 @@ class _Placer:
         number, ctype = int(match[1]), CType(int(match[3]), match[2] == "s")
         what, ref = divmod(number, len(self.nodes))
         suffix = ctype.name if what == 0 and type_of(self.nodes[ref]) != ctype and not self._is_load(ref) else ""
-        return self.names.of_column(token, ref, ("", "after", "raw", "row")[what], suffix)
+        kind = KINDS[what] if what in KINDS else SHARED[what % 2]
+        return self.names.of_column(token, ref, kind, suffix)
 
     def _is_load(self, ref: int) -> bool:
         return self.nodes[ref].op == "load"

@@ -1,6 +1,6 @@
 /* Match engine of the Plan blocks. Generated; the Plan is the source.
    structure 8eefb2c229d69bb792f1088d3f08f30fc2097bf226b4624473178cde8d101ec7
-   5 rules, 24 loads, 289 statements.
+   5 rules, 24 loads, 293 statements.
 
    64 events at a time: a field is a column of 64 values, a condition is a word of 64 bits. Bytes are gathered from
    the packets one header at a time; everything else works on whole columns. What counts only under a condition that
@@ -105,8 +105,8 @@ struct columns {
     u16 size[LANES] ALIGNED; /* bytes on the wire */
     uintptr_t at[LANES] ALIGNED; /* where the event's bytes are */
     uintptr_t was[LANES] ALIGNED; /* the same, of those that are led to a copy */
-    u8 u8_[9][LANES] ALIGNED;
-    u16 u16_[9][LANES] ALIGNED;
+    u8 u8_[8][LANES] ALIGNED;
+    u16 u16_[8][LANES] ALIGNED;
     u32 u32_[8][LANES] ALIGNED;
     u64 live; /* lanes with an event to decide */
     u64 free; /* events that no rule of the block has taken */
@@ -227,39 +227,39 @@ INLINE u64 take(struct columns *restrict c, u64 events, uint32_t rule)
 
 static void stage_0(struct columns *restrict c)
 {
-    u8 *const v23 = c->u8_[0], *const l3 = c->u8_[1], *const l3_at_9_8 = c->u8_[0];
-    u8 *const after_l3 = c->u8_[2], *const l3_at_0_8 = c->u8_[3], *const ext1_kind = c->u8_[4];
-    u8 *const l3_version = c->u8_[5], *const ext1_start = c->u8_[6], *const l3_plus_48 = c->u8_[7];
-    u8 *const l3_at_41_8 = c->u8_[7], *const l3_at_40_8 = c->u8_[7], *const after_ext2_start = c->u8_[6];
-    u8 *const ip_words = c->u8_[5], *const l3_at_43_8 = c->u8_[3], *const ext2_kind = c->u8_[3];
-    u8 *const ext2_start_at_1_8 = c->u8_[7], *const ext2_start_at_0_8 = c->u8_[7], *const ip_words_times_4 = c->u8_[8];
-    u8 *const ip_l4 = c->u8_[5], *const after_l4 = c->u8_[4], *const ext2_start_at_3_8 = c->u8_[5];
-    u8 *const ipv6_protocol = c->u8_[5], *const l4_protocol = c->u8_[3], *const l4_at_0_8 = c->u8_[3];
-    u8 *const l4_at_12_8 = c->u8_[2], *const l4_at_12_8_bits_4_7 = c->u8_[3], *const tcp_hdr_len = c->u8_[2];
+    u8 *const after_captured = c->u8_[0], *const v23 = c->u8_[0], *const l3 = c->u8_[1];
+    u8 *const l3_at_9_8 = c->u8_[0], *const after_l3 = c->u8_[2], *const l3_at_0_8 = c->u8_[3];
+    u8 *const ext1_kind = c->u8_[4], *const l3_version = c->u8_[5], *const ext1_start = c->u8_[6];
+    u8 *const l3_plus_48 = c->u8_[7], *const l3_at_41_8 = c->u8_[7], *const ip_words = c->u8_[5];
+    u8 *const l3_at_40_8 = c->u8_[3], *const ext2_kind = c->u8_[6], *const ext2_start_at_1_8 = c->u8_[3];
+    u8 *const after_ext2_start = c->u8_[7], *const ip_words_times_4 = c->u8_[3], *const ip_l4 = c->u8_[5];
+    u8 *const after_l4 = c->u8_[4], *const ext2_start_at_0_8 = c->u8_[5], *const ipv6_protocol = c->u8_[7];
+    u8 *const l4_protocol = c->u8_[6], *const after_l4_2 = c->u8_[0], *const l4_at_0_8 = c->u8_[0];
+    u8 *const l4_at_12_8 = c->u8_[2], *const l4_at_12_8_bits_4_7 = c->u8_[0], *const tcp_hdr_len = c->u8_[2];
+    u8 *const l3_at_43_8 = c->u8_[2], *const ext2_start_at_3_8 = c->u8_[2];
     u16 *const ethertype_1 = c->u16_[0], *const ethertype_2 = c->u16_[1], *const l3_at_4_16 = c->u16_[2];
     u16 *const ip_len = c->u16_[3], *const v19 = c->u16_[4], *const ethertype_3 = c->u16_[0];
     u16 *const ethertype = c->u16_[1], *const ipv6_end = c->u16_[4], *const l3_plus_48_u16 = c->u16_[0];
     u16 *const l3_at_41_8_plus_2 = c->u16_[0], *const l3_at_41_8_plus_2_times_4 = c->u16_[5], *const l3_at_41_8_plus_1 = c->u16_[0];
     u16 *const l3_at_41_8_plus_1_times_8 = c->u16_[6], *const v71 = c->u16_[0], *const ext1_len = c->u16_[6];
     u16 *const ext1_end = c->u16_[0], *const ext1_start_u16 = c->u16_[6], *const ext2_start = c->u16_[5];
-    u16 *const raw_l3_at_42_16 = c->u16_[6], *const l3_at_42_16 = c->u16_[0], *const l3_at_42_16_bits_3_15 = c->u16_[6];
-    u16 *const ext2_start_plus_8 = c->u16_[6], *const ext2_start_at_1_8_plus_2 = c->u16_[0], *const ext2_start_at_1_8_plus_2_times_4 = c->u16_[7];
-    u16 *const ext2_start_at_1_8_plus_1 = c->u16_[0], *const ext2_start_at_1_8_plus_1_times_8 = c->u16_[8], *const v119 = c->u16_[0];
-    u16 *const ext2_len = c->u16_[8], *const ext2_end = c->u16_[0], *const ipv6_l4 = c->u16_[4];
-    u16 *const l3_at_6_16 = c->u16_[0], *const ip_l4_u16 = c->u16_[8], *const ip_frag_offset = c->u16_[7];
-    u16 *const l4 = c->u16_[7], *const raw_ext2_start_at_2_16 = c->u16_[4], *const ext2_start_at_2_16 = c->u16_[5];
-    u16 *const ext2_start_at_2_16_bits_3_15 = c->u16_[4], *const l4_end = c->u16_[4], *const l4_plus_20 = c->u16_[8];
-    u16 *const tcp_dstport = c->u16_[5], *const l4_plus_8 = c->u16_[5], *const l4_plus_12 = c->u16_[5];
-    u16 *const l4_plus_4 = c->u16_[5], *const l3_at_0_16 = c->u16_[2], *const tcp_payload = c->u16_[2];
-    u16 *const udp_length = c->u16_[6];
+    u16 *const l3_at_42_16 = c->u16_[6], *const l3_at_42_16_bits_3_15 = c->u16_[0], *const ext2_start_plus_8 = c->u16_[0];
+    u16 *const ext2_start_at_1_8_plus_2 = c->u16_[0], *const ext2_start_at_1_8_plus_2_times_4 = c->u16_[6], *const ext2_start_at_1_8_plus_1 = c->u16_[0];
+    u16 *const ext2_start_at_1_8_plus_1_times_8 = c->u16_[7], *const v119 = c->u16_[0], *const ext2_len = c->u16_[7];
+    u16 *const ext2_end = c->u16_[0], *const ipv6_l4 = c->u16_[4], *const l3_at_6_16 = c->u16_[0];
+    u16 *const ip_l4_u16 = c->u16_[7], *const ip_frag_offset = c->u16_[6], *const l4 = c->u16_[6];
+    u16 *const ext2_start_at_2_16 = c->u16_[4], *const ext2_start_at_2_16_bits_3_15 = c->u16_[0], *const l4_end = c->u16_[0];
+    u16 *const tcp_dstport = c->u16_[0], *const l4_plus_20 = c->u16_[0], *const l4_plus_8 = c->u16_[0];
+    u16 *const l4_plus_12 = c->u16_[0], *const l4_plus_4 = c->u16_[0], *const l3_at_0_16 = c->u16_[2];
+    u16 *const tcp_payload = c->u16_[2], *const udp_length = c->u16_[5];
     u32 *const event_at_300_32 = c->u32_[0], *const raw_l3_at_0_8 = c->u32_[1], *const raw_l3_at_4_16 = c->u32_[2];
     u32 *const ip_dst = c->u32_[3], *const ext1_start_plus_l3_at_4_16 = c->u32_[4], *const frame_len_u32 = c->u32_[5];
     u32 *const ipv6_len_end = c->u32_[6], *const captured_u32 = c->u32_[4], *const v51 = c->u32_[7];
-    u32 *const l3_plus_48_u32 = c->u32_[7], *const ext1_end_u32 = c->u32_[7], *const ext2_end_u32 = c->u32_[7];
-    u32 *const l3_plus_ip_len = c->u32_[2], *const ip_end = c->u32_[7], *const ip_l4_u32 = c->u32_[3];
-    u32 *const l3_end = c->u32_[3], *const v184 = c->u32_[7], *const l4_plus_20_u32 = c->u32_[0];
-    u32 *const l4_plus_8_u32 = c->u32_[0], *const l4_plus_12_u32 = c->u32_[0], *const l4_plus_4_u32 = c->u32_[0];
-    u32 *const tcp_payload_u32 = c->u32_[5], *const ext2_start_plus_8_u32 = c->u32_[5], *const l4_plus_udp_length = c->u32_[5];
+    u32 *const l3_plus_48_u32 = c->u32_[7], *const ext1_end_u32 = c->u32_[7], *const ext2_start_plus_8_u32 = c->u32_[7];
+    u32 *const ext2_end_u32 = c->u32_[7], *const l3_plus_ip_len = c->u32_[2], *const ip_end = c->u32_[7];
+    u32 *const ip_l4_u32 = c->u32_[3], *const l3_end = c->u32_[3], *const v184 = c->u32_[6];
+    u32 *const l4_plus_20_u32 = c->u32_[0], *const l4_plus_8_u32 = c->u32_[0], *const l4_plus_12_u32 = c->u32_[0];
+    u32 *const l4_plus_4_u32 = c->u32_[0], *const tcp_payload_u32 = c->u32_[5], *const l4_plus_udp_length = c->u32_[5];
     u64 moved;
     moved = reach(c, 300, 304);
     EACH { /* gather */
@@ -267,12 +267,13 @@ static void stage_0(struct columns *restrict c)
         event_at_300_32[i] = get_u32(p + 300);
     }
     lead_back(c, moved);
-    u64 w_captured_lt_14 = ltk_u16(c->captured, (u16)14u);
+    clamp_u16(after_captured, c->captured);
+    u64 w_captured_lt_14 = ltk_u8(after_captured, 14);
     settle_u16(ethertype_1, ~w_captured_lt_14, 1, 0, (u16)0xffffu);
     u64 w_captured_lt_304 = ltk_u16(c->captured, (u16)304u);
     settle_u32(event_at_300_32, ~w_captured_lt_304, 1, 0, 0xffffffffu);
-    u64 w_captured_lt_18 = ltk_u16(c->captured, (u16)18u);
-    u64 w_captured_lt_22 = ltk_u16(c->captured, (u16)22u);
+    u64 w_captured_lt_18 = ltk_u8(after_captured, 18);
+    u64 w_captured_lt_22 = ltk_u8(after_captured, 22);
     u64 w_ethertype_1_in_33024_34984_37120 = in_ranges_u16(ethertype_1, ethertype_1_low, ethertype_1_span, 3);
     u64 w_ethertype_2_in_33024_34984_37120 = 0;
     if (~w_captured_lt_14 & ~w_captured_lt_18 & w_ethertype_1_in_33024_34984_37120) {
@@ -336,7 +337,7 @@ static void stage_0(struct columns *restrict c)
     muxcc_u32(v51, w_captured_lt_ipv6_len_end, captured_u32, ipv6_len_end);
     EACH ipv6_end[i] = (u16)((u32)v51[i] & 0xffffu);
     u64 w_ext1_kind_eq_44 = eqk_u8(ext1_kind, (u8)44u);
-    u64 w_ext1_is_ext = 0, w_ipv6_end_lt_l3_plus_48 = 0, w_ext1 = 0, w_ipv6_len_end_lt_l3_plus_48 = 0, w_captured_lt_l3_plus_48 = 0;
+    u64 w_ext1_is_ext = 0, w_ipv6_end_lt_l3_plus_48 = 0, w_ext1 = 0;
     if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6) {
         w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low, ext1_kind_span, 4);
         EACH l3_plus_48[i] = (u8)((u32)l3[i] + 48u);
@@ -344,8 +345,6 @@ static void stage_0(struct columns *restrict c)
         w_ipv6_end_lt_l3_plus_48 = lt_u16(ipv6_end, l3_plus_48_u16);
         w_ext1 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext;
         EACH l3_plus_48_u32[i] = (u32)l3_plus_48[i];
-        w_ipv6_len_end_lt_l3_plus_48 = lt_u32(ipv6_len_end, l3_plus_48_u32);
-        w_captured_lt_l3_plus_48 = ltk_u8(after_l3, 48);
     }
     u64 w_captured_lt_l3_plus_42 = 0, w_ext1_kind_eq_51 = 0;
     if ((~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext) && (~w_ext1_kind_eq_44)) {
@@ -364,17 +363,42 @@ static void stage_0(struct columns *restrict c)
         EACH l3_at_41_8_plus_1_times_8[i] = (u16)((u32)l3_at_41_8_plus_1[i] * 8u);
         muxcc_u16(v71, w_ext1_kind_eq_51, l3_at_41_8_plus_2_times_4, l3_at_41_8_plus_1_times_8);
     }
-    u64 w_ipv6_len_end_lt_ext1_end = 0, w86 = 0, w87 = 0;
+    u64 w_ipv6_end_lt_ext1_end = 0, w_ipv6_len_end_lt_l3_plus_48 = 0, w_captured_lt_l3_plus_48 = 0, w_ipv6_len_end_lt_ext1_end = 0, w86 = 0, w87 = 0;
     if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext) {
         muxkc_u16(ext1_len, w_ext1_kind_eq_44, (u16)8u, v71);
         EACH ext1_end[i] = (u16)((u32)ext1_start[i] + (u32)ext1_len[i]);
+        w_ipv6_end_lt_ext1_end = lt_u16(ipv6_end, ext1_end);
+        w_ipv6_len_end_lt_l3_plus_48 = lt_u32(ipv6_len_end, l3_plus_48_u32);
+        w_captured_lt_l3_plus_48 = ltk_u8(after_l3, 48);
         EACH ext1_end_u32[i] = (u32)ext1_end[i];
         w_ipv6_len_end_lt_ext1_end = lt_u32(ipv6_len_end, ext1_end_u32);
         w86 = ~w_captured_lt_l3_plus_48 & w_ipv6_len_end_lt_ext1_end;
         w87 = w_ipv6_len_end_lt_l3_plus_48 | w86;
     }
-    u64 w_captured_lt_l3_plus_41 = 0, w_ipv6_end_lt_ext1_end = 0;
-    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48) {
+    u64 w_ext1_whole = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48 & ~w_ipv6_end_lt_ext1_end;
+    EACH ext1_start_u16[i] = (u16)ext1_start[i];
+    muxcc_u16(ext2_start, w_ext1_whole, ext1_end, ext1_start_u16);
+    u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
+    u64 w_l3_version_eq_4 = eqk_u8(l3_version, (u8)4u);
+    EACH ip_words[i] = (u8)((u32)l3_at_0_8[i] & 15u);
+    u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
+    u64 w_ip = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5;
+    u64 w_captured_lt_l3_plus_44 = 0, w_l3_at_42_16_bits_3_15_eq_0 = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_kind_eq_44) {
+        moved = reach_u8(c, l3, 42, 44);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + l3[i]);
+            l3_at_42_16[i] = get_u16(p + 42);
+        }
+        lead_back(c, moved);
+        w_captured_lt_l3_plus_44 = ltk_u8(after_l3, 44);
+        settle_u16(l3_at_42_16, ~w_captured_lt_l3_plus_44, 1, 0, (u16)0xffffu);
+        EACH l3_at_42_16_bits_3_15[i] = (u16)((l3_at_42_16[i] >> 3));
+        w_l3_at_42_16_bits_3_15_eq_0 = eqk_u16(l3_at_42_16_bits_3_15, (u16)0u);
+    }
+    u64 w_ext1_later = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_kind_eq_44 & ~w_l3_at_42_16_bits_3_15_eq_0;
+    u64 w_captured_lt_l3_plus_41 = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48 & ~w_ipv6_end_lt_ext1_end) {
         moved = reach_u8(c, l3, 40, 41);
         EACH { /* gather */
             const u8 *p = (const u8 *)(c->at[i] + l3[i]);
@@ -383,41 +407,20 @@ static void stage_0(struct columns *restrict c)
         lead_back(c, moved);
         w_captured_lt_l3_plus_41 = ltk_u8(after_l3, 41);
         settle_u8(l3_at_40_8, ~w_captured_lt_l3_plus_41, 0, 0, (u8)255u);
-        w_ipv6_end_lt_ext1_end = lt_u16(ipv6_end, ext1_end);
     }
-    u64 w_ext1_whole = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48 & ~w_ipv6_end_lt_ext1_end;
-    EACH ext1_start_u16[i] = (u16)ext1_start[i];
-    muxcc_u16(ext2_start, w_ext1_whole, ext1_end, ext1_start_u16);
-    room_u16(after_ext2_start, c->captured, ext2_start);
-    u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
-    u64 w_l3_version_eq_4 = eqk_u8(l3_version, (u8)4u);
-    EACH ip_words[i] = (u8)((u32)l3_at_0_8[i] & 15u);
-    u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
-    u64 w_ip = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5;
-    u64 w97 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & ~w_ext1;
-    u64 w98 = w_ext1_whole | w97;
-    u64 w_captured_lt_l3_plus_44 = 0, w_l3_at_42_16_bits_3_15_eq_0 = 0, w_l3_at_43_8_bit_0 = 0;
-    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_kind_eq_44) {
-        moved = reach_u8(c, l3, 42, 44);
-        EACH { /* gather */
-            const u8 *p = (const u8 *)(c->at[i] + l3[i]);
-            raw_l3_at_42_16[i] = get_u16(p + 42);
-        }
-        lead_back(c, moved);
-        w_captured_lt_l3_plus_44 = ltk_u8(after_l3, 44);
-        take_u16_u16(l3_at_42_16, raw_l3_at_42_16, ~w_captured_lt_l3_plus_44, (u16)1u, 1, 0, (u16)0xffffu);
-        take_u16_u8(l3_at_43_8, raw_l3_at_42_16, ~w_captured_lt_l3_plus_44, (u16)0x8001u, 0, 8, (u8)255u);
-        EACH l3_at_42_16_bits_3_15[i] = (u16)((l3_at_42_16[i] >> 3));
-        w_l3_at_42_16_bits_3_15_eq_0 = eqk_u16(l3_at_42_16_bits_3_15, (u16)0u);
-        w_l3_at_43_8_bit_0 = testk_u8(l3_at_43_8, (u8)1u);
-    }
-    u64 w_ext1_later = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_kind_eq_44 & ~w_l3_at_42_16_bits_3_15_eq_0;
     muxcc_u8(ext2_kind, w_ext1_whole, l3_at_40_8, ext1_kind);
-    u64 w_ext2_is_ext = in_ranges_u8(ext2_kind, ext2_kind_low, ext2_kind_span, 4);
-    EACH ext2_start_plus_8[i] = (u16)((u32)ext2_start[i] + 8u);
-    u64 w_ipv6_end_lt_ext2_start_plus_8 = lt_u16(ipv6_end, ext2_start_plus_8);
-    u64 w_ext2_kind_eq_44 = eqk_u8(ext2_kind, (u8)44u);
-    u64 w_captured_lt_ext2_start_plus_2 = 0, w_ext2_kind_eq_51 = 0;
+    u64 w97 = 0, w98 = 0, w_ext2_is_ext = 0, w_ipv6_end_lt_ext2_start_plus_8 = 0, w_ext2_kind_eq_44 = 0, w_ext2 = 0;
+    if (~w_ext1_later) {
+        w97 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & ~w_ext1;
+        w98 = w_ext1_whole | w97;
+        w_ext2_is_ext = in_ranges_u8(ext2_kind, ext2_kind_low, ext2_kind_span, 4);
+        EACH ext2_start_plus_8[i] = (u16)((u32)ext2_start[i] + 8u);
+        w_ipv6_end_lt_ext2_start_plus_8 = lt_u16(ipv6_end, ext2_start_plus_8);
+        w_ext2_kind_eq_44 = eqk_u8(ext2_kind, (u8)44u);
+        w_ext2 = w98 & ~w_ext1_later & w_ext2_is_ext;
+        EACH ext2_start_plus_8_u32[i] = (u32)ext2_start_plus_8[i];
+    }
+    u64 w_ext2_kind_eq_51 = 0;
     if ((~w_ext1_later & w98 & w_ext2_is_ext) && (~w_ext2_kind_eq_44)) {
         moved = reach_u16(c, ext2_start, 1, 2);
         EACH { /* gather */
@@ -425,33 +428,32 @@ static void stage_0(struct columns *restrict c)
             ext2_start_at_1_8[i] = get_u8(p + 1);
         }
         lead_back(c, moved);
+        w_ext2_kind_eq_51 = eqk_u8(ext2_kind, (u8)51u);
+    }
+    if (~w_ext1_later & w98) {
+        room_u16(after_ext2_start, c->captured, ext2_start);
+    }
+    u64 w_captured_lt_ext2_start_plus_2 = 0;
+    if ((~w_ext1_later & w98 & w_ext2_is_ext) && (~w_ext2_kind_eq_44)) {
         w_captured_lt_ext2_start_plus_2 = ltk_u8(after_ext2_start, 2);
         settle_u8(ext2_start_at_1_8, ~w_captured_lt_ext2_start_plus_2, 0, 0, (u8)255u);
-        w_ext2_kind_eq_51 = eqk_u8(ext2_kind, (u8)51u);
         EACH ext2_start_at_1_8_plus_2[i] = (u16)((u32)ext2_start_at_1_8[i] + 2u);
         EACH ext2_start_at_1_8_plus_2_times_4[i] = (u16)((u32)ext2_start_at_1_8_plus_2[i] * 4u);
         EACH ext2_start_at_1_8_plus_1[i] = (u16)((u32)ext2_start_at_1_8[i] + 1u);
         EACH ext2_start_at_1_8_plus_1_times_8[i] = (u16)((u32)ext2_start_at_1_8_plus_1[i] * 8u);
         muxcc_u16(v119, w_ext2_kind_eq_51, ext2_start_at_1_8_plus_2_times_4, ext2_start_at_1_8_plus_1_times_8);
     }
-    u64 w_ipv6_len_end_lt_ext2_end = 0;
+    u64 w_ipv6_end_lt_ext2_end = 0, w_ipv6_len_end_lt_ext2_start_plus_8 = 0, w_captured_lt_ext2_start_plus_8 = 0, w_ipv6_len_end_lt_ext2_end = 0, w133 = 0, w134 = 0;
     if (~w_ext1_later & w98 & w_ext2_is_ext) {
         muxkc_u16(ext2_len, w_ext2_kind_eq_44, (u16)8u, v119);
         EACH ext2_end[i] = (u16)((u32)ext2_start[i] + (u32)ext2_len[i]);
+        w_ipv6_end_lt_ext2_end = lt_u16(ipv6_end, ext2_end);
+        w_ipv6_len_end_lt_ext2_start_plus_8 = lt_u32(ipv6_len_end, ext2_start_plus_8_u32);
+        w_captured_lt_ext2_start_plus_8 = ltk_u8(after_ext2_start, 8);
         EACH ext2_end_u32[i] = (u32)ext2_end[i];
         w_ipv6_len_end_lt_ext2_end = lt_u32(ipv6_len_end, ext2_end_u32);
-    }
-    u64 w_captured_lt_ext2_start_plus_1 = 0, w_ipv6_end_lt_ext2_end = 0;
-    if (~w_ext1_later & w98 & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8) {
-        moved = reach_u16(c, ext2_start, 0, 1);
-        EACH { /* gather */
-            const u8 *p = (const u8 *)(c->at[i] + ext2_start[i]);
-            ext2_start_at_0_8[i] = get_u8(p + 0);
-        }
-        lead_back(c, moved);
-        w_captured_lt_ext2_start_plus_1 = ltk_u8(after_ext2_start, 1);
-        settle_u8(ext2_start_at_0_8, ~w_captured_lt_ext2_start_plus_1, 0, 0, (u8)255u);
-        w_ipv6_end_lt_ext2_end = lt_u16(ipv6_end, ext2_end);
+        w133 = ~w_captured_lt_ext2_start_plus_8 & w_ipv6_len_end_lt_ext2_end;
+        w134 = w_ipv6_len_end_lt_ext2_start_plus_8 | w133;
     }
     u64 w_ext2_whole = w98 & ~w_ext1_later & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8 & ~w_ipv6_end_lt_ext2_end;
     muxcc_u16(ipv6_l4, w_ext2_whole, ext2_end, ext2_start);
@@ -481,23 +483,20 @@ static void stage_0(struct columns *restrict c)
     c->chunk->punt = 0;
     /* block guard: first */
     c->free = c->live;
-    u64 w_ext2 = w98 & ~w_ext1_later & w_ext2_is_ext;
     u64 w144 = w98 & ~w_ext1_later & ~w_ext2;
     u64 w145 = w_ext2_whole | w144;
-    u64 w_captured_lt_ext2_start_plus_4 = 0, w_ext2_start_at_2_16_bits_3_15_eq_0 = 0, w_ext2_start_at_3_8_bit_0 = 0;
+    u64 w_captured_lt_ext2_start_plus_4 = 0, w_ext2_start_at_2_16_bits_3_15_eq_0 = 0;
     if (~w_ext1_later & w98 & w_ext2_kind_eq_44) {
         moved = reach_u16(c, ext2_start, 2, 4);
         EACH { /* gather */
             const u8 *p = (const u8 *)(c->at[i] + ext2_start[i]);
-            raw_ext2_start_at_2_16[i] = get_u16(p + 2);
+            ext2_start_at_2_16[i] = get_u16(p + 2);
         }
         lead_back(c, moved);
         w_captured_lt_ext2_start_plus_4 = ltk_u8(after_ext2_start, 4);
-        take_u16_u16(ext2_start_at_2_16, raw_ext2_start_at_2_16, ~w_captured_lt_ext2_start_plus_4, (u16)1u, 1, 0, (u16)0xffffu);
-        take_u16_u8(ext2_start_at_3_8, raw_ext2_start_at_2_16, ~w_captured_lt_ext2_start_plus_4, (u16)0x8001u, 0, 8, (u8)255u);
+        settle_u16(ext2_start_at_2_16, ~w_captured_lt_ext2_start_plus_4, 1, 0, (u16)0xffffu);
         EACH ext2_start_at_2_16_bits_3_15[i] = (u16)((ext2_start_at_2_16[i] >> 3));
         w_ext2_start_at_2_16_bits_3_15_eq_0 = eqk_u16(ext2_start_at_2_16_bits_3_15, (u16)0u);
-        w_ext2_start_at_3_8_bit_0 = testk_u8(ext2_start_at_3_8, (u8)1u);
     }
     u64 w_ext2_later = w98 & ~w_ext1_later & w_ext2_kind_eq_44 & ~w_ext2_start_at_2_16_bits_3_15_eq_0;
     u64 w_ext2_passed = w145 & ~w_ext2_later;
@@ -511,11 +510,22 @@ static void stage_0(struct columns *restrict c)
     }
     u64 w188 = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w_l4_end_lt_ip_l4;
     u64 w_has_l4 = w_ext2_passed | w188;
+    u64 w_captured_lt_ext2_start_plus_1 = 0;
+    if (~w_ext1_later & w98 & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8 & ~w_ipv6_end_lt_ext2_end) {
+        moved = reach_u16(c, ext2_start, 0, 1);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + ext2_start[i]);
+            ext2_start_at_0_8[i] = get_u8(p + 0);
+        }
+        lead_back(c, moved);
+        w_captured_lt_ext2_start_plus_1 = ltk_u8(after_ext2_start, 1);
+        settle_u8(ext2_start_at_0_8, ~w_captured_lt_ext2_start_plus_1, 0, 0, (u8)255u);
+    }
     muxcc_u8(ipv6_protocol, w_ext2_whole, ext2_start_at_0_8, ext2_kind);
     muxcc_u8(l4_protocol, w_ip, l3_at_9_8, ipv6_protocol);
     u64 w_l4_protocol_eq_6 = eqk_u8(l4_protocol, (u8)6u);
-    EACH l4_plus_20[i] = (u16)((u32)l4[i] + 20u);
-    u64 w_l4_end_lt_l4_plus_20 = 0, w_tcp_dstport_eq_53 = 0;
+    room_u16(after_l4_2, l4_end, l4);
+    u64 w_l4_end_lt_l4_plus_20 = 0, w_l4_end_lt_l4_plus_8 = 0, w_tcp_dstport_eq_53 = 0;
     if (w_has_l4) {
         moved = reach_u16(c, l4, 2, 4);
         EACH { /* gather */
@@ -524,7 +534,8 @@ static void stage_0(struct columns *restrict c)
         }
         lead_back(c, moved);
         settle_u16(tcp_dstport, ~w_captured_lt_l4_plus_4, 1, 0, (u16)0xffffu);
-        w_l4_end_lt_l4_plus_20 = lt_u16(l4_end, l4_plus_20);
+        w_l4_end_lt_l4_plus_20 = ltk_u8(after_l4_2, 20);
+        w_l4_end_lt_l4_plus_8 = ltk_u8(after_l4_2, 8);
         w_tcp_dstport_eq_53 = eqk_u16(tcp_dstport, (u16)53u);
     }
     u64 w_tcp_dstport_eq_22 = 0;
@@ -535,11 +546,6 @@ static void stage_0(struct columns *restrict c)
     /* rule 0: login */
     take(c, rule_login, 0);
     u64 w_l4_protocol_eq_17 = eqk_u8(l4_protocol, (u8)17u);
-    EACH l4_plus_8[i] = (u16)((u32)l4[i] + 8u);
-    u64 w_l4_end_lt_l4_plus_8 = 0;
-    if (w_has_l4) {
-        w_l4_end_lt_l4_plus_8 = lt_u16(l4_end, l4_plus_8);
-    }
     u64 rule_names = w_has_l4 & w_l4_protocol_eq_17 & ~w_l4_end_lt_l4_plus_8 & w_tcp_dstport_eq_53;
     /* rule 1: names */
     take(c, rule_names, 1);
@@ -553,29 +559,42 @@ static void stage_0(struct columns *restrict c)
     u64 rule_far = ~w_captured_lt_304 & w_event_at_300_32_eq_1;
     /* rule 4: far */
     fire(c, rule_far & c->live, 4);
-    EACH l4_plus_20_u32[i] = (u32)l4_plus_20[i];
-    u64 w_l3_end_lt_l4_plus_20 = lt_u32(l3_end, l4_plus_20_u32);
+    u64 w_l3_end_lt_l4_plus_20 = 0, w_captured_lt_l4_plus_20 = 0;
+    if (w_l4_protocol_eq_6) {
+        EACH l4_plus_20[i] = (u16)((u32)l4[i] + 20u);
+        EACH l4_plus_20_u32[i] = (u32)l4_plus_20[i];
+        w_l3_end_lt_l4_plus_20 = lt_u32(l3_end, l4_plus_20_u32);
+        w_captured_lt_l4_plus_20 = ltk_u8(after_l4, 20);
+    }
     u64 w241 = w_has_l4 & w_l4_protocol_eq_6 & w_l3_end_lt_l4_plus_20;
+    EACH l4_plus_8[i] = (u16)((u32)l4[i] + 8u);
     EACH l4_plus_8_u32[i] = (u32)l4_plus_8[i];
     u64 w_l3_end_lt_l4_plus_8 = lt_u32(l3_end, l4_plus_8_u32);
     u64 w246 = w_has_l4 & w_l4_protocol_eq_17 & w_l3_end_lt_l4_plus_8;
     u64 w_l4_protocol_eq_132 = eqk_u8(l4_protocol, (u8)132u);
-    EACH l4_plus_12[i] = (u16)((u32)l4[i] + 12u);
-    EACH l4_plus_12_u32[i] = (u32)l4_plus_12[i];
-    u64 w_l3_end_lt_l4_plus_12 = lt_u32(l3_end, l4_plus_12_u32);
+    u64 w_l3_end_lt_l4_plus_12 = 0, w_captured_lt_l4_plus_12 = 0;
+    if (w_l4_protocol_eq_132) {
+        EACH l4_plus_12[i] = (u16)((u32)l4[i] + 12u);
+        EACH l4_plus_12_u32[i] = (u32)l4_plus_12[i];
+        w_l3_end_lt_l4_plus_12 = lt_u32(l3_end, l4_plus_12_u32);
+        w_captured_lt_l4_plus_12 = ltk_u8(after_l4, 12);
+    }
     u64 w255 = w_has_l4 & w_l4_protocol_eq_132 & w_l3_end_lt_l4_plus_12;
     u64 w_l4_protocol_eq_1 = 0;
     if (~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5) {
         w_l4_protocol_eq_1 = eqk_u8(l4_protocol, (u8)1u);
     }
     u64 w259 = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_has_l4 & w_l3_end_lt_l4_plus_8 & w_l4_protocol_eq_1;
-    u64 w_l4_protocol_eq_58 = 0, w_l3_end_lt_l4_plus_4 = 0, w_l4_end_lt_l4_plus_4 = 0;
+    u64 w_l4_protocol_eq_58 = 0;
     if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6) {
         w_l4_protocol_eq_58 = eqk_u8(l4_protocol, (u8)58u);
+    }
+    u64 w_l3_end_lt_l4_plus_4 = 0, w_l4_end_lt_l4_plus_4 = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_l4_protocol_eq_58) {
         EACH l4_plus_4[i] = (u16)((u32)l4[i] + 4u);
         EACH l4_plus_4_u32[i] = (u32)l4_plus_4[i];
         w_l3_end_lt_l4_plus_4 = lt_u32(l3_end, l4_plus_4_u32);
-        w_l4_end_lt_l4_plus_4 = lt_u16(l4_end, l4_plus_4);
+        w_l4_end_lt_l4_plus_4 = ltk_u8(after_l4_2, 4);
     }
     u64 w263 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_has_l4 & w_l4_protocol_eq_58 & w_l3_end_lt_l4_plus_4;
     u64 w_captured_lt_l4_plus_1 = 0, w_l4_at_0_8_in_128_129 = 0;
@@ -624,18 +643,16 @@ static void stage_0(struct columns *restrict c)
     u64 w_ipv6 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6;
     u64 w322 = w_ipv6 | w_ip;
     u64 w323 = w_frame_len_lt_l3_end & w_frame_len_lt_65535 & w322;
-    u64 w_captured_lt_l4_plus_20 = ltk_u8(after_l4, 20);
     u64 w243 = w_has_l4 & w_l4_protocol_eq_6 & ~w_l3_end_lt_l4_plus_20 & w_captured_lt_l4_plus_20;
     u64 w_captured_lt_l4_plus_8 = ltk_u8(after_l4, 8);
     u64 w248 = w_has_l4 & w_l4_protocol_eq_17 & ~w_l3_end_lt_l4_plus_8 & w_captured_lt_l4_plus_8;
-    u64 w_captured_lt_l4_plus_12 = ltk_u8(after_l4, 12);
     u64 w257 = w_has_l4 & w_l4_protocol_eq_132 & ~w_l3_end_lt_l4_plus_12 & w_captured_lt_l4_plus_12;
     u64 w260 = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_has_l4 & ~w_l3_end_lt_l4_plus_8 & w_captured_lt_l4_plus_8 & w_l4_protocol_eq_1;
     u64 w264 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_has_l4 & w_captured_lt_l4_plus_4 & w_l4_protocol_eq_58 & ~w_l3_end_lt_l4_plus_4;
     u64 w266 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_has_l4 & w_l4_protocol_eq_58 & ~w_l4_end_lt_l4_plus_4 & w_l4_at_0_8_in_128_129 & ~w_l3_end_lt_l4_plus_8 & w_captured_lt_l4_plus_8;
     u64 w267 = w243 | w248 | w257 | w260 | w264 | w266;
     u64 w324 = ~w_captured_lt_frame_len & w267;
-    u64 w_captured_lt_l4_plus_13 = 0, w_tcp_hdr_len_lt_20 = 0, w_l3_end_lt_tcp_payload = 0, w_tcp_sound = 0, w_captured_lt_tcp_payload = 0;
+    u64 w_captured_lt_l4_plus_13 = 0, w_tcp_hdr_len_lt_20 = 0;
     if (w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20) {
         moved = reach_u16(c, l4, 12, 13);
         EACH { /* gather */
@@ -648,33 +665,61 @@ static void stage_0(struct columns *restrict c)
         EACH l4_at_12_8_bits_4_7[i] = (u8)((l4_at_12_8[i] >> 4));
         EACH tcp_hdr_len[i] = (u8)((u32)l4_at_12_8_bits_4_7[i] * 4u);
         w_tcp_hdr_len_lt_20 = ltk_u8(tcp_hdr_len, (u8)20u);
+    }
+    u64 w_l3_end_lt_tcp_payload = 0, w_captured_lt_tcp_payload = 0;
+    if (w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & ~w_tcp_hdr_len_lt_20) {
         EACH tcp_payload[i] = (u16)((u32)l4[i] + (u32)tcp_hdr_len[i]);
         EACH tcp_payload_u32[i] = (u32)tcp_payload[i];
         w_l3_end_lt_tcp_payload = lt_u32(l3_end, tcp_payload_u32);
-        w_tcp_sound = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & ~w_tcp_hdr_len_lt_20 & ~w_l3_end_lt_tcp_payload;
         w_captured_lt_tcp_payload = lt_u16(c->captured, tcp_payload);
     }
+    u64 w_tcp_sound = 0;
+    if (w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20) {
+        w_tcp_sound = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & ~w_tcp_hdr_len_lt_20 & ~w_l3_end_lt_tcp_payload;
+    }
     u64 w339 = w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20 & ~w_tcp_sound;
-    u64 w280 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_kind_eq_44 & ~w_ipv6_end_lt_l3_plus_48 & w_l3_at_43_8_bit_0;
-    u64 w283 = w98 & ~w_ext1_later & w_ext2_kind_eq_44 & ~w_ipv6_end_lt_ext2_start_plus_8 & w_ext2_start_at_3_8_bit_0;
-    u64 w284 = w280 | w283;
     u64 w286 = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5 & w_ext1_kind_bit_5;
     u64 w343 = 0;
     if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext) {
         w343 = w_ipv6_len_end_lt_l3_plus_48 | w86 | ~w_captured_lt_frame_len;
     }
     u64 w344 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ext1_whole & w343;
-    EACH ext2_start_plus_8_u32[i] = (u32)ext2_start_plus_8[i];
-    u64 w_ipv6_len_end_lt_ext2_start_plus_8 = lt_u32(ipv6_len_end, ext2_start_plus_8_u32);
-    u64 w_captured_lt_ext2_start_plus_8 = ltk_u8(after_ext2_start, 8);
-    u64 w133 = 0, w345 = 0, w134 = 0;
+    u64 w345 = 0;
     if (~w_ext1_later & w98 & w_ext2_is_ext) {
-        w133 = ~w_captured_lt_ext2_start_plus_8 & w_ipv6_len_end_lt_ext2_end;
         w345 = w_ipv6_len_end_lt_ext2_start_plus_8 | w133 | ~w_captured_lt_frame_len;
-        w134 = w_ipv6_len_end_lt_ext2_start_plus_8 | w133;
     }
     u64 w346 = w98 & ~w_ext1_later & w_ext2_is_ext & ~w_ext2_whole & w345;
-    u64 w_captured_lt_l4_plus_6 = 0, w_udp_length_eq_0 = 0, w_udp_length_lt_8 = 0, w_l3_end_lt_l4_plus_udp_length = 0, w277 = 0;
+    u64 w_l3_at_43_8_bit_0 = 0;
+    if ((~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_kind_eq_44) && (~w241 & ~w246 & ~w255 & ~w259 & ~w263 & ~w265 & ~w316 & ~w318 & ~w320 & ~w321 & ~w323 & ~w324 & ~w339 & ~w344 & ~w346) && (~w286)) {
+        moved = reach_u8(c, l3, 43, 44);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + l3[i]);
+            l3_at_43_8[i] = get_u8(p + 43);
+        }
+        lead_back(c, moved);
+        settle_u8(l3_at_43_8, ~w_captured_lt_l3_plus_44, 0, 0, (u8)255u);
+        w_l3_at_43_8_bit_0 = testk_u8(l3_at_43_8, (u8)1u);
+    }
+    u64 w280 = 0;
+    if ((~w241 & ~w246 & ~w255 & ~w259 & ~w263 & ~w265 & ~w316 & ~w318 & ~w320 & ~w321 & ~w323 & ~w324 & ~w339 & ~w344 & ~w346) && (~w286)) {
+        w280 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_kind_eq_44 & ~w_ipv6_end_lt_l3_plus_48 & w_l3_at_43_8_bit_0;
+    }
+    u64 w_ext2_start_at_3_8_bit_0 = 0;
+    if ((~w_ext1_later & w98 & w_ext2_kind_eq_44 & ~w_ipv6_end_lt_ext2_start_plus_8) && (~w241 & ~w246 & ~w255 & ~w259 & ~w263 & ~w265 & ~w316 & ~w318 & ~w320 & ~w321 & ~w323 & ~w324 & ~w339 & ~w344 & ~w346) && (~w280)) {
+        moved = reach_u16(c, ext2_start, 3, 4);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + ext2_start[i]);
+            ext2_start_at_3_8[i] = get_u8(p + 3);
+        }
+        lead_back(c, moved);
+        settle_u8(ext2_start_at_3_8, ~w_captured_lt_ext2_start_plus_4, 0, 0, (u8)255u);
+        w_ext2_start_at_3_8_bit_0 = testk_u8(ext2_start_at_3_8, (u8)1u);
+    }
+    u64 w283 = 0;
+    if ((~w241 & ~w246 & ~w255 & ~w259 & ~w263 & ~w265 & ~w316 & ~w318 & ~w320 & ~w321 & ~w323 & ~w324 & ~w339 & ~w344 & ~w346) && (~w280)) {
+        w283 = w98 & ~w_ext1_later & w_ext2_kind_eq_44 & ~w_ipv6_end_lt_ext2_start_plus_8 & w_ext2_start_at_3_8_bit_0;
+    }
+    u64 w_captured_lt_l4_plus_6 = 0, w_udp_length_eq_0 = 0, w_udp_length_lt_8 = 0;
     if ((w_has_l4 & w_l4_protocol_eq_17 & ~w_l4_end_lt_l4_plus_8 & ~w280 & ~w283 & ~w286) && (~w241 & ~w246 & ~w255 & ~w259 & ~w263 & ~w265 & ~w316 & ~w318 & ~w320 & ~w321 & ~w323 & ~w324 & ~w339 & ~w344 & ~w346)) {
         moved = reach_u16(c, l4, 4, 6);
         EACH { /* gather */
@@ -686,9 +731,19 @@ static void stage_0(struct columns *restrict c)
         settle_u16(udp_length, ~w_captured_lt_l4_plus_6, 1, 0, (u16)0xffffu);
         w_udp_length_eq_0 = eqk_u16(udp_length, (u16)0u);
         w_udp_length_lt_8 = ltk_u16(udp_length, (u16)8u);
+    }
+    u64 w_l3_end_lt_l4_plus_udp_length = 0;
+    if ((w_has_l4 & w_l4_protocol_eq_17 & ~w_l4_end_lt_l4_plus_8 & ~w_udp_length_eq_0 & ~w280 & ~w283 & ~w286) && (~w241 & ~w246 & ~w255 & ~w259 & ~w263 & ~w265 & ~w316 & ~w318 & ~w320 & ~w321 & ~w323 & ~w324 & ~w339 & ~w344 & ~w346) && (~w_udp_length_lt_8)) {
         EACH l4_plus_udp_length[i] = (u32)((u32)l4[i] + (u32)udp_length[i]);
         w_l3_end_lt_l4_plus_udp_length = lt_u32(l3_end, l4_plus_udp_length);
+    }
+    u64 w277 = 0;
+    if ((w_has_l4 & w_l4_protocol_eq_17 & ~w_l4_end_lt_l4_plus_8 & ~w_udp_length_eq_0 & ~w280 & ~w283 & ~w286) && (~w241 & ~w246 & ~w255 & ~w259 & ~w263 & ~w265 & ~w316 & ~w318 & ~w320 & ~w321 & ~w323 & ~w324 & ~w339 & ~w344 & ~w346)) {
         w277 = w_udp_length_lt_8 | w_l3_end_lt_l4_plus_udp_length;
+    }
+    u64 w284 = 0;
+    if ((~w241 & ~w246 & ~w255 & ~w259 & ~w263 & ~w265 & ~w316 & ~w318 & ~w320 & ~w321 & ~w323 & ~w324 & ~w339 & ~w344 & ~w346) && (~w286)) {
+        w284 = w280 | w283;
     }
     u64 w342 = 0;
     if (~w241 & ~w246 & ~w255 & ~w259 & ~w263 & ~w265 & ~w316 & ~w318 & ~w320 & ~w321 & ~w323 & ~w324 & ~w339 & ~w344 & ~w346) {
@@ -761,22 +816,19 @@ static void shape_0(struct columns *restrict c)
 {
     u8 *const event_at_14_8 = c->u8_[0], *const ext1_kind = c->u8_[1], *const event_at_23_8 = c->u8_[2];
     u8 *const ip_words = c->u8_[3], *const ip_words_times_4 = c->u8_[0], *const ip_l4 = c->u8_[3];
-    u8 *const after_ip_words_times_4 = c->u8_[4], *const ip_words_times_4_plus_34 = c->u8_[5], *const ip_words_times_4_plus_20 = c->u8_[5];
-    u8 *const ip_words_times_4_plus_22 = c->u8_[5], *const ip_words_times_4_plus_8 = c->u8_[5], *const ip_words_times_4_plus_26 = c->u8_[5];
-    u8 *const ip_words_times_4_plus_12 = c->u8_[5], *const l4 = c->u8_[4], *const after_l4 = c->u8_[3];
-    u8 *const l4_at_12_8 = c->u8_[5], *const l4_at_12_8_bits_4_7 = c->u8_[0], *const tcp_hdr_len = c->u8_[5];
-    u8 *const tcp_payload = c->u8_[0], *const l4_at_0_8 = c->u8_[1];
+    u8 *const after_ip_words_times_4 = c->u8_[4], *const after_ip_words_times_4_2 = c->u8_[5], *const l4 = c->u8_[4];
+    u8 *const after_l4 = c->u8_[3], *const after_ip_words_times_4_3 = c->u8_[5], *const after_captured = c->u8_[5];
+    u8 *const after_frame_len = c->u8_[0], *const after_event_at_18_16 = c->u8_[6], *const l4_at_12_8 = c->u8_[2];
+    u8 *const l4_at_12_8_bits_4_7 = c->u8_[6], *const tcp_hdr_len = c->u8_[2], *const tcp_payload = c->u8_[6];
+    u8 *const l4_at_0_8 = c->u8_[5];
     u16 *const ethertype = c->u16_[0], *const event_at_18_16 = c->u16_[1], *const ethertype_2 = c->u16_[0];
-    u16 *const ethertype_3 = c->u16_[2], *const ip_frag_offset = c->u16_[3], *const ip_l4_u16 = c->u16_[3];
-    u16 *const ip_words_times_4_u16 = c->u16_[3], *const ip_words_times_4_plus_34_u16 = c->u16_[3], *const ip_words_times_4_plus_20_u16 = c->u16_[3];
-    u16 *const ip_words_times_4_plus_22_u16 = c->u16_[3], *const ip_words_times_4_plus_8_u16 = c->u16_[3], *const ip_words_times_4_plus_26_u16 = c->u16_[3];
-    u16 *const ip_words_times_4_plus_12_u16 = c->u16_[3], *const tcp_dstport = c->u16_[0], *const tcp_payload_u16 = c->u16_[0];
-    u16 *const udp_length = c->u16_[1];
+    u16 *const ethertype_3 = c->u16_[2], *const ip_frag_offset = c->u16_[3], *const ip_words_times_4_u16 = c->u16_[3];
+    u16 *const tcp_dstport = c->u16_[0], *const tcp_payload_u16 = c->u16_[1], *const udp_length = c->u16_[0];
     u32 *const raw_ethertype = c->u32_[0], *const raw_event_at_14_8 = c->u32_[1], *const raw_ethertype_3 = c->u32_[2];
     u32 *const raw_event_at_23_8 = c->u32_[3], *const ip_dst = c->u32_[4], *const event_at_300_32 = c->u32_[0];
     u32 *const ethertype_2_plus_14 = c->u32_[2], *const raw_l4_at_0_8 = c->u32_[1], *const raw_udp_length = c->u32_[3];
-    u32 *const raw_l4_at_12_8 = c->u32_[5], *const tcp_payload_u32 = c->u32_[5], *const frame_len_u32 = c->u32_[1];
-    u32 *const event_at_18_16_plus_54 = c->u32_[0], *const l4_plus_udp_length = c->u32_[3];
+    u32 *const raw_l4_at_12_8 = c->u32_[5], *const frame_len_u32 = c->u32_[0], *const event_at_18_16_plus_54 = c->u32_[4];
+    u32 *const tcp_payload_u32 = c->u32_[5], *const l4_plus_udp_length = c->u32_[5];
     u64 moved;
     c->strays = too_short(c, 54);
     fetch_ahead(c, 0);
@@ -789,9 +841,12 @@ static void shape_0(struct columns *restrict c)
     u64 w_ethertype_in_33024_34984_37120 = in_ranges_u16(ethertype, ethertype_low, ethertype_span, 3);
     u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
     take_u32_u8(event_at_14_8, raw_event_at_14_8, ALL, 0x80808000u, 0, 0, (u8)255u);
-    u64 w_event_at_14_8_in_96_111 = rangek_u8(event_at_14_8, (u8)96u, (u8)15u);
     take_u32_u8(ext1_kind, raw_ethertype_3, ALL, 0x80808002u, 0, 16, (u8)255u);
-    u64 w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low_2, ext1_kind_span_2, 4);
+    u64 w_event_at_14_8_in_96_111 = 0, w_ext1_is_ext = 0;
+    if (w_ethertype_eq_34525) {
+        w_event_at_14_8_in_96_111 = rangek_u8(event_at_14_8, (u8)96u, (u8)15u);
+        w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low_2, ext1_kind_span_2, 4);
+    }
     u64 w40 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_ext1_is_ext;
     u64 w501 = ~w_ethertype_in_33024_34984_37120 & ~w40;
     c->strays = (c->strays | ~(w501)) & c->live;
@@ -812,7 +867,7 @@ static void shape_0(struct columns *restrict c)
     EACH ip_words[i] = (u8)((u32)event_at_14_8[i] & 15u);
     u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
     u64 w_ip = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5;
-    u64 w_ip_frag_offset_eq_0 = 0, w_captured_lt_ip_l4 = 0, w_ethertype_2_eq_0 = 0, w_frame_len_lt_ip_l4 = 0, w170 = 0, w_ethertype_2_lt_ip_words_times_4 = 0, w171 = 0, w184 = 0, w_captured_lt_ip_words_times_4_plus_34 = 0, w_frame_len_lt_ip_words_times_4_plus_34 = 0, w213 = 0, w_ethertype_2_lt_ip_words_times_4_plus_20 = 0, w214 = 0, w_captured_lt_ip_words_times_4_plus_22 = 0, w_frame_len_lt_ip_words_times_4_plus_22 = 0, w262 = 0, w_ethertype_2_lt_ip_words_times_4_plus_8 = 0, w263 = 0, w264 = 0, w172 = 0, w215 = 0, w_frame_len_lt_ip_words_times_4_plus_26 = 0, w351 = 0, w_ethertype_2_lt_ip_words_times_4_plus_12 = 0, w352 = 0, w353 = 0, w_captured_lt_ip_words_times_4_plus_26 = 0, w_ext1_kind_bit_5 = 0;
+    u64 w_ip_frag_offset_eq_0 = 0, w_captured_lt_ip_l4 = 0, w_ethertype_2_eq_0 = 0, w_ethertype_2_lt_ip_words_times_4 = 0, w171 = 0, w_captured_lt_ip_words_times_4_plus_34 = 0, w_ethertype_2_lt_ip_words_times_4_plus_20 = 0, w214 = 0, w_captured_lt_ip_words_times_4_plus_22 = 0, w_ethertype_2_lt_ip_words_times_4_plus_8 = 0, w263 = 0, w_ethertype_2_lt_ip_words_times_4_plus_12 = 0, w352 = 0, w_captured_lt_ip_words_times_4_plus_26 = 0;
     if (w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) {
         take_u32_u16(ethertype_2, raw_event_at_14_8, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
         take_u32_u16(ethertype_3, raw_ethertype_3, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
@@ -823,48 +878,21 @@ static void shape_0(struct columns *restrict c)
         room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
         w_captured_lt_ip_l4 = ltk_u8(after_ip_words_times_4, 14);
         w_ethertype_2_eq_0 = eqk_u16(ethertype_2, (u16)0u);
-        EACH ip_l4_u16[i] = (u16)ip_l4[i];
-        w_frame_len_lt_ip_l4 = lt_u16(c->size, ip_l4_u16);
-        w170 = w_ethertype_2_eq_0 & w_frame_len_lt_ip_l4;
         EACH ip_words_times_4_u16[i] = (u16)ip_words_times_4[i];
         w_ethertype_2_lt_ip_words_times_4 = lt_u16(ethertype_2, ip_words_times_4_u16);
         w171 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4;
-        w184 = w_captured_lt_ip_l4 | w170 | w171;
         w_captured_lt_ip_words_times_4_plus_34 = ltk_u8(after_ip_words_times_4, 34);
-        EACH ip_words_times_4_plus_34[i] = (u8)((u32)ip_words_times_4[i] + 34u);
-        EACH ip_words_times_4_plus_34_u16[i] = (u16)ip_words_times_4_plus_34[i];
-        w_frame_len_lt_ip_words_times_4_plus_34 = lt_u16(c->size, ip_words_times_4_plus_34_u16);
-        w213 = w_ethertype_2_eq_0 & w_frame_len_lt_ip_words_times_4_plus_34;
-        EACH ip_words_times_4_plus_20[i] = (u8)((u32)ip_words_times_4[i] + 20u);
-        EACH ip_words_times_4_plus_20_u16[i] = (u16)ip_words_times_4_plus_20[i];
-        w_ethertype_2_lt_ip_words_times_4_plus_20 = lt_u16(ethertype_2, ip_words_times_4_plus_20_u16);
+        room_u8(after_ip_words_times_4_2, ethertype_2, ip_words_times_4);
+        w_ethertype_2_lt_ip_words_times_4_plus_20 = ltk_u8(after_ip_words_times_4_2, 20);
         w214 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4_plus_20;
         w_captured_lt_ip_words_times_4_plus_22 = ltk_u8(after_ip_words_times_4, 22);
-        EACH ip_words_times_4_plus_22[i] = (u8)((u32)ip_words_times_4[i] + 22u);
-        EACH ip_words_times_4_plus_22_u16[i] = (u16)ip_words_times_4_plus_22[i];
-        w_frame_len_lt_ip_words_times_4_plus_22 = lt_u16(c->size, ip_words_times_4_plus_22_u16);
-        w262 = w_ethertype_2_eq_0 & w_frame_len_lt_ip_words_times_4_plus_22;
-        EACH ip_words_times_4_plus_8[i] = (u8)((u32)ip_words_times_4[i] + 8u);
-        EACH ip_words_times_4_plus_8_u16[i] = (u16)ip_words_times_4_plus_8[i];
-        w_ethertype_2_lt_ip_words_times_4_plus_8 = lt_u16(ethertype_2, ip_words_times_4_plus_8_u16);
+        w_ethertype_2_lt_ip_words_times_4_plus_8 = ltk_u8(after_ip_words_times_4_2, 8);
         w263 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4_plus_8;
-        w264 = w262 | w263;
-        w172 = w170 | w171;
-        w215 = w213 | w214;
-        EACH ip_words_times_4_plus_26[i] = (u8)((u32)ip_words_times_4[i] + 26u);
-        EACH ip_words_times_4_plus_26_u16[i] = (u16)ip_words_times_4_plus_26[i];
-        w_frame_len_lt_ip_words_times_4_plus_26 = lt_u16(c->size, ip_words_times_4_plus_26_u16);
-        w351 = w_ethertype_2_eq_0 & w_frame_len_lt_ip_words_times_4_plus_26;
-        EACH ip_words_times_4_plus_12[i] = (u8)((u32)ip_words_times_4[i] + 12u);
-        EACH ip_words_times_4_plus_12_u16[i] = (u16)ip_words_times_4_plus_12[i];
-        w_ethertype_2_lt_ip_words_times_4_plus_12 = lt_u16(ethertype_2, ip_words_times_4_plus_12_u16);
+        w_ethertype_2_lt_ip_words_times_4_plus_12 = ltk_u8(after_ip_words_times_4_2, 12);
         w352 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4_plus_12;
-        w353 = w351 | w352;
         EACH ethertype_2_plus_14[i] = (u32)((u32)ethertype_2[i] + 14u);
         w_captured_lt_ip_words_times_4_plus_26 = ltk_u8(after_ip_words_times_4, 26);
-        w_ext1_kind_bit_5 = testk_u8(ext1_kind, (u8)32u);
     }
-    fetch_ahead(c, 1);
     muxck_u8(l4, w_ip, ip_l4, (u8)54u);
     moved = reach_u8(c, l4, 0, 16);
     EACH c->from[i] = c->at[i] + l4[i];
@@ -877,13 +905,37 @@ static void shape_0(struct columns *restrict c)
     /* block guard: first */
     c->free = c->live;
     u64 w_event_at_23_8_eq_6 = eqk_u8(event_at_23_8, (u8)6u);
-    u64 w_tcp_dstport_eq_22 = 0, w_servers = 0, w239 = 0;
+    u64 w_tcp_dstport_eq_22 = 0, w_servers = 0;
     if (w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & w_event_at_23_8_eq_6) {
         settle_u32(ip_dst, ALL, 1, 0, 0xffffffffu);
         w_tcp_dstport_eq_22 = eqk_u16(tcp_dstport, (u16)22u);
         w_servers = hit_u32(ip_dst, c->tables + 0);
+    }
+    u64 w_frame_len_lt_ip_l4 = 0, w_frame_len_lt_ip_words_times_4_plus_34 = 0, w_frame_len_lt_ip_words_times_4_plus_22 = 0, w_frame_len_lt_ip_words_times_4_plus_26 = 0;
+    if ((w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w_ethertype_2_eq_0)) {
+        room_u8(after_ip_words_times_4_3, c->size, ip_words_times_4);
+        w_frame_len_lt_ip_l4 = ltk_u8(after_ip_words_times_4_3, 14);
+        w_frame_len_lt_ip_words_times_4_plus_34 = ltk_u8(after_ip_words_times_4_3, 34);
+        w_frame_len_lt_ip_words_times_4_plus_22 = ltk_u8(after_ip_words_times_4_3, 22);
+        w_frame_len_lt_ip_words_times_4_plus_26 = ltk_u8(after_ip_words_times_4_3, 26);
+    }
+    u64 w170 = 0, w184 = 0, w213 = 0, w262 = 0, w264 = 0, w172 = 0, w215 = 0, w351 = 0, w353 = 0;
+    if (w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) {
+        w170 = w_ethertype_2_eq_0 & w_frame_len_lt_ip_l4;
+        w184 = w_captured_lt_ip_l4 | w170 | w171;
+        w213 = w_ethertype_2_eq_0 & w_frame_len_lt_ip_words_times_4_plus_34;
+        w262 = w_ethertype_2_eq_0 & w_frame_len_lt_ip_words_times_4_plus_22;
+        w264 = w262 | w263;
+        w172 = w170 | w171;
+        w215 = w213 | w214;
+        w351 = w_ethertype_2_eq_0 & w_frame_len_lt_ip_words_times_4_plus_26;
+        w353 = w351 | w352;
+    }
+    u64 w239 = 0;
+    if (w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & w_event_at_23_8_eq_6) {
         w239 = w_captured_lt_ip_words_times_4_plus_34 | w213 | w214;
     }
+    fetch_ahead(c, 1);
     u64 rule_login = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w184 & w_event_at_23_8_eq_6 & w_tcp_dstport_eq_22 & w_servers & ~w239;
     /* rule 0: login */
     take(c, rule_login, 0);
@@ -896,13 +948,16 @@ static void shape_0(struct columns *restrict c)
     u64 w247 = ~w_ip & w_ext1_kind_eq_17;
     u64 w248 = w246 | w247;
     u64 w254 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_22;
-    u64 w_captured_lt_62 = ltk_u16(c->captured, (u16)62u);
+    clamp_u16(after_captured, c->captured);
+    u64 w_captured_lt_62 = ltk_u8(after_captured, 62);
     u64 w255 = w_captured_lt_62 & ~w_ip;
     u64 w265 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w264;
     u64 w_event_at_18_16_eq_0 = eqk_u16(event_at_18_16, (u16)0u);
-    u64 w_frame_len_lt_62 = ltk_u16(c->size, (u16)62u);
+    clamp_u16(after_frame_len, c->size);
+    u64 w_frame_len_lt_62 = ltk_u8(after_frame_len, 62);
     u64 w67 = w_event_at_18_16_eq_0 & w_frame_len_lt_62;
-    u64 w_event_at_18_16_lt_8 = ltk_u16(event_at_18_16, (u16)8u);
+    clamp_u16(after_event_at_18_16, event_at_18_16);
+    u64 w_event_at_18_16_lt_8 = ltk_u8(after_event_at_18_16, 8);
     u64 w68 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_lt_8;
     u64 w69 = w67 | w68;
     u64 w266 = w69 & ~w_ip;
@@ -926,128 +981,150 @@ static void shape_0(struct columns *restrict c)
     u64 w_ext1_kind_eq_6 = eqk_u8(ext1_kind, (u8)6u);
     u64 w195 = ~w_ip & w_ext1_kind_eq_6;
     u64 w196 = w194 | w195;
-    u64 w_captured_lt_l4_plus_13 = 0, w222 = 0, w_frame_len_lt_74 = 0, w219 = 0, w_event_at_18_16_lt_20 = 0, w220 = 0, w221 = 0, w223 = 0, w224 = 0, w_tcp_hdr_len_lt_20 = 0, w_frame_len_lt_tcp_payload = 0, w473 = 0, w_captured_lt_tcp_payload = 0;
-    if (w196) {
-        w_captured_lt_l4_plus_13 = ltk_u8(after_l4, 13);
-        take_u32_u8(l4_at_12_8, raw_l4_at_12_8, ~w_captured_lt_l4_plus_13, 0x80808000u, 0, 0, (u8)255u);
-        w222 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w215;
-        w_frame_len_lt_74 = ltk_u16(c->size, (u16)74u);
-        w219 = w_event_at_18_16_eq_0 & w_frame_len_lt_74;
-        w_event_at_18_16_lt_20 = ltk_u16(event_at_18_16, (u16)20u);
-        w220 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_lt_20;
-        w221 = w219 | w220;
-        w223 = ~w_ip & w221;
-        w224 = w222 | w223;
-        EACH l4_at_12_8_bits_4_7[i] = (u8)((l4_at_12_8[i] >> 4));
-        EACH tcp_hdr_len[i] = (u8)((u32)l4_at_12_8_bits_4_7[i] * 4u);
-        w_tcp_hdr_len_lt_20 = ltk_u8(tcp_hdr_len, (u8)20u);
-        EACH tcp_payload[i] = (u8)((u32)l4[i] + (u32)tcp_hdr_len[i]);
-        EACH tcp_payload_u16[i] = (u16)tcp_payload[i];
-        w_frame_len_lt_tcp_payload = lt_u16(c->size, tcp_payload_u16);
-        EACH tcp_payload_u32[i] = (u32)tcp_payload[i];
-        w473 = w_event_at_18_16_eq_0 & w_frame_len_lt_tcp_payload;
-        w_captured_lt_tcp_payload = lt_u16(c->captured, tcp_payload_u16);
-    }
-    fetch_ahead(c, 2);
-    u64 w330 = w_has_l4 & w196 & w224;
     u64 w267 = w265 | w266;
-    u64 w333 = w_has_l4 & w248 & w267;
     u64 w_event_at_23_8_eq_132 = eqk_u8(event_at_23_8, (u8)132u);
     u64 w338 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_23_8_eq_132;
     u64 w_ext1_kind_eq_132 = eqk_u8(ext1_kind, (u8)132u);
     u64 w339 = ~w_ip & w_ext1_kind_eq_132;
     u64 w340 = w338 | w339;
+    fetch_ahead(c, 2);
     u64 w360 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w353;
-    u64 w_frame_len_lt_66 = ltk_u16(c->size, (u16)66u);
+    u64 w_frame_len_lt_66 = ltk_u8(after_frame_len, 66);
     u64 w357 = w_event_at_18_16_eq_0 & w_frame_len_lt_66;
-    u64 w_event_at_18_16_lt_12 = ltk_u16(event_at_18_16, (u16)12u);
+    u64 w_event_at_18_16_lt_12 = ltk_u8(after_event_at_18_16, 12);
     u64 w358 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_lt_12;
     u64 w359 = w357 | w358;
     u64 w361 = ~w_ip & w359;
     u64 w362 = w360 | w361;
-    u64 w364 = w_has_l4 & w340 & w362;
     u64 w_event_at_23_8_eq_1 = eqk_u8(event_at_23_8, (u8)1u);
-    u64 w377 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w184 & w264 & w_event_at_23_8_eq_1;
     u64 w_ext1_kind_eq_58 = eqk_u8(ext1_kind, (u8)58u);
-    u64 w_frame_len_lt_58 = ltk_u16(c->size, (u16)58u);
-    u64 w311 = w_event_at_18_16_eq_0 & w_frame_len_lt_58;
-    u64 w_event_at_18_16_lt_4 = ltk_u16(event_at_18_16, (u16)4u);
-    u64 w312 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_lt_4;
-    u64 w313 = w311 | w312;
-    u64 w381 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_ext1_kind_eq_58 & w313;
-    u64 w_captured_lt_58 = ltk_u16(c->captured, (u16)58u);
-    u64 w384 = w_captured_lt_58 | w311 | w312;
-    u64 w_captured_lt_l4_plus_1 = 0, w_l4_at_0_8_in_128_129 = 0;
-    if (w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & ~w_captured_lt_58 & w_ext1_kind_eq_58 & ~w311 & ~w312) {
-        w_captured_lt_l4_plus_1 = ltk_u8(after_l4, 1);
-        take_u32_u8(l4_at_0_8, raw_l4_at_0_8, ~w_captured_lt_l4_plus_1, 0x80808000u, 0, 0, (u8)255u);
-        w_l4_at_0_8_in_128_129 = rangek_u8(l4_at_0_8, (u8)128u, (u8)1u);
+    u64 w_frame_len_lt_58 = 0, w311 = 0, w_event_at_18_16_lt_4 = 0, w312 = 0, w313 = 0;
+    if (w_ethertype_eq_34525) {
+        w_frame_len_lt_58 = ltk_u8(after_frame_len, 58);
+        w311 = w_event_at_18_16_eq_0 & w_frame_len_lt_58;
+        w_event_at_18_16_lt_4 = ltk_u8(after_event_at_18_16, 4);
+        w312 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_lt_4;
+        w313 = w311 | w312;
     }
-    u64 w386 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w69 & w_ext1_kind_eq_58 & w_l4_at_0_8_in_128_129 & ~w384;
+    u64 w381 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_ext1_kind_eq_58 & w313;
+    u64 w_captured_lt_58 = ltk_u8(after_captured, 58);
     u64 w_captured_lt_frame_len = lt_u16(c->captured, c->size);
     u64 w438 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_l4 & ~w_captured_lt_frame_len & ~w172;
     u64 w141 = w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5;
     u64 w440 = w_ethertype_eq_2048 & ~w141;
     u64 w442 = w_ethertype_eq_34525 & ~w_event_at_14_8_in_96_111;
     EACH frame_len_u32[i] = (u32)c->size[i];
-    u64 w_frame_len_lt_ethertype_2_plus_14 = 0;
-    if (w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) {
-        w_frame_len_lt_ethertype_2_plus_14 = lt_u32(frame_len_u32, ethertype_2_plus_14);
-    }
-    u64 w289 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & ~w_ethertype_2_eq_0 & w_frame_len_lt_ethertype_2_plus_14;
     EACH event_at_18_16_plus_54[i] = (u32)((u32)event_at_18_16[i] + 54u);
-    u64 w_frame_len_lt_event_at_18_16_plus_54 = lt_u32(frame_len_u32, event_at_18_16_plus_54);
-    fetch_ahead(c, 3);
-    u64 w290 = ~w_event_at_18_16_eq_0 & ~w_ip & w_frame_len_lt_event_at_18_16_plus_54;
-    u64 w291 = w289 | w290;
-    u64 w_frame_len_lt_65535 = ltk_u16(c->size, (u16)0xffffu /* 65535 */);
-    u64 w443 = w_ext2_passed | w_ip;
-    u64 w444 = w291 & w_frame_len_lt_65535 & w443;
     u64 w205 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_34;
-    u64 w_captured_lt_74 = ltk_u16(c->captured, (u16)74u);
+    u64 w_captured_lt_74 = ltk_u8(after_captured, 74);
     u64 w206 = ~w_ip & w_captured_lt_74;
     u64 w207 = w205 | w206;
+    u64 w_captured_lt_l4_plus_13 = 0, w222 = 0, w_frame_len_lt_74 = 0, w219 = 0, w_event_at_18_16_lt_20 = 0, w220 = 0, w221 = 0, w223 = 0, w224 = 0, w225 = 0, w_tcp_hdr_len_lt_20 = 0, w_captured_lt_tcp_payload = 0;
+    if (w196) {
+        w_captured_lt_l4_plus_13 = ltk_u8(after_l4, 13);
+        take_u32_u8(l4_at_12_8, raw_l4_at_12_8, ~w_captured_lt_l4_plus_13, 0x80808000u, 0, 0, (u8)255u);
+        w222 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w215;
+        w_frame_len_lt_74 = ltk_u8(after_frame_len, 74);
+        w219 = w_event_at_18_16_eq_0 & w_frame_len_lt_74;
+        w_event_at_18_16_lt_20 = ltk_u8(after_event_at_18_16, 20);
+        w220 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_lt_20;
+        w221 = w219 | w220;
+        w223 = ~w_ip & w221;
+        w224 = w222 | w223;
+        w225 = w205 | w206 | w222 | w223;
+        EACH l4_at_12_8_bits_4_7[i] = (u8)((l4_at_12_8[i] >> 4));
+        EACH tcp_hdr_len[i] = (u8)((u32)l4_at_12_8_bits_4_7[i] * 4u);
+        w_tcp_hdr_len_lt_20 = ltk_u8(tcp_hdr_len, (u8)20u);
+        EACH tcp_payload[i] = (u8)((u32)l4[i] + (u32)tcp_hdr_len[i]);
+        EACH tcp_payload_u16[i] = (u16)tcp_payload[i];
+        EACH tcp_payload_u32[i] = (u32)tcp_payload[i];
+        w_captured_lt_tcp_payload = lt_u16(c->captured, tcp_payload_u16);
+    }
     u64 w331 = w_has_l4 & w196 & w207 & ~w224;
     u64 w256 = w254 | w255;
     u64 w334 = w_has_l4 & w248 & w256 & ~w267;
     u64 w368 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_26;
-    u64 w_captured_lt_66 = ltk_u16(c->captured, (u16)66u);
+    u64 w_captured_lt_66 = ltk_u8(after_captured, 66);
     u64 w369 = ~w_ip & w_captured_lt_66;
     u64 w370 = w368 | w369;
     u64 w371 = w_has_l4 & w340 & ~w362 & w370;
     u64 w379 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w184 & w_captured_lt_ip_words_times_4_plus_22 & w_event_at_23_8_eq_1 & ~w264;
     u64 w383 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_captured_lt_58 & w_ext1_kind_eq_58 & ~w313;
+    u64 w_captured_lt_l4_plus_1 = 0, w_l4_at_0_8_in_128_129 = 0;
+    if (w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & ~w_captured_lt_58 & w_ext1_kind_eq_58 & ~w311 & ~w312) {
+        w_captured_lt_l4_plus_1 = ltk_u8(after_l4, 1);
+        take_u32_u8(l4_at_0_8, raw_l4_at_0_8, ~w_captured_lt_l4_plus_1, 0x80808000u, 0, 0, (u8)255u);
+        w_l4_at_0_8_in_128_129 = rangek_u8(l4_at_0_8, (u8)128u, (u8)1u);
+    }
+    u64 w384 = 0;
+    if (w_ethertype_eq_34525) {
+        w384 = w_captured_lt_58 | w311 | w312;
+    }
+    fetch_ahead(c, 3);
     u64 w388 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_captured_lt_62 & w_ext1_kind_eq_58 & w_l4_at_0_8_in_128_129 & ~w384 & ~w69;
-    u64 w389 = w331 | w334 | w371 | w379 | w383 | w388;
-    u64 w445 = ~w_captured_lt_frame_len & w389;
-    u64 w225 = 0, w_event_at_18_16_plus_54_lt_tcp_payload = 0, w474 = 0, w475 = 0, w477 = 0;
-    if (w196) {
-        w225 = w205 | w206 | w222 | w223;
+    u64 w330 = 0, w333 = 0, w364 = 0, w377 = 0, w386 = 0, w_frame_len_lt_event_at_18_16_plus_54 = 0, w290 = 0, w_frame_len_lt_65535 = 0, w443 = 0, w389 = 0, w445 = 0, w_ext1_kind_bit_5 = 0, w424 = 0;
+    if (~w179 & ~w381 & ~w438 & ~w440 & ~w442) {
+        w330 = w_has_l4 & w196 & w224;
+        w333 = w_has_l4 & w248 & w267;
+        w364 = w_has_l4 & w340 & w362;
+        w377 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w184 & w264 & w_event_at_23_8_eq_1;
+        w386 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w69 & w_ext1_kind_eq_58 & w_l4_at_0_8_in_128_129 & ~w384;
+        w_frame_len_lt_event_at_18_16_plus_54 = lt_u32(frame_len_u32, event_at_18_16_plus_54);
+        w290 = ~w_event_at_18_16_eq_0 & ~w_ip & w_frame_len_lt_event_at_18_16_plus_54;
+        w_frame_len_lt_65535 = ltk_u16(c->size, (u16)0xffffu /* 65535 */);
+        w443 = w_ext2_passed | w_ip;
+        w389 = w331 | w334 | w371 | w379 | w383 | w388;
+        w445 = ~w_captured_lt_frame_len & w389;
+        w_ext1_kind_bit_5 = testk_u8(ext1_kind, (u8)32u);
+        w424 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ext1_kind_bit_5;
+    }
+    u64 w_frame_len_lt_ethertype_2_plus_14 = 0;
+    if ((w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (~w179 & ~w381 & ~w438 & ~w440 & ~w442)) {
+        w_frame_len_lt_ethertype_2_plus_14 = lt_u32(frame_len_u32, ethertype_2_plus_14);
+    }
+    u64 w289 = 0, w291 = 0, w444 = 0;
+    if (~w179 & ~w381 & ~w438 & ~w440 & ~w442) {
+        w289 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & ~w_ethertype_2_eq_0 & w_frame_len_lt_ethertype_2_plus_14;
+        w291 = w289 | w290;
+        w444 = w291 & w_frame_len_lt_65535 & w443;
+    }
+    u64 w_captured_lt_l4_plus_6 = 0, w_udp_length_eq_0 = 0;
+    if ((~w179 & ~w330 & ~w333 & ~w364 & ~w377 & ~w381 & ~w386 & ~w438 & ~w440 & ~w442 & ~w444) && (w248 & ~w424)) {
+        w_captured_lt_l4_plus_6 = ltk_u8(after_l4, 6);
+        take_u32_u16(udp_length, raw_udp_length, ~w_captured_lt_l4_plus_6, 0x80800001u, 1, 16, (u16)0xffffu);
+        w_udp_length_eq_0 = eqk_u16(udp_length, (u16)0u);
+    }
+    u64 w_frame_len_lt_tcp_payload = 0, w473 = 0, w_event_at_18_16_plus_54_lt_tcp_payload = 0, w474 = 0, w475 = 0, w477 = 0;
+    if (w_has_l4 & w196 & ~w205 & ~w206 & ~w222 & ~w223 & ~w_tcp_hdr_len_lt_20) {
+        w_frame_len_lt_tcp_payload = lt_u16(c->size, tcp_payload_u16);
+        w473 = w_event_at_18_16_eq_0 & w_frame_len_lt_tcp_payload;
         w_event_at_18_16_plus_54_lt_tcp_payload = lt_u32(event_at_18_16_plus_54, tcp_payload_u32);
         w474 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_plus_54_lt_tcp_payload;
         w475 = w473 | w474;
         w477 = ~w_ip & w475;
     }
     u64 w468 = 0, w_ethertype_2_plus_14_lt_tcp_payload = 0, w469 = 0, w470 = 0;
-    if ((w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w196)) {
+    if ((w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w_has_l4 & w196 & ~w205 & ~w206 & ~w222 & ~w223 & ~w_tcp_hdr_len_lt_20)) {
         w468 = w_ethertype_2_eq_0 & w_frame_len_lt_tcp_payload;
         w_ethertype_2_plus_14_lt_tcp_payload = lt_u32(ethertype_2_plus_14, tcp_payload_u32);
         w469 = ~w_ethertype_2_eq_0 & w_ethertype_2_plus_14_lt_tcp_payload;
         w470 = w468 | w469;
     }
-    u64 w476 = 0, w478 = 0, w_tcp_sound = 0;
-    if (w196) {
+    u64 w476 = 0, w478 = 0;
+    if (w_has_l4 & w196 & ~w205 & ~w206 & ~w222 & ~w223 & ~w_tcp_hdr_len_lt_20) {
         w476 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w470;
         w478 = w476 | w477;
+    }
+    u64 w_tcp_sound = 0;
+    if ((~w179 & ~w381 & ~w438 & ~w440 & ~w442) && (w196)) {
         w_tcp_sound = w_has_l4 & w196 & ~w225 & ~w_tcp_hdr_len_lt_20 & ~w478;
     }
-    u64 w482 = w_has_l4 & w196 & ~w225 & ~w_tcp_sound;
-    u64 w424 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ext1_kind_bit_5;
-    u64 w_captured_lt_l4_plus_6 = 0, w_udp_length_eq_0 = 0, w_udp_length_lt_8 = 0, w_frame_len_lt_l4_plus_udp_length = 0, w413 = 0, w_event_at_18_16_plus_54_lt_l4_plus_udp_length = 0, w414 = 0, w415 = 0, w417 = 0;
-    if ((~w179 & ~w330 & ~w333 & ~w364 & ~w377 & ~w381 & ~w386 & ~w438 & ~w440 & ~w442 & ~w444) && (w248 & ~w424)) {
-        w_captured_lt_l4_plus_6 = ltk_u8(after_l4, 6);
-        take_u32_u16(udp_length, raw_udp_length, ~w_captured_lt_l4_plus_6, 0x80800001u, 1, 16, (u16)0xffffu);
-        w_udp_length_eq_0 = eqk_u16(udp_length, (u16)0u);
+    u64 w482 = 0;
+    if (~w179 & ~w381 & ~w438 & ~w440 & ~w442) {
+        w482 = w_has_l4 & w196 & ~w225 & ~w_tcp_sound;
+    }
+    u64 w_udp_length_lt_8 = 0, w_frame_len_lt_l4_plus_udp_length = 0, w413 = 0, w_event_at_18_16_plus_54_lt_l4_plus_udp_length = 0, w414 = 0, w415 = 0, w417 = 0;
+    if ((~w179 & ~w330 & ~w333 & ~w364 & ~w377 & ~w381 & ~w386 & ~w438 & ~w440 & ~w442 & ~w444) && (w_has_l4 & w248 & ~w254 & ~w255 & ~w265 & ~w266 & ~w_udp_length_eq_0 & ~w424)) {
         w_udp_length_lt_8 = ltk_u16(udp_length, (u16)8u);
         EACH l4_plus_udp_length[i] = (u32)((u32)l4[i] + (u32)udp_length[i]);
         w_frame_len_lt_l4_plus_udp_length = lt_u32(frame_len_u32, l4_plus_udp_length);
@@ -1058,14 +1135,14 @@ static void shape_0(struct columns *restrict c)
         w417 = ~w_ip & w415;
     }
     u64 w408 = 0, w_ethertype_2_plus_14_lt_l4_plus_udp_length = 0, w409 = 0, w410 = 0;
-    if ((w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (~w179 & ~w330 & ~w333 & ~w364 & ~w377 & ~w381 & ~w386 & ~w438 & ~w440 & ~w442 & ~w444) && (w248 & ~w424)) {
+    if ((w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (~w179 & ~w330 & ~w333 & ~w364 & ~w377 & ~w381 & ~w386 & ~w438 & ~w440 & ~w442 & ~w444) && (w_has_l4 & w248 & ~w254 & ~w255 & ~w265 & ~w266 & ~w_udp_length_eq_0 & ~w424)) {
         w408 = w_ethertype_2_eq_0 & w_frame_len_lt_l4_plus_udp_length;
         w_ethertype_2_plus_14_lt_l4_plus_udp_length = lt_u32(ethertype_2_plus_14, l4_plus_udp_length);
         w409 = ~w_ethertype_2_eq_0 & w_ethertype_2_plus_14_lt_l4_plus_udp_length;
         w410 = w408 | w409;
     }
     u64 w416 = 0, w419 = 0;
-    if ((~w179 & ~w330 & ~w333 & ~w364 & ~w377 & ~w381 & ~w386 & ~w438 & ~w440 & ~w442 & ~w444) && (w248 & ~w424)) {
+    if ((~w179 & ~w330 & ~w333 & ~w364 & ~w377 & ~w381 & ~w386 & ~w438 & ~w440 & ~w442 & ~w444) && (w_has_l4 & w248 & ~w254 & ~w255 & ~w265 & ~w266 & ~w_udp_length_eq_0 & ~w424)) {
         w416 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w410;
         w419 = w_udp_length_lt_8 | w416 | w417;
     }

@@ -1,6 +1,6 @@
 /* Match engine of the Plan filter. Generated; the Plan is the source.
    structure 39a860168ca471b639f3507dd8c916bbf9825c2f47df2e84bbf0962e52742316
-   1 rules, 16 loads, 146 statements.
+   1 rules, 16 loads, 148 statements.
 
    64 events at a time: a field is a column of 64 values, a condition is a word of 64 bits. Bytes are gathered from
    the packets one header at a time; everything else works on whole columns. What counts only under a condition that
@@ -157,7 +157,7 @@ REACH(reach_u16, captured_t, const u16 *base COMMA, base[i])
     } while (0)
 static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
 {
-    u16 *const ethertype_1 = c->u16_[0], *const ethertype_2 = c->u16_[1];
+    u16 *const ethertype_1 = c->u16_[0];
     const unsigned last = n - 1;
     for (unsigned i = 0; i < n; i++) {
         const sm_event *event = c->events + i;
@@ -166,10 +166,9 @@ static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
         c->at[i] = (uintptr_t)p;
         c->captured[i] = (captured_t)(event->cap_len < CAPTURED ? event->cap_len : CAPTURED);
         c->size[i] = (u16)(event->wire_len < SM_SIZE_MAX ? event->wire_len : SM_SIZE_MAX);
-        if (__builtin_expect(event->cap_len < 18, 0))
-            p = stand_in(c, i, event->cap_len, p, 0, 18);
+        if (__builtin_expect(event->cap_len < 14, 0))
+            p = stand_in(c, i, event->cap_len, p, 0, 14);
         ethertype_1[i] = get_u16(p + 12);
-        ethertype_2[i] = get_u16(p + 16);
     }
     /* One event alone fills its columns from the first lane on: what was stored lane by lane is waited for before it can be
        loaded as a vector. */
@@ -178,7 +177,6 @@ static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
     REPEAT(c->captured);
     REPEAT(c->size);
     REPEAT(ethertype_1);
-    REPEAT(ethertype_2);
 }
 
 /* ---- Rules that fire -------------------------------------------------------------------------------------------- */
@@ -203,47 +201,50 @@ INLINE u64 take(struct columns *restrict c, u64 events, uint32_t rule)
 
 static void stage_0(struct columns *restrict c)
 {
-    u8 *const v23 = c->u8_[0], *const l3 = c->u8_[1], *const l3_at_9_8 = c->u8_[0];
-    u8 *const after_l3 = c->u8_[2], *const l3_at_0_8 = c->u8_[3], *const ext1_kind = c->u8_[4];
-    u8 *const l3_version = c->u8_[5], *const ext1_start = c->u8_[6], *const l3_plus_48 = c->u8_[7];
-    u8 *const l3_at_41_8 = c->u8_[7], *const l3_at_40_8 = c->u8_[7], *const after_ext2_start = c->u8_[6];
-    u8 *const ip_words = c->u8_[5], *const ext2_kind = c->u8_[3], *const ext2_start_at_1_8 = c->u8_[4];
-    u8 *const ext2_start_at_0_8 = c->u8_[4], *const ipv6_protocol = c->u8_[7], *const l4_protocol = c->u8_[3];
-    u8 *const ip_words_times_4 = c->u8_[2], *const ip_l4 = c->u8_[5], *const after_l4 = c->u8_[1];
-    u16 *const ethertype_1 = c->u16_[0], *const ethertype_2 = c->u16_[1], *const ethertype_3 = c->u16_[2];
-    u16 *const l3_at_4_16 = c->u16_[3], *const v19 = c->u16_[4], *const ethertype = c->u16_[0];
-    u16 *const ipv6_end = c->u16_[3], *const l3_plus_48_u16 = c->u16_[4], *const l3_at_41_8_plus_2 = c->u16_[4];
-    u16 *const l3_at_41_8_plus_2_times_4 = c->u16_[2], *const l3_at_41_8_plus_1 = c->u16_[4], *const l3_at_41_8_plus_1_times_8 = c->u16_[1];
-    u16 *const v70 = c->u16_[4], *const ext1_len = c->u16_[1], *const ext1_end = c->u16_[4];
-    u16 *const ext1_start_u16 = c->u16_[1], *const ext2_start = c->u16_[2], *const l3_at_42_16 = c->u16_[0];
-    u16 *const l3_at_42_16_bits_3_15 = c->u16_[1], *const ext2_start_plus_8 = c->u16_[1], *const ext2_start_at_1_8_plus_2 = c->u16_[1];
-    u16 *const ext2_start_at_1_8_plus_2_times_4 = c->u16_[0], *const ext2_start_at_1_8_plus_1 = c->u16_[1], *const ext2_start_at_1_8_plus_1_times_8 = c->u16_[4];
-    u16 *const v111 = c->u16_[1], *const ext2_len = c->u16_[4], *const ext2_end = c->u16_[1];
-    u16 *const ipv6_l4 = c->u16_[3], *const l3_at_6_16 = c->u16_[1], *const ip_len = c->u16_[4];
-    u16 *const ip_l4_u16 = c->u16_[0], *const ip_frag_offset = c->u16_[5], *const l4 = c->u16_[4];
-    u16 *const l4_end = c->u16_[3], *const l4_plus_20 = c->u16_[5], *const ext2_start_at_2_16 = c->u16_[0];
-    u16 *const ext2_start_at_2_16_bits_3_15 = c->u16_[2], *const tcp_dstport = c->u16_[2];
+    u8 *const after_captured = c->u8_[0], *const v23 = c->u8_[0], *const l3 = c->u8_[1];
+    u8 *const l3_at_9_8 = c->u8_[0], *const after_l3 = c->u8_[2], *const l3_at_0_8 = c->u8_[3];
+    u8 *const ext1_kind = c->u8_[4], *const l3_version = c->u8_[5], *const ext1_start = c->u8_[6];
+    u8 *const l3_plus_48 = c->u8_[7], *const l3_at_41_8 = c->u8_[7], *const ip_words = c->u8_[5];
+    u8 *const l3_at_40_8 = c->u8_[3], *const ext2_kind = c->u8_[6], *const after_ext2_start = c->u8_[4];
+    u8 *const ext2_start_at_1_8 = c->u8_[3], *const ext2_start_at_0_8 = c->u8_[3], *const ipv6_protocol = c->u8_[7];
+    u8 *const l4_protocol = c->u8_[6], *const ip_words_times_4 = c->u8_[2], *const ip_l4 = c->u8_[5];
+    u8 *const after_l4 = c->u8_[4];
+    u16 *const ethertype_1 = c->u16_[0], *const ethertype_2 = c->u16_[1], *const l3_at_4_16 = c->u16_[2];
+    u16 *const v19 = c->u16_[3], *const ethertype_3 = c->u16_[0], *const ethertype = c->u16_[1];
+    u16 *const ipv6_end = c->u16_[2], *const l3_plus_48_u16 = c->u16_[3], *const l3_at_41_8_plus_2 = c->u16_[3];
+    u16 *const l3_at_41_8_plus_2_times_4 = c->u16_[0], *const l3_at_41_8_plus_1 = c->u16_[3], *const l3_at_41_8_plus_1_times_8 = c->u16_[4];
+    u16 *const v70 = c->u16_[3], *const ext1_len = c->u16_[4], *const ext1_end = c->u16_[3];
+    u16 *const ext1_start_u16 = c->u16_[4], *const ext2_start = c->u16_[0], *const l3_at_42_16 = c->u16_[1];
+    u16 *const l3_at_42_16_bits_3_15 = c->u16_[4], *const ext2_start_plus_8 = c->u16_[4], *const ext2_start_at_1_8_plus_2 = c->u16_[4];
+    u16 *const ext2_start_at_1_8_plus_2_times_4 = c->u16_[1], *const ext2_start_at_1_8_plus_1 = c->u16_[4], *const ext2_start_at_1_8_plus_1_times_8 = c->u16_[3];
+    u16 *const v111 = c->u16_[4], *const ext2_len = c->u16_[3], *const ext2_end = c->u16_[4];
+    u16 *const l3_at_6_16 = c->u16_[2], *const ip_len = c->u16_[3], *const ip_l4_u16 = c->u16_[1];
+    u16 *const ip_frag_offset = c->u16_[5], *const l4_end = c->u16_[3], *const ext2_start_at_2_16 = c->u16_[5];
+    u16 *const ext2_start_at_2_16_bits_3_15 = c->u16_[2], *const ipv6_l4 = c->u16_[2], *const l4 = c->u16_[0];
+    u16 *const l4_plus_20 = c->u16_[2], *const tcp_dstport = c->u16_[2];
     u32 *const raw_l3_at_0_8 = c->u32_[0], *const raw_l3_at_4_16 = c->u32_[1], *const ext1_start_plus_l3_at_4_16 = c->u32_[2];
     u32 *const size_u32 = c->u32_[3], *const ipv6_len_end = c->u32_[4], *const captured_u32 = c->u32_[2];
     u32 *const v50 = c->u32_[5], *const l3_plus_ip_len = c->u32_[0], *const ip_end = c->u32_[1];
     u32 *const l3_end = c->u32_[0], *const v168 = c->u32_[4];
     u64 moved;
-    u64 w_captured_lt_14 = ltk_u16(c->captured, (u16)14u);
+    clamp_u16(after_captured, c->captured);
+    u64 w_captured_lt_14 = ltk_u8(after_captured, 14);
     settle_u16(ethertype_1, ~w_captured_lt_14, 1, 0, (u16)0xffffu);
-    u64 w_captured_lt_18 = ltk_u16(c->captured, (u16)18u);
-    settle_u16(ethertype_2, ~w_captured_lt_18, 1, 0, (u16)0xffffu);
-    u64 w_captured_lt_22 = ltk_u16(c->captured, (u16)22u);
+    u64 w_captured_lt_18 = ltk_u8(after_captured, 18);
+    u64 w_captured_lt_22 = ltk_u8(after_captured, 22);
     u64 w_ethertype_1_in_33024_34984_37120 = in_ranges_u16(ethertype_1, ethertype_1_low, ethertype_1_span, 3);
-    u64 w_ethertype_2_in_33024_34984_37120 = 0;
-    if (~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_ethertype_1_in_33024_34984_37120) {
-        moved = reach(c, 20, 22);
+    if (~w_captured_lt_14 & ~w_captured_lt_18 & w_ethertype_1_in_33024_34984_37120) {
+        moved = reach(c, 16, 18);
         EACH { /* gather */
             const u8 *p = (const u8 *)(c->at[i]);
-            ethertype_3[i] = get_u16(p + 20);
+            ethertype_2[i] = get_u16(p + 16);
         }
         lead_back(c, moved);
+        settle_u16(ethertype_2, ~w_captured_lt_18, 1, 0, (u16)0xffffu);
+    }
+    u64 w_ethertype_2_in_33024_34984_37120 = 0;
+    if (~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_ethertype_1_in_33024_34984_37120) {
         w_ethertype_2_in_33024_34984_37120 = in_ranges_u16(ethertype_2, ethertype_2_low, ethertype_2_span, 3);
-        settle_u16(ethertype_3, ~w_captured_lt_22, 1, 0, (u16)0xffffu);
     }
     u64 w_vlan_2 = ~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_ethertype_1_in_33024_34984_37120 & w_ethertype_2_in_33024_34984_37120;
     u64 w_vlan_1 = ~w_captured_lt_14 & ~w_captured_lt_18 & w_ethertype_1_in_33024_34984_37120;
@@ -265,6 +266,15 @@ static void stage_0(struct columns *restrict c)
     u64 w_captured_lt_l3_plus_6 = ltk_u8(after_l3, 6);
     take_u32_u16(l3_at_4_16, raw_l3_at_4_16, ~w_captured_lt_l3_plus_6, 0x80800001u, 1, 16, (u16)0xffffu);
     muxcc_u16(v19, w_vlan_1, ethertype_2, ethertype_1);
+    if (~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_ethertype_1_in_33024_34984_37120 & w_ethertype_2_in_33024_34984_37120) {
+        moved = reach(c, 20, 22);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i]);
+            ethertype_3[i] = get_u16(p + 20);
+        }
+        lead_back(c, moved);
+        settle_u16(ethertype_3, ~w_captured_lt_22, 1, 0, (u16)0xffffu);
+    }
     muxcc_u16(ethertype, w_vlan_2, ethertype_3, v19);
     u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
     u64 w_captured_lt_ext1_start = ltk_u8(after_l3, 40);
@@ -280,10 +290,13 @@ static void stage_0(struct columns *restrict c)
     u64 w_captured_lt_ipv6_len_end = lt_u32(captured_u32, ipv6_len_end);
     muxcc_u32(v50, w_captured_lt_ipv6_len_end, captured_u32, ipv6_len_end);
     EACH ipv6_end[i] = (u16)((u32)v50[i] & 0xffffu);
-    EACH l3_plus_48[i] = (u8)((u32)l3[i] + 48u);
-    EACH l3_plus_48_u16[i] = (u16)l3_plus_48[i];
-    u64 w_ipv6_end_lt_l3_plus_48 = lt_u16(ipv6_end, l3_plus_48_u16);
     u64 w_ext1_kind_eq_44 = eqk_u8(ext1_kind, (u8)44u);
+    u64 w_ipv6_end_lt_l3_plus_48 = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext) {
+        EACH l3_plus_48[i] = (u8)((u32)l3[i] + 48u);
+        EACH l3_plus_48_u16[i] = (u16)l3_plus_48[i];
+        w_ipv6_end_lt_l3_plus_48 = lt_u16(ipv6_end, l3_plus_48_u16);
+    }
     u64 w_captured_lt_l3_plus_42 = 0, w_ext1_kind_eq_51 = 0;
     if ((~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48) && (~w_ext1_kind_eq_44)) {
         moved = reach_u8(c, l3, 41, 42);
@@ -301,16 +314,8 @@ static void stage_0(struct columns *restrict c)
         EACH l3_at_41_8_plus_1_times_8[i] = (u16)((u32)l3_at_41_8_plus_1[i] * 8u);
         muxcc_u16(v70, w_ext1_kind_eq_51, l3_at_41_8_plus_2_times_4, l3_at_41_8_plus_1_times_8);
     }
-    u64 w_captured_lt_l3_plus_41 = 0, w_ipv6_end_lt_ext1_end = 0;
+    u64 w_ipv6_end_lt_ext1_end = 0;
     if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48) {
-        moved = reach_u8(c, l3, 40, 41);
-        EACH { /* gather */
-            const u8 *p = (const u8 *)(c->at[i] + l3[i]);
-            l3_at_40_8[i] = get_u8(p + 40);
-        }
-        lead_back(c, moved);
-        w_captured_lt_l3_plus_41 = ltk_u8(after_l3, 41);
-        settle_u8(l3_at_40_8, ~w_captured_lt_l3_plus_41, 0, 0, (u8)255u);
         muxkc_u16(ext1_len, w_ext1_kind_eq_44, (u16)8u, v70);
         EACH ext1_end[i] = (u16)((u32)ext1_start[i] + (u32)ext1_len[i]);
         w_ipv6_end_lt_ext1_end = lt_u16(ipv6_end, ext1_end);
@@ -318,17 +323,11 @@ static void stage_0(struct columns *restrict c)
     u64 w_ext1_whole = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48 & ~w_ipv6_end_lt_ext1_end;
     EACH ext1_start_u16[i] = (u16)ext1_start[i];
     muxcc_u16(ext2_start, w_ext1_whole, ext1_end, ext1_start_u16);
-    room_u16(after_ext2_start, c->captured, ext2_start);
     u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
     u64 w_captured_lt_l3_plus_20 = ltk_u8(after_l3, 20);
     u64 w_l3_version_eq_4 = eqk_u8(l3_version, (u8)4u);
-    u64 w_captured_lt_l3_plus_10 = 0, w_ip_words_lt_5 = 0;
-    if (~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4) {
-        w_captured_lt_l3_plus_10 = ltk_u8(after_l3, 10);
-        settle_u8(l3_at_9_8, ~w_captured_lt_l3_plus_10, 0, 0, (u8)255u);
-        EACH ip_words[i] = (u8)((u32)l3_at_0_8[i] & 15u);
-        w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
-    }
+    EACH ip_words[i] = (u8)((u32)l3_at_0_8[i] & 15u);
+    u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
     u64 w_ip = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5;
     u64 w_ext1 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext;
     u64 w89 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & ~w_ext1;
@@ -347,11 +346,28 @@ static void stage_0(struct columns *restrict c)
         w_l3_at_42_16_bits_3_15_eq_0 = eqk_u16(l3_at_42_16_bits_3_15, (u16)0u);
     }
     u64 w_ext1_later = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_kind_eq_44 & ~w_l3_at_42_16_bits_3_15_eq_0;
+    u64 w_captured_lt_l3_plus_41 = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48 & ~w_ipv6_end_lt_ext1_end) {
+        moved = reach_u8(c, l3, 40, 41);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + l3[i]);
+            l3_at_40_8[i] = get_u8(p + 40);
+        }
+        lead_back(c, moved);
+        w_captured_lt_l3_plus_41 = ltk_u8(after_l3, 41);
+        settle_u8(l3_at_40_8, ~w_captured_lt_l3_plus_41, 0, 0, (u8)255u);
+    }
     muxcc_u8(ext2_kind, w_ext1_whole, l3_at_40_8, ext1_kind);
     u64 w_ext2_is_ext = in_ranges_u8(ext2_kind, ext2_kind_low, ext2_kind_span, 4);
-    EACH ext2_start_plus_8[i] = (u16)((u32)ext2_start[i] + 8u);
-    u64 w_ipv6_end_lt_ext2_start_plus_8 = lt_u16(ipv6_end, ext2_start_plus_8);
     u64 w_ext2_kind_eq_44 = eqk_u8(ext2_kind, (u8)44u);
+    if (~w_ext1_later & w90) {
+        room_u16(after_ext2_start, c->captured, ext2_start);
+    }
+    u64 w_ipv6_end_lt_ext2_start_plus_8 = 0;
+    if (~w_ext1_later & w90 & w_ext2_is_ext) {
+        EACH ext2_start_plus_8[i] = (u16)((u32)ext2_start[i] + 8u);
+        w_ipv6_end_lt_ext2_start_plus_8 = lt_u16(ipv6_end, ext2_start_plus_8);
+    }
     u64 w_captured_lt_ext2_start_plus_2 = 0, w_ext2_kind_eq_51 = 0;
     if ((~w_ext1_later & w90 & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8) && (~w_ext2_kind_eq_44)) {
         moved = reach_u16(c, ext2_start, 1, 2);
@@ -369,8 +385,24 @@ static void stage_0(struct columns *restrict c)
         EACH ext2_start_at_1_8_plus_1_times_8[i] = (u16)((u32)ext2_start_at_1_8_plus_1[i] * 8u);
         muxcc_u16(v111, w_ext2_kind_eq_51, ext2_start_at_1_8_plus_2_times_4, ext2_start_at_1_8_plus_1_times_8);
     }
-    u64 w_captured_lt_ext2_start_plus_1 = 0, w_ipv6_end_lt_ext2_end = 0;
+    u64 w_ipv6_end_lt_ext2_end = 0;
     if (~w_ext1_later & w90 & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8) {
+        muxkc_u16(ext2_len, w_ext2_kind_eq_44, (u16)8u, v111);
+        EACH ext2_end[i] = (u16)((u32)ext2_start[i] + (u32)ext2_len[i]);
+        w_ipv6_end_lt_ext2_end = lt_u16(ipv6_end, ext2_end);
+    }
+    u64 w_ext2_whole = w90 & ~w_ext1_later & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8 & ~w_ipv6_end_lt_ext2_end;
+    c->chunk->punt = 0;
+    /* block filter: first */
+    c->free = c->live;
+    u64 w_ext2 = w90 & ~w_ext1_later & w_ext2_is_ext;
+    u64 w_captured_lt_l3_plus_10 = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5) {
+        w_captured_lt_l3_plus_10 = ltk_u8(after_l3, 10);
+        settle_u8(l3_at_9_8, ~w_captured_lt_l3_plus_10, 0, 0, (u8)255u);
+    }
+    u64 w_captured_lt_ext2_start_plus_1 = 0;
+    if ((~w_ext1_later & w90 & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8 & ~w_ipv6_end_lt_ext2_end) && (~w_ip)) {
         moved = reach_u16(c, ext2_start, 0, 1);
         EACH { /* gather */
             const u8 *p = (const u8 *)(c->at[i] + ext2_start[i]);
@@ -379,19 +411,10 @@ static void stage_0(struct columns *restrict c)
         lead_back(c, moved);
         w_captured_lt_ext2_start_plus_1 = ltk_u8(after_ext2_start, 1);
         settle_u8(ext2_start_at_0_8, ~w_captured_lt_ext2_start_plus_1, 0, 0, (u8)255u);
-        muxkc_u16(ext2_len, w_ext2_kind_eq_44, (u16)8u, v111);
-        EACH ext2_end[i] = (u16)((u32)ext2_start[i] + (u32)ext2_len[i]);
-        w_ipv6_end_lt_ext2_end = lt_u16(ipv6_end, ext2_end);
     }
-    u64 w_ext2_whole = w90 & ~w_ext1_later & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8 & ~w_ipv6_end_lt_ext2_end;
-    muxcc_u16(ipv6_l4, w_ext2_whole, ext2_end, ext2_start);
-    c->chunk->punt = 0;
-    /* block filter: first */
-    c->free = c->live;
-    u64 w_ext2 = w90 & ~w_ext1_later & w_ext2_is_ext;
-    u64 w129 = w90 & ~w_ext1_later & ~w_ext2;
-    u64 w130 = w_ext2_whole | w129;
-    muxcc_u8(ipv6_protocol, w_ext2_whole, ext2_start_at_0_8, ext2_kind);
+    if (~w_ip) {
+        muxcc_u8(ipv6_protocol, w_ext2_whole, ext2_start_at_0_8, ext2_kind);
+    }
     muxcc_u8(l4_protocol, w_ip, l3_at_9_8, ipv6_protocol);
     u64 w_l4_protocol_eq_6 = eqk_u8(l4_protocol, (u8)6u);
     u64 w_captured_lt_l3_plus_8 = 0, w_captured_lt_l3_plus_4 = 0, w_ip_frag_offset_eq_0 = 0, w_ip_len_eq_0 = 0;
@@ -409,16 +432,14 @@ static void stage_0(struct columns *restrict c)
         EACH l3_plus_ip_len[i] = (u32)((u32)l3[i] + (u32)ip_len[i]);
         muxcc_u32(ip_end, w_ip_len_eq_0, size_u32, l3_plus_ip_len);
     }
-    u64 w_captured_lt_l3_end = 0, w_l4_end_lt_l4_plus_20 = 0;
+    u64 w129 = 0, w130 = 0, w_captured_lt_l3_end = 0;
     if (w_l4_protocol_eq_6) {
-        muxcc_u16(l4, w_ip, ip_l4_u16, ipv6_l4);
-        room_u16(after_l4, c->captured, l4);
+        w129 = w90 & ~w_ext1_later & ~w_ext2;
+        w130 = w_ext2_whole | w129;
         muxcc_u32(l3_end, w_ip, ip_end, ipv6_len_end);
         w_captured_lt_l3_end = lt_u32(captured_u32, l3_end);
         muxcc_u32(v168, w_captured_lt_l3_end, captured_u32, l3_end);
         EACH l4_end[i] = (u16)((u32)v168[i] & 0xffffu);
-        EACH l4_plus_20[i] = (u16)((u32)l4[i] + 20u);
-        w_l4_end_lt_l4_plus_20 = lt_u16(l4_end, l4_plus_20);
     }
     u64 w_l4_end_lt_ip_l4 = 0;
     if ((~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5) && (w_l4_protocol_eq_6)) {
@@ -450,6 +471,13 @@ static void stage_0(struct columns *restrict c)
     if (w_l4_protocol_eq_6) {
         w_has_l4 = w_ext2_passed | w172;
     }
+    u64 w_l4_end_lt_l4_plus_20 = 0;
+    if (w_has_l4 & w_l4_protocol_eq_6) {
+        muxcc_u16(ipv6_l4, w_ext2_whole, ext2_end, ext2_start);
+        muxcc_u16(l4, w_ip, ip_l4_u16, ipv6_l4);
+        EACH l4_plus_20[i] = (u16)((u32)l4[i] + 20u);
+        w_l4_end_lt_l4_plus_20 = lt_u16(l4_end, l4_plus_20);
+    }
     u64 w_captured_lt_l4_plus_4 = 0, w_tcp_dstport_eq_443 = 0;
     if (w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20) {
         moved = reach_u16(c, l4, 2, 4);
@@ -458,6 +486,7 @@ static void stage_0(struct columns *restrict c)
             tcp_dstport[i] = get_u16(p + 2);
         }
         lead_back(c, moved);
+        room_u16(after_l4, c->captured, l4);
         w_captured_lt_l4_plus_4 = ltk_u8(after_l4, 4);
         settle_u16(tcp_dstport, ~w_captured_lt_l4_plus_4, 1, 0, (u16)0xffffu);
         w_tcp_dstport_eq_443 = eqk_u16(tcp_dstport, (u16)443u);
@@ -522,12 +551,11 @@ static void shape_0(struct columns *restrict c)
 {
     u8 *const event_at_14_8 = c->u8_[0], *const ext1_kind = c->u8_[1], *const event_at_23_8 = c->u8_[2];
     u8 *const ip_words = c->u8_[3], *const ip_words_times_4 = c->u8_[1], *const ip_l4 = c->u8_[3];
-    u8 *const l4 = c->u8_[2], *const after_l4 = c->u8_[0], *const after_ip_words_times_4 = c->u8_[0];
-    u8 *const ip_words_times_4_plus_34 = c->u8_[3], *const ip_words_times_4_plus_20 = c->u8_[0];
-    u16 *const ethertype = c->u16_[0], *const tcp_dstport = c->u16_[0], *const ip_l4_u16 = c->u16_[1];
-    u16 *const ip_words_times_4_u16 = c->u16_[2], *const ethertype_2 = c->u16_[0], *const ip_words_times_4_plus_34_u16 = c->u16_[2];
-    u16 *const ethertype_3 = c->u16_[2], *const ip_frag_offset = c->u16_[3], *const event_at_18_16 = c->u16_[1];
-    u16 *const ip_words_times_4_plus_20_u16 = c->u16_[1];
+    u8 *const l4 = c->u8_[2], *const after_l4 = c->u8_[3], *const after_ip_words_times_4 = c->u8_[3];
+    u8 *const after_ip_words_times_4_2 = c->u8_[2], *const ip_words_times_4_plus_20 = c->u8_[2];
+    u16 *const ethertype = c->u16_[0], *const tcp_dstport = c->u16_[0], *const ip_words_times_4_u16 = c->u16_[1];
+    u16 *const ethertype_2 = c->u16_[0], *const ethertype_3 = c->u16_[1], *const ip_frag_offset = c->u16_[2];
+    u16 *const event_at_18_16 = c->u16_[2], *const ip_words_times_4_plus_20_u16 = c->u16_[2];
     u32 *const raw_ethertype = c->u32_[0], *const raw_ethertype_2 = c->u32_[1], *const raw_event_at_23_8 = c->u32_[2];
     u64 moved;
     c->strays = too_short(c, 54);
@@ -575,8 +603,6 @@ static void shape_0(struct columns *restrict c)
         w_captured_lt_l4_plus_4 = ltk_u8(after_l4, 4);
         settle_u16(tcp_dstport, ~w_captured_lt_l4_plus_4, 1, 0, (u16)0xffffu);
         w_ext2_passed = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111;
-        room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
-        EACH ip_l4_u16[i] = (u16)ip_l4[i];
         EACH ip_words_times_4_u16[i] = (u16)ip_words_times_4[i];
         w_captured_lt_74 = ltk_u16(c->captured, (u16)74u);
         w202 = ~w_ip & w_captured_lt_74;
@@ -585,13 +611,13 @@ static void shape_0(struct columns *restrict c)
     u64 w_ethertype_2_eq_0 = 0, w_ethertype_2_lt_ip_words_times_4 = 0, w167 = 0, w_captured_lt_ip_words_times_4_plus_34 = 0, w_size_lt_ip_words_times_4_plus_34 = 0, w209 = 0;
     if ((w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w192 & w_tcp_dstport_eq_443)) {
         take_u32_u16(ethertype_2, raw_ethertype_2, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
         w_ethertype_2_eq_0 = eqk_u16(ethertype_2, (u16)0u);
+        room_u8(after_ip_words_times_4_2, c->size, ip_words_times_4);
         w_ethertype_2_lt_ip_words_times_4 = lt_u16(ethertype_2, ip_words_times_4_u16);
         w167 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4;
         w_captured_lt_ip_words_times_4_plus_34 = ltk_u8(after_ip_words_times_4, 34);
-        EACH ip_words_times_4_plus_34[i] = (u8)((u32)ip_words_times_4[i] + 34u);
-        EACH ip_words_times_4_plus_34_u16[i] = (u16)ip_words_times_4_plus_34[i];
-        w_size_lt_ip_words_times_4_plus_34 = lt_u16(c->size, ip_words_times_4_plus_34_u16);
+        w_size_lt_ip_words_times_4_plus_34 = ltk_u8(after_ip_words_times_4_2, 34);
         w209 = w_ethertype_2_eq_0 & w_size_lt_ip_words_times_4_plus_34;
     }
     u64 w_ip_frag_offset_eq_0 = 0, w_captured_lt_ip_l4 = 0, w_size_lt_ip_l4 = 0, w166 = 0, w180 = 0;
@@ -600,7 +626,7 @@ static void shape_0(struct columns *restrict c)
         EACH ip_frag_offset[i] = (u16)((u32)ethertype_3[i] & 0x1fffu);
         w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
         w_captured_lt_ip_l4 = ltk_u8(after_ip_words_times_4, 14);
-        w_size_lt_ip_l4 = lt_u16(c->size, ip_l4_u16);
+        w_size_lt_ip_l4 = ltk_u8(after_ip_words_times_4_2, 14);
         w166 = w_ethertype_2_eq_0 & w_size_lt_ip_l4;
         w180 = w_captured_lt_ip_l4 | w166 | w167;
     }
