@@ -9,9 +9,7 @@ are drawn evenly from the rules, and a third of them then moved just past an edg
 
 from __future__ import annotations
 
-import argparse
 import ctypes
-import json
 import tempfile
 import time
 from dataclasses import replace
@@ -20,8 +18,8 @@ from typing import Any
 
 import numpy as np
 from _classbench import FRAME, FiveTuples, headers, load, packets, rule_text
-from _machine import machine_facts
-from classify import SETS, build, build_scan, columns, pointer
+from _scan_checks import arguments, finish
+from classify import build, build_scan, columns, pointer
 from numpy.typing import NDArray
 
 from sevenm.compiler import compile_text
@@ -91,13 +89,7 @@ def check(name: str, count: int, n: int, library: ctypes.CDLL, folder: Path, fau
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--rules", nargs="+", type=int, default=[1000, 10_000])
-    parser.add_argument("--headers", type=int, default=1_000_000)
-    parser.add_argument("--fault", action="store_true")
-    parser.add_argument("--json", type=Path, help="default: none is written")
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     n = max(64, options.headers // 64 * 64)
     results = []
     with tempfile.TemporaryDirectory() as folder:
@@ -105,16 +97,7 @@ def main() -> None:
         for name in options.sets:
             for count in options.rules:
                 results += check(name, count, n, library, Path(folder), options.fault)
-    if options.json:
-        body = {
-            "question": "does every classifier agree with a linear scan",
-            "machine": machine_facts(),
-            "results": results,
-        }
-        options.json.write_text(json.dumps(body, indent=1) + "\n")
-    found = sum(result["differ"] > 0 for result in results)
-    if found != (len(results) if options.fault else 0):
-        raise SystemExit(f"{found} of {len(results)} answers differ from the scan's")
+    finish("does every classifier agree with a linear scan", results, options.fault, options.json)
 
 
 if __name__ == "__main__":

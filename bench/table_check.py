@@ -10,9 +10,7 @@ come in were there before, or are others with source and destination exchanged. 
 
 from __future__ import annotations
 
-import argparse
 import ctypes
-import json
 import random
 import tempfile
 import time
@@ -21,9 +19,9 @@ from typing import Any
 
 import numpy as np
 from _classbench import FiveTuples, load
-from _machine import machine_facts
+from _scan_checks import arguments, finish
 from _table import BITS, events_of, opened, ranges_of, rows_of
-from classify import SETS, build_scan, columns, pointer
+from classify import build_scan, columns, pointer
 from classify_check import near_edges
 from numpy.typing import NDArray
 
@@ -118,13 +116,8 @@ def check(name: str, count: int, n: int, edits: int, library: ctypes.CDLL, fault
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--rules", nargs="+", type=int, default=[1000, 10_000])
-    parser.add_argument("--headers", type=int, default=1_000_000)
+    parser = arguments(__doc__)
     parser.add_argument("--edits", type=int, default=10_000)
-    parser.add_argument("--fault", action="store_true")
-    parser.add_argument("--json", type=Path, help="default: none is written")
     options = parser.parse_args()
     results = []
     with tempfile.TemporaryDirectory() as folder:
@@ -132,16 +125,7 @@ def main() -> None:
         for name in options.sets:
             for count in options.rules:
                 results += check(name, count, options.headers, options.edits, library, options.fault)
-    if options.json:
-        body = {
-            "question": "does a table agree with a linear scan, also after random edits",
-            "machine": machine_facts(),
-            "results": results,
-        }
-        options.json.write_text(json.dumps(body, indent=1) + "\n")
-    found = sum(result["differ"] > 0 for result in results)
-    if found != (len(results) if options.fault else 0):
-        raise SystemExit(f"{found} of {len(results)} answers differ from the scan's")
+    finish("does a table agree with a linear scan, also after random edits", results, options.fault, options.json)
 
 
 if __name__ == "__main__":

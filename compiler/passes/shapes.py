@@ -22,12 +22,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sevenm.compiler.passes.comparisons import ComparingGraph
-from sevenm.compiler.passes.visibility import Access, Explicit, access
+from sevenm.compiler.passes.contexts import in_context, literals_of, narrower, tested
+from sevenm.compiler.passes.visibility import Explicit, access
 from sevenm.compiler.plan.graph import REBUILD, Graph, live
 from sevenm.compiler.plan.ops import Node
 
 FRAME_MIN = 60
 """Bytes of the shortest Ethernet frame without its check sequence: a shape asks for no more."""
+WHOLE_MIN = 54
+"""Bytes that a shape asks for at least: what the fixed headers of IP and TCP take, or IPv6. Frames are shorter only
+where a host captures what it sends itself, before they are filled up; and conditions on the room for headers go."""
 LOAD_COST, CONDITION_COST = 24, 0.1
 """A load at a variable place, and a condition of conditions, where an operation on a column costs 1 a byte."""
 ASSUMPTIONS_MAX = 8
@@ -67,8 +71,9 @@ def shape_of(explicit: Explicit, roots: Iterable[int], inserted: int = 0) -> Sha
     assumptions = _assumed(explicit, before, inserted) if before else []
     if not assumptions:
         return None
-    least = _reach(_Rebuilt.of_graph(explicit, assumptions, FRAME_MIN), roots)
+    least = max(WHOLE_MIN, _reach(_Rebuilt.of_graph(explicit, assumptions, FRAME_MIN), roots))
     ways = [_Rebuilt.of_graph(explicit, assumptions, least, kind) for kind in (Graph, ComparingGraph)]
+    ways += [way.in_context(least) for way in ways]
     made = min(ways, key=lambda way: _cost(way.explicit, [way.of[root] for root in roots]))
     after = _moving(made.explicit, [made.of[root] for root in roots])
     if len(after) >= len(before):
@@ -104,7 +109,7 @@ def shape_text(shape: Shape) -> str:
     nodes = shape.explicit.graph.nodes
     lines = [f"shape: at least {shape.least} bytes captured"]
     for test in shape.assumptions:
-        literals = sorted(_literals(nodes, 2 * test + 1))
+        literals = sorted(literals_of(nodes, 2 * test + 1))
         if len(literals) == 1 and literals[0] & 1:
             lines.append(f"  {_literal_text(nodes, literals[0] ^ 1)}")
         else:
@@ -117,7 +122,7 @@ def shape_text(shape: Shape) -> str:
 def _literal_text(nodes: Sequence[Node], literal: int) -> str:
     """A test of bytes, as far as it has a simple form."""
     ref, negated = literal // 2, "not " * (literal & 1)
-    found = _values(nodes, ref)
+    found = tested(nodes, ref)
     if found is None or nodes[found[0]].op not in ("load", "size"):
         return f"{negated}{nodes[ref].op}"
     if nodes[found[0]].op == "size":
@@ -139,7 +144,7 @@ def _assumed(explicit: Explicit, loads: Sequence[int], inserted: int) -> list[As
         for mux in _choices(graph.nodes, _moving(made.explicit, [made.of[load] for load in loads])):
             condition, far, near = graph[mux].args
             apart = not _beyond(graph.nodes, far, near)
-            excluded = _literals(graph.nodes, 2 * condition + (apart ^ (len(assumptions) < inserted)))
+            excluded = literals_of(graph.nodes, 2 * condition + (apart ^ (len(assumptions) < inserted)))
             simple = {lit for lit in excluded if _is_simple(graph.nodes, lit // 2)}
             kept = tuple(sorted(simple)) if len(assumptions) >= inserted or simple == excluded else ()
             if kept:
@@ -148,17 +153,6 @@ def _assumed(explicit: Explicit, loads: Sequence[int], inserted: int) -> list[As
         else:
             break
     return assumptions
-
-
-def _literals(nodes: Sequence[Node], literal: int) -> set[int]:
-    """Literals that say together that this one holds."""
-    ref, holds = literal // 2, not literal & 1
-    node = nodes[ref]
-    if node.op == "not":
-        return _literals(nodes, 2 * node.args[0] + holds)
-    if node.op == ("all" if holds else "any"):
-        return {lit for a in node.args for lit in _literals(nodes, 2 * a + (not holds))}
-    return {literal}
 
 
 # Choices between places
@@ -230,7 +224,6 @@ class _Rebuilt:
         graph, nodes = kind(), explicit.graph.nodes
         graph.assume(graph.captured(explicit.captured), least, explicit.captured)
         excluded = [_copied(graph, assumption) for assumption in assumptions]
-        accesses: dict[int, Access] = {}
         of = [graph.false] * len(nodes)
         for ref in range(len(nodes)) if only is None else only:
             new = REBUILD[nodes[ref].op](graph, [of[a] for a in nodes[ref].args], nodes[ref].attrs)
@@ -243,11 +236,23 @@ class _Rebuilt:
             graph.invert(graph.all(*(graph.invert(lit // 2) if lit & 1 else lit // 2 for lit in literals), graph.true))
             for literals in excluded
         ]
-        for ref in range(len(graph.nodes)):
-            if graph[ref].op == "load":
-                accesses[ref] = access(graph, ref, explicit.captured)
-        renumbered = tuple(of[ref] for ref in explicit.node)
-        return cls(Explicit(graph, renumbered, accesses, explicit.captured), of, tests)
+        return cls(_explained(graph, explicit, of), of, tests)
+
+    def in_context(self, least: int) -> _Rebuilt:
+        """The same values, by simpler conditions."""
+        explicit, graph = self.explicit, Graph()
+        graph.assume(graph.captured(explicit.captured), least, explicit.captured)
+        new = in_context(explicit.graph.nodes, graph)
+        return _Rebuilt(_explained(graph, explicit, new), [new[ref] for ref in self.of], [new[t] for t in self.tests])
+
+
+def _explained(graph: Graph, explicit: Explicit, of: Sequence[int]) -> Explicit:
+    """A graph that was rebuilt from another one, with its loads. ``of``: the new number of each node."""
+    accesses = {
+        ref: access(graph, ref, explicit.captured)
+        for ref in range(len(graph.nodes)) if graph[ref].op == "load"
+    }  # fmt: skip
+    return Explicit(graph, tuple(of[ref] for ref in explicit.node), accesses, explicit.captured)
 
 
 def _copied(target: Graph, assumption: Assumption) -> list[int]:
@@ -262,7 +267,7 @@ def _implies(nodes: Sequence[Node], literal: int, literals: Iterable[int]) -> bo
     """Whether a condition that is not constant, or its contrary, holds only where all the literals do."""
     if nodes[literal // 2].op == "const":
         return False
-    stated = _literals(nodes, literal)
+    stated = literals_of(nodes, literal)
     return all(lit in stated or any(_narrower(nodes, a, lit) for a in stated) for lit in literals)
 
 
@@ -270,22 +275,12 @@ def _narrower(nodes: Sequence[Node], a: int, b: int) -> bool:
     """Whether the first of two literals holds only where the second does, as tests of the same value."""
     if a & 1 or nodes[a // 2].args[:1] != nodes[b // 2].args[:1]:
         return False
-    one, other = _values(nodes, a // 2), _values(nodes, b // 2)
+    one, other = tested(nodes, a // 2), tested(nodes, b // 2)
     if one is None or other is None or one[0] != other[0]:
         return False
     if b & 1:
         return all(last < lo or hi < first for lo, hi in other[1] for first, last in one[1])
-    return all(any(lo <= first and last <= hi for lo, hi in other[1]) for first, last in one[1])
-
-
-def _values(nodes: Sequence[Node], ref: int) -> tuple[int, list[tuple[int, int]]] | None:
-    """A test of a value against constants: the value, and the ranges for which it holds."""
-    node = nodes[ref]
-    if node.op == "member":
-        return node.args[0], list(zip(node.attrs[0::2], node.attrs[1::2], strict=True))
-    if node.op == "eq" and nodes[node.args[1]].op == "const":
-        return node.args[0], [(nodes[node.args[1]].lo, nodes[node.args[1]].lo)]
-    return None
+    return narrower(one[1], other[1])
 
 
 # Loads and costs

@@ -231,8 +231,8 @@ FAULTS = {
     "strays are forgotten": ("    if (lanes)\n        add_strays", "    if (0)\n        add_strays"),
     "strays of another chunk": ("strays.decided = from + ", "strays.decided = 0 & from + "),
     "a window one byte off": ("read_window(c->at, ", "read_window(c->at, 1 + "),
-    "the other shape": ("(is_second ? second_0 : shape_0)(c)", "(is_second ? shape_0 : second_0)(c)"),
-    "strays of a shape, decided by the other": ("is_second ^= !c->ahead", "is_second ^= 1"),
+    "the other shape": ("(c->second ? second_0 : shape_0)(c)", "(c->second ? shape_0 : second_0)(c)"),
+    "strays of a shape, decided by the other": ("c->second ^= !c->ahead", "c->second ^= 1"),
 }
 
 

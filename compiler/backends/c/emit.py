@@ -25,7 +25,7 @@ from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.resolve import comment_text, fired_max, resolved
 from sevenm.compiler.backends.c.shaped import PARTS, STRAYS_MAX, ShapedScheduler, shapes_for
 from sevenm.compiler.backends.c.states import recurrent
-from sevenm.compiler.backends.c.storage import ARENA_STACK_BYTES_MAX, Written, arena_bytes, pool_order, written
+from sevenm.compiler.backends.c.storage import Written, pool_order, written
 from sevenm.compiler.passes.cost import AUTO, Choice
 from sevenm.compiler.passes.shapes import Shape, shape_text
 from sevenm.compiler.passes.visibility import Explicit, explicit_visibility
@@ -133,6 +133,7 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         fetch_names=layout.fetch_names,
         repeat=layout.repeat,
         stages=layout.stages,
+        shapes=len(shaped),
         shape="" if not shaped else environment.from_string(_text("shape.c.j2")).render(
             shapes=[part.layout.stages for part in shaped], general=len(layout.stages), leaves=leaves,
             ports=bool(plan.operands), records=plan.source == "record", strays_max=STRAYS_MAX, parts=PARTS,
@@ -140,9 +141,7 @@ def generated(plan: Plan, classifier: str = AUTO) -> str:
         ),
         reaches=sorted({kind for kind in ("reach(", "reach_u8(", "reach_u16(", "reach_u32(") if any(
             kind in line for stage in stages for line in stage)}),
-        regions=any(s.when for part in parts for s in part.program.statements),
         ports=bool(plan.operands),
-        arena_static=arena_bytes(pools, len(words) + sum(n for _, n in results), slot) > ARENA_STACK_BYTES_MAX,
     )  # fmt: skip
 
 

@@ -48,3 +48,64 @@ INLINE u64 word_32(const __m256i *m)
     COMPARE_256(T, B, gtk, T k, , _mm256_cmpgt_epi##B(x, SET_##B(k)))
 UNSIGNED_256(u8, 8) UNSIGNED_256(u16, 16) UNSIGNED_256(u32, 32)
 SIGNED_256(s8, u8, 8) SIGNED_256(s16, u16, 16) SIGNED_256(s32, u32, 32)
+
+#define REGISTER_256(a, j) (((__m256i *)(uintptr_t)(a))[j])
+
+/* Two registers of 16-bit values to bytes; larger ones become 255. */
+INLINE __m256i bytes_256(__m256i x, __m256i y)
+{
+    const __m256i most = _mm256_set1_epi16(255);
+    return _mm256_permute4x64_epi64(_mm256_packus_epi16(_mm256_min_epu16(x, most), _mm256_min_epu16(y, most)), 0xd8);
+}
+
+/* A value out of bytes that were read together: by the shuffle pattern of one lane, then to its own width. Registers of
+   wide lanes give a part of each half of a register of narrow ones. */
+#define NONE_64 (-0x7f7f7f7f7f7f7f80LL) /* a zero byte eight times */
+#define LOW_64(x) _mm256_setr_epi64x((long long)(x), NONE_64, (long long)(x), NONE_64)
+#define HIGH_64(x) _mm256_setr_epi64x(NONE_64, (long long)(x), NONE_64, (long long)(x))
+#define BOTH_64(x, y) _mm256_setr_epi64x((long long)(x), (long long)(y), (long long)(x), (long long)(y))
+INLINE __m256i taken_u32_u8(const u32 *raw, u32 pattern)
+{
+    const u64 from = (pattern & 0xff) * 0x01010101u + 0x0c080400u, none = 0x80808080u;
+    const __m256i first = _mm256_shuffle_epi8(REGISTER_256(raw, 0), LOW_64(none << 32 | from));
+    const __m256i second = _mm256_shuffle_epi8(REGISTER_256(raw, 1), LOW_64(from << 32 | none));
+    const __m256i third = _mm256_shuffle_epi8(REGISTER_256(raw, 2), HIGH_64(none << 32 | from));
+    const __m256i fourth = _mm256_shuffle_epi8(REGISTER_256(raw, 3), HIGH_64(from << 32 | none));
+    return _mm256_permutevar8x32_epi32(_mm256_or_si256(_mm256_or_si256(first, second), _mm256_or_si256(third, fourth)),
+                                       _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+INLINE __m256i taken_u32_u16(const u32 *raw, u32 pattern)
+{
+    const u64 from = (pattern & 0xffff) * UINT64_C(0x0001000100010001) + UINT64_C(0x0c0c080804040000);
+    return _mm256_permute4x64_epi64(_mm256_or_si256(_mm256_shuffle_epi8(REGISTER_256(raw, 0), LOW_64(from)),
+                                                    _mm256_shuffle_epi8(REGISTER_256(raw, 1), HIGH_64(from))), 0xd8);
+}
+INLINE __m256i taken_u32_u32(const u32 *raw, u32 pattern)
+{
+    const u64 from = pattern * UINT64_C(0x0000000100000001) + UINT64_C(0x0404040400000000);
+    return _mm256_shuffle_epi8(REGISTER_256(raw, 0), BOTH_64(from, from + UINT64_C(0x0808080808080808)));
+}
+INLINE __m256i taken_u16_u8(const u16 *raw, u16 pattern)
+{
+    const u64 from = (pattern & 0xff) * UINT64_C(0x0101010101010101) + UINT64_C(0x0e0c0a0806040200);
+    return _mm256_permute4x64_epi64(_mm256_or_si256(_mm256_shuffle_epi8(REGISTER_256(raw, 0), LOW_64(from)),
+                                                    _mm256_shuffle_epi8(REGISTER_256(raw, 1), HIGH_64(from))), 0xd8);
+}
+INLINE __m256i taken_u16_u16(const u16 *raw, u16 pattern)
+{
+    const u64 from = pattern * UINT64_C(0x0001000100010001) + UINT64_C(0x0606040402020000);
+    return _mm256_shuffle_epi8(REGISTER_256(raw, 0), BOTH_64(from, from + UINT64_C(0x0808080808080808)));
+}
+#define WIDE_8(b) _mm256_load_si256((const __m256i *)(const void *)(b))
+#define WIDE_16(b) _mm256_cvtepi8_epi16(_mm_load_si128((const __m128i *)(const void *)(b)))
+#define WIDE_32(b) _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b)))
+#define TAKE_256(R, T, B) \
+    INLINE void take_##R##_##T(T *restrict out, const R *restrict raw, u64 word, R pattern, int swap, unsigned shift, \
+                               T mask) \
+    { u8 b[LANES] ALIGNED; \
+      (void)swap, (void)shift, (void)mask; \
+      if (!IS_ALL(word)) expand_mask(b, word); \
+      for (unsigned j = 0; j < (B) / 4; j++) { \
+          const __m256i x = taken_##R##_##T(raw + j * (256 / (B)), pattern); \
+          REGISTER_256(out, j) = IS_ALL(word) ? x : _mm256_and_si256(x, WIDE_##B(b + j * (256 / (B)))); } }
+TAKE_256(u16, u8, 8) TAKE_256(u16, u16, 16) TAKE_256(u32, u8, 8) TAKE_256(u32, u16, 16) TAKE_256(u32, u32, 32)

@@ -143,6 +143,9 @@ INLINE void expand_mask(u8 *out, u64 word)
     (sizeof(T) > 8 ? (flag) ? (x) : (y) : (T)((((U)(x) ^ (U)(y)) & WHERE(U, flag)) ^ (U)(y)))
 #define KEEP(U, flag, x) (sizeof(U) > 8 ? (flag) ? (x) : 0 : (U)((x) & WHERE(U, flag)))
 
+/* Whether that is known while compiling. */
+#define IS_ALL(word) (__builtin_constant_p(word) && (word) == ALL)
+
 /* What any machine does. NAME_T: two columns; NAMEk_T: a column and a constant. */
 #define COMPARE_LOOP(T, NAME, PARAMETER, TEST) \
     INLINE u64 NAME##_##T(const T *a, PARAMETER) \
@@ -159,10 +162,12 @@ INLINE void expand_mask(u8 *out, u64 word)
 #define SETTLE_LOOP(T, U) \
     INLINE void settle_##T(T *a, u64 word, int swap, unsigned shift, T mask) \
     { u8 b[LANES] ALIGNED; \
-      if (word == ALL && !swap && !shift && mask == (T)~(T)0) return; \
-      expand_mask(b, word); \
-      if (swap) EACH a[i] = KEEP(T, b[i], (T)(swap_##T(a[i]) >> shift) & mask); \
-      else EACH a[i] = KEEP(T, b[i], a[i] & mask); }
+      if (IS_ALL(word) && swap) EACH a[i] = (T)(swap_##T(a[i]) >> shift) & mask; \
+      else if (IS_ALL(word)) EACH a[i] &= mask; \
+      else { \
+          expand_mask(b, word); \
+          if (swap) EACH a[i] = KEEP(T, b[i], (T)(swap_##T(a[i]) >> shift) & mask); \
+          else EACH a[i] = KEEP(T, b[i], a[i] & mask); } }
 #define MUX_LOOP(T, U, FORM, THEN_T, THEN, ELSE_T, ELSE) \
     INLINE void mux##FORM##_##T(T *out, u64 word, THEN_T t, ELSE_T f) \
     { u8 b[LANES] ALIGNED; expand_mask(b, word); \
@@ -311,6 +316,7 @@ MUX_LOOPS(u8, u8) MUX_LOOPS(s8, u8) MUX_LOOPS(u16, u16) MUX_LOOPS(s16, u16)
 MUX_LOOPS(u32, u32) MUX_LOOPS(s32, u32) MUX_LOOPS(u64, u64) MUX_LOOPS(s64, u64)
 MUX_LOOPS(u128, u128) MUX_LOOPS(s128, u128)
 INLINE u8 swap_u8(u8 x) { return x; }
+#if !SM_AVX2
 #define TAKE_LOOP(R, T) \
     INLINE void take_##R##_##T(T *restrict out, const R *restrict raw, u64 word, R pattern, int swap, \
                                       unsigned shift, T mask) \
@@ -318,6 +324,7 @@ INLINE u8 swap_u8(u8 x) { return x; }
       if (swap) EACH out[i] = KEEP(T, b[i], (T)(swap_##R(raw[i]) >> shift) & mask); \
       else EACH out[i] = KEEP(T, b[i], (T)(raw[i] >> shift) & mask); }
 TAKE_LOOP(u16, u8) TAKE_LOOP(u16, u16) TAKE_LOOP(u32, u8) TAKE_LOOP(u32, u16) TAKE_LOOP(u32, u32)
+#endif
 SETTLE_LOOP(u8, u8) SETTLE_LOOP(u16, u16) SETTLE_LOOP(u32, u32) SETTLE_LOOP(u64, u64) SETTLE_LOOP(u128, u128)
 #endif
 
@@ -348,28 +355,31 @@ TABLES(u64, u64) TABLES(s64, u64) TABLES(u128, u128) TABLES(s128, u128)
     { u8 b[LANES] ALIGNED; EACH b[i] = (u8)(map[(U)a[i] >> 6] >> ((U)a[i] & 63) & 1); return pack(b); }
 BITMAP(u8, u8) BITMAP(s8, u8) BITMAP(u16, u16) BITMAP(s16, u16)
 
-/* Captured bytes from base on, at most 255. */
-INLINE void room_u8(u8 *restrict out, const u16 *restrict captured, const u8 *restrict base)
-{
+/* Room: how far x reaches past the base, at most 255. */
 #if SM_AVX512
-    for (unsigned j = 0; j < 2; j++)
-        _mm256_store_si256((__m256i *)(void *)(out + 32 * j), _mm512_cvtusepi16_epi8(_mm512_subs_epu16(
-            REGISTER(u16, captured, 16),
-            _mm512_cvtepu8_epi16(_mm256_load_si256((const __m256i *)(const void *)(base + 32 * j))))));
+#define LEFT_512(x, base) _mm512_cvtusepi16_epi8(_mm512_subs_epu16(REGISTER(u16, x, 16), base))
+#define ROOM(NAME, PARAMETER, BASE_512, BASE_256, BASE) \
+    INLINE void NAME(u8 *restrict out, const u16 *restrict x PARAMETER) \
+    { for (unsigned j = 0; j < 2; j++) \
+        _mm256_store_si256((__m256i *)(void *)(out + 32 * j), LEFT_512(x, BASE_512)); }
+#elif SM_AVX2
+#define ROOM(NAME, PARAMETER, BASE_512, BASE_256, BASE) \
+    INLINE void NAME(u8 *restrict out, const u16 *restrict x PARAMETER) \
+    { for (unsigned j = 0; j < 4; j += 2) \
+        REGISTER_256(out, j / 2) = bytes_256(_mm256_subs_epu16(REGISTER_256(x, j), BASE_256(j)), \
+                                             _mm256_subs_epu16(REGISTER_256(x, j + 1), BASE_256(j + 1))); }
 #else
-    EACH { const u16 from = base[i], left = (u16)((captured[i] > from ? captured[i] : from) - from);
-           out[i] = (u8)(left < 255 ? left : 255); }
+#define ROOM(NAME, PARAMETER, BASE_512, BASE_256, BASE) \
+    INLINE void NAME(u8 *restrict out, const u16 *restrict x PARAMETER) \
+    { EACH { const u16 from = BASE, left = (u16)((x[i] > from ? x[i] : from) - from); \
+             out[i] = (u8)(left < 255 ? left : 255); } }
 #endif
-}
-
-INLINE void room_u16(u8 *restrict out, const u16 *restrict captured, const u16 *restrict base)
-{
-#if SM_AVX512
-    for (unsigned j = 0; j < 2; j++)
-        _mm256_store_si256((__m256i *)(void *)(out + 32 * j),
-            _mm512_cvtusepi16_epi8(_mm512_subs_epu16(REGISTER(u16, captured, 16), REGISTER(u16, base, 16))));
-#else
-    EACH { const u16 from = base[i], left = (u16)((captured[i] > from ? captured[i] : from) - from);
-           out[i] = (u8)(left < 255 ? left : 255); }
-#endif
-}
+#define ZERO_512 _mm512_setzero_si512()
+#define ZERO_256(j) _mm256_setzero_si256()
+#define BYTES_512 _mm512_cvtepu8_epi16(_mm256_load_si256((const __m256i *)(const void *)(base + 32 * j)))
+#define BYTES_256(j) _mm256_cvtepu8_epi16(_mm_load_si128((const __m128i *)(const void *)(base + 16 * (j))))
+#define WORDS_512 REGISTER(u16, base, 16)
+#define WORDS_256(j) REGISTER_256(base, j)
+ROOM(clamp_u16, , ZERO_512, ZERO_256, 0)
+ROOM(room_u8, COMMA const u8 *restrict base, BYTES_512, BYTES_256, base[i])
+ROOM(room_u16, COMMA const u16 *restrict base, WORDS_512, WORDS_256, base[i])

@@ -20,6 +20,9 @@ from sevenm.compiler.passes.visibility import Explicit
 
 LEAVES = ("captured", "size", "time", "port")
 """Columns that the fetch fills."""
+RAW_KIND, ROW_KIND, ROOM_KINDS, NETWORK_KINDS = 1, 2, 3, 4
+"""Columns that stand beside a node's own: their token has so many times the number of nodes more. Bytes that the node
+is taken from, the row that it found; from there on, every second one, rooms behind it and networks of it."""
 
 
 @dataclass(slots=True)

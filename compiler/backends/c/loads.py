@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from sevenm.compiler.backends.c.guards import Guard
 from sevenm.compiler.passes.visibility import Access
-from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.plan.ops import Node
 
 TOGETHER_BYTES = 4
@@ -23,8 +22,6 @@ GATHER_BYTES = 256
 """Bytes from the first to the last read of one gathering loop: what a copy for an event that ends early holds."""
 FETCH_BYTES = 64
 """Loads at a fixed place that end here, where nearly every frame has bytes, are read while packets are fetched."""
-ROOM_MAX = 255
-"""Limit of the column that says how many bytes were captured behind a base."""
 BESIDE_BYTES = 16
 """Fields this near to one that is read anyway are read with it."""
 
@@ -142,21 +139,3 @@ def load_levels(
             depth = max(depth, at + 1)
         level[ref] = depth
     return levels
-
-
-def room_tests(graph: Graph, most: int) -> dict[int, tuple[int, int]]:
-    """Nodes that say captured < base + end, with their base and end, where captured bytes are counted up to ``most``,
-    of 16 bits. Many have the same base, so the room behind it, captured - base limited to 0 … ROOM_MAX, is a column
-    of its own, and each node one compare of bytes."""
-    found: dict[int, tuple[int, int]] = {}
-    for ref, node in enumerate(graph.nodes):
-        if node.op != "lt" or (graph[node.args[0]].op, graph[node.args[0]].attrs) != ("captured", (most,)):
-            continue
-        right = graph[node.args[1]]
-        end = graph.value(right.args[1]) if right.op == "add" else None
-        if end is None or not 1 <= end <= ROOM_MAX:
-            continue
-        base = graph[right.args[0]]
-        if base.lo >= 0 and base.hi <= 0xFFFF:
-            found[ref] = right.args[0], end
-    return found

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sevenm.compiler.backends.c.forms import Forms, column
+from sevenm.compiler.backends.c.forms import ROW_KIND, Forms, column
 from sevenm.compiler.backends.c.types import CType, type_of, type_of_interval
 from sevenm.compiler.plan import Table
 from sevenm.compiler.plan.names import name
@@ -20,8 +20,6 @@ from sevenm.compiler.plan.ops import Node
 LOOKUP_COST = 64
 """What a look-up costs, where an operation on a column costs 1 a byte of its type."""
 ROW = CType(32, False)
-ROW_KIND = 3
-"""Which kind of column row numbers are, among those that are named after a node (``storage``)."""
 
 
 def width_type(width: int) -> CType:

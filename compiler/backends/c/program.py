@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sevenm.compiler.backends.c import operations
-from sevenm.compiler.backends.c.forms import LEAVES, Forms, Program, column
+from sevenm.compiler.backends.c.forms import LEAVES, NETWORK_KINDS, RAW_KIND, ROOM_KINDS, Forms, Program, column
 from sevenm.compiler.backends.c.guards import ALWAYS, Guard, guards
 from sevenm.compiler.backends.c.loads import (
     FETCH_BYTES,
@@ -22,12 +22,13 @@ from sevenm.compiler.backends.c.loads import (
     is_fixed,
     load_levels,
     reads,
-    room_tests,
     shuffle,
 )
 from sevenm.compiler.backends.c.lookups import LOOKUP_COST, Lookups
 from sevenm.compiler.backends.c.naming import Names
+from sevenm.compiler.backends.c.networks import Network, network_tests
 from sevenm.compiler.backends.c.regions import arrange
+from sevenm.compiler.backends.c.rooms import Room, room_tests
 from sevenm.compiler.backends.c.states import States
 from sevenm.compiler.backends.c.tables import TableKey, columns_of_tests
 from sevenm.compiler.backends.c.types import CType, type_of
@@ -37,7 +38,7 @@ from sevenm.compiler.plan.ops import Node
 
 LOAD_COST = 24
 """What a load costs, where an operation on a column costs 1 a byte of its type."""
-REGION_COST_MIN = 27
+REGION_COST_MIN = 8
 """Least work that is put behind a test of its own."""
 
 
@@ -60,13 +61,20 @@ class Scheduler(Forms):
         self.nodes += [Node("cut", (), (), 0, 1)] * len(cuts)
         self._read_of: dict[int, Read] = {}
         self._done: set[int] = set()
-        self._room_tests = room_tests(self.graph, explicit.captured) if self.captured.bits == 16 else {}
+        self._room_tests: dict[int, tuple[Room, int]] = {}
         self._reachable = self._reach([*roots, *self._cuts])
+        if self.captured.bits == 16:
+            self._room_tests = room_tests(self.nodes, self._reachable, explicit.captured)
+            self._reachable = self._reach([*roots, *self._cuts])
+        self._rooms = {room: at for at, room in enumerate(dict.fromkeys(room for room, _ in self._room_tests.values()))}
         asked = {**roots, **dict.fromkeys(self._cuts, ALWAYS)}
         self.guards = guards(self.nodes, self._reachable, asked, self.operands, self._cost, REGION_COST_MIN)
         self._beside = self._find_beside()
         self._table_members = columns_of_tests(self.graph, self._reachable, self.guards)
         self._table_of = {ref: key for key, members in self._table_members.items() for ref in members}
+        self._network_tests = network_tests(self.nodes, [ref for ref in self._reachable if ref not in self._table_of])
+        networks = dict.fromkeys(network for network, _ in self._network_tests.values())
+        self._networks = {network: at for at, network in enumerate(networks)}
         self._gather_all()
 
     # what is needed, and in which order
@@ -77,7 +85,7 @@ class Scheduler(Forms):
             return access.at, access.inside
         if self.nodes[ref].op in ("old", "known"):
             return self.states.operands(self.nodes[ref].attrs[0])
-        return (self._room_tests[ref][0],) if ref in self._room_tests else self.nodes[ref].args
+        return self._room_tests[ref][0].operands if ref in self._room_tests else self.nodes[ref].args
 
     def _before(self, ref: int) -> tuple[int, ...]:
         """What must be computed before a node can be."""
@@ -150,8 +158,12 @@ class Scheduler(Forms):
         elif ref in self._table_of:
             self._emit_table(self._table_of[ref])
         elif ref in self._room_tests:
-            base, end = self._room_tests[ref]
-            self.statement(f"ltk_u8({self._room(base)}, {end})", [ref], defines=ref)
+            room, end = self._room_tests[ref]
+            self.statement(f"ltk_u8({self._room(room)}, {end})", [ref], defines=ref)
+        elif ref in self._network_tests:
+            network, first = self._network_tests[ref]
+            ctype = type_of(self.nodes[network.value])
+            self.statement(f"eqk_{ctype.name}({self._network(network)}, {ctype.constant(first)})", [ref], defines=ref)
         elif self.nodes[ref].op == "hit":
             self.statement(self.lookups.hit(self, ref), [ref], defines=ref)
         elif self.nodes[ref].op == "value":
@@ -167,13 +179,25 @@ class Scheduler(Forms):
             self.demand(ref)
         self.states.step(self, state)
 
-    def _room(self, base: int) -> str:
-        """Column of the captured bytes from ``base`` on, at most ROOM_MAX."""
-        token = column(len(self.nodes) + base, CType(8, False))
+    def _room(self, room: Room) -> str:
+        """Column of a room, for all tests of it."""
+        at = room.value if room.base is None else room.base
+        token = column((ROOM_KINDS + 2 * self._rooms[room]) * len(self.nodes) + at, CType(8, False))
         if not self.has(token):
-            ctype = type_of(self.nodes[base])
-            text = f"room_{ctype.name}({token}, c->captured, {self.column(base, ctype)});"
-            self.statement(text, [base], (token,))
+            columns = [self.column(ref, type_of(self.nodes[ref])) for ref in room.operands]
+            name = "clamp_u16" if room.base is None else f"room_{type_of(self.nodes[room.base]).name}"
+            users = [ref for ref, (of, _) in self._room_tests.items() if of == room]
+            self.statement(f"{name}({', '.join([token, *columns])});", users, (token,))
+        return token
+
+    def _network(self, network: Network) -> str:
+        """Column of a value's upper bits, for all tests of them."""
+        ctype = type_of(self.nodes[network.value])
+        token = column((NETWORK_KINDS + 2 * self._networks[network]) * len(self.nodes) + network.value, ctype)
+        if not self.has(token):
+            mask = ctype.literal(ctype.hi & -network.size)
+            text = f"EACH {token}[i] = {self.column(network.value, ctype)}[i] & {mask};"
+            self.statement(text, [ref for ref, (of, _) in self._network_tests.items() if of == network], (token,))
         return token
 
     # loads
@@ -220,7 +244,7 @@ class Scheduler(Forms):
         """Column of the bytes as they are in memory; of the load itself if nothing else is read."""
         for ref in read.loads:
             self._read_of[ref] = read
-        place = read.loads[0] + (0 if self._is_own(read) else 2 * len(self.nodes))
+        place = read.loads[0] + (0 if self._is_own(read) else RAW_KIND * len(self.nodes))
         return column(place, CType(8 * read.size, False))
 
     def _is_own(self, read: Read) -> bool:

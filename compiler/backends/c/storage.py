@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from sevenm.compiler.backends.c.forms import Program
+from sevenm.compiler.backends.c.forms import NETWORK_KINDS, RAW_KIND, ROOM_KINDS, ROW_KIND, Program
 from sevenm.compiler.backends.c.naming import Names
 from sevenm.compiler.backends.c.program import Scheduler
 from sevenm.compiler.backends.c.types import CType, type_of
@@ -22,10 +22,11 @@ from sevenm.compiler.plan.ops import Node
 
 STAGE_STATEMENTS = 400
 """Statements in one generated function: compilers take more than linear time over long ones."""
+KINDS = {0: "", RAW_KIND: "raw", ROW_KIND: "row"}
+"""What names say of a column beside the node; the others are SHARED."""
+SHARED = {ROOM_KINDS % 2: "after", NETWORK_KINDS % 2: "net"}
 DECLARATORS = 3
 """Columns that one line declares."""
-ARENA_STACK_BYTES_MAX = 64 * 1024
-"""A larger arena is static per thread."""
 
 _COLUMN = re.compile(r"\$c(\d+):([us])(\d+)\$")
 _WORD = re.compile(r"\$w(\d+)\$")
@@ -53,11 +54,6 @@ class Written:
     layout: Layout
 
 
-def arena_bytes(pools: Mapping[str, int], words: int, slot: int) -> int:
-    """About the size of the arena."""
-    return sum(64 * int(name[1:]) // 8 * count for name, count in pools.items()) + 8 * words + 64 * (slot + 32)
-
-
 class _Placer:
     """Names and places of tokens."""
 
@@ -71,7 +67,8 @@ class _Placer:
         number, ctype = int(match[1]), CType(int(match[3]), match[2] == "s")
         what, ref = divmod(number, len(self.nodes))
         suffix = ctype.name if what == 0 and type_of(self.nodes[ref]) != ctype and not self._is_load(ref) else ""
-        return self.names.of_column(token, ref, ("", "after", "raw", "row")[what], suffix)
+        kind = KINDS[what] if what in KINDS else SHARED[what % 2]
+        return self.names.of_column(token, ref, kind, suffix)
 
     def _is_load(self, ref: int) -> bool:
         return self.nodes[ref].op == "load"

@@ -1,6 +1,6 @@
 /* Match engine of the Plan filter. Generated; the Plan is the source.
    structure 39a860168ca471b639f3507dd8c916bbf9825c2f47df2e84bbf0962e52742316
-   1 rules, 16 loads, 146 statements.
+   1 rules, 16 loads, 148 statements.
 
    64 events at a time: a field is a column of 64 values, a condition is a word of 64 bits. Bytes are gathered from
    the packets one header at a time; everything else works on whole columns. What counts only under a condition that
@@ -118,6 +118,9 @@ struct columns {
     u64 looking; /* not 0: to know the strays is all that is wanted */
     unsigned next;  /* events from a chunk to the next one, 0 if there is none */
     unsigned ahead; /* chunks whose strays are decided */
+    unsigned skip;  /* chunks that go untried, after one of many strays */
+    unsigned pause; /* as many as went untried the last time, 0 if one was usual since */
+    unsigned second; /* 1 if the second shape is the one that is tried */
     u8 copy[LANES][SLOT] ALIGNED;
 };
 
@@ -179,7 +182,7 @@ REACH(reach_u16, captured_t, const u16 *base COMMA, base[i])
     } while (0)
 static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
 {
-    u16 *const ethertype_1 = c->u16_[0], *const ethertype_2 = c->u16_[1];
+    u16 *const ethertype_1 = c->u16_[0];
     const unsigned last = n - 1;
     for (unsigned i = 0; i < n; i++) {
         const sm_event *event = c->events + i;
@@ -188,10 +191,9 @@ static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
         c->at[i] = (uintptr_t)p;
         c->captured[i] = (captured_t)(event->cap_len < CAPTURED ? event->cap_len : CAPTURED);
         c->size[i] = (u16)(event->wire_len < SM_SIZE_MAX ? event->wire_len : SM_SIZE_MAX);
-        if (__builtin_expect(event->cap_len < 18, 0))
-            p = stand_in(c, i, event->cap_len, p, 0, 18);
+        if (__builtin_expect(event->cap_len < 14, 0))
+            p = stand_in(c, i, event->cap_len, p, 0, 14);
         ethertype_1[i] = get_u16(p + 12);
-        ethertype_2[i] = get_u16(p + 16);
     }
     /* One event alone fills its columns from the first lane on: what was stored lane by lane is waited for before it can be
        loaded as a vector. */
@@ -200,7 +202,6 @@ static void fetch(struct columns *restrict c, unsigned n, uint64_t more)
     REPEAT(c->captured);
     REPEAT(c->size);
     REPEAT(ethertype_1);
-    REPEAT(ethertype_2);
 }
 
 /* ---- Rules that fire -------------------------------------------------------------------------------------------- */
@@ -225,47 +226,50 @@ INLINE u64 take(struct columns *restrict c, u64 events, uint32_t rule)
 
 static void stage_0(struct columns *restrict c)
 {
-    u8 *const v23 = c->u8_[0], *const l3 = c->u8_[1], *const l3_at_9_8 = c->u8_[0];
-    u8 *const after_l3 = c->u8_[2], *const l3_at_0_8 = c->u8_[3], *const ext1_kind = c->u8_[4];
-    u8 *const l3_version = c->u8_[5], *const ext1_start = c->u8_[6], *const l3_plus_48 = c->u8_[7];
-    u8 *const l3_at_41_8 = c->u8_[7], *const l3_at_40_8 = c->u8_[7], *const after_ext2_start = c->u8_[6];
-    u8 *const ip_words = c->u8_[5], *const ext2_kind = c->u8_[3], *const ext2_start_at_1_8 = c->u8_[4];
-    u8 *const ext2_start_at_0_8 = c->u8_[4], *const ipv6_protocol = c->u8_[7], *const l4_protocol = c->u8_[3];
-    u8 *const ip_words_times_4 = c->u8_[2], *const ip_l4 = c->u8_[5], *const after_l4 = c->u8_[1];
-    u16 *const ethertype_1 = c->u16_[0], *const ethertype_2 = c->u16_[1], *const ethertype_3 = c->u16_[2];
-    u16 *const l3_at_4_16 = c->u16_[3], *const v19 = c->u16_[4], *const ethertype = c->u16_[0];
-    u16 *const ipv6_end = c->u16_[3], *const l3_plus_48_u16 = c->u16_[4], *const l3_at_41_8_plus_2 = c->u16_[4];
-    u16 *const l3_at_41_8_plus_2_times_4 = c->u16_[2], *const l3_at_41_8_plus_1 = c->u16_[4], *const l3_at_41_8_plus_1_times_8 = c->u16_[1];
-    u16 *const v70 = c->u16_[4], *const ext1_len = c->u16_[1], *const ext1_end = c->u16_[4];
-    u16 *const ext1_start_u16 = c->u16_[1], *const ext2_start = c->u16_[2], *const l3_at_42_16 = c->u16_[0];
-    u16 *const l3_at_42_16_bits_3_15 = c->u16_[1], *const ext2_start_plus_8 = c->u16_[1], *const ext2_start_at_1_8_plus_2 = c->u16_[1];
-    u16 *const ext2_start_at_1_8_plus_2_times_4 = c->u16_[0], *const ext2_start_at_1_8_plus_1 = c->u16_[1], *const ext2_start_at_1_8_plus_1_times_8 = c->u16_[4];
-    u16 *const v111 = c->u16_[1], *const ext2_len = c->u16_[4], *const ext2_end = c->u16_[1];
-    u16 *const ipv6_l4 = c->u16_[3], *const l3_at_6_16 = c->u16_[1], *const ip_len = c->u16_[4];
-    u16 *const ip_l4_u16 = c->u16_[0], *const ip_frag_offset = c->u16_[5], *const l4 = c->u16_[4];
-    u16 *const l4_end = c->u16_[3], *const l4_plus_20 = c->u16_[5], *const ext2_start_at_2_16 = c->u16_[0];
-    u16 *const ext2_start_at_2_16_bits_3_15 = c->u16_[2], *const tcp_dstport = c->u16_[2];
+    u8 *const after_captured = c->u8_[0], *const v23 = c->u8_[0], *const l3 = c->u8_[1];
+    u8 *const l3_at_9_8 = c->u8_[0], *const after_l3 = c->u8_[2], *const l3_at_0_8 = c->u8_[3];
+    u8 *const ext1_kind = c->u8_[4], *const l3_version = c->u8_[5], *const ext1_start = c->u8_[6];
+    u8 *const l3_plus_48 = c->u8_[7], *const l3_at_41_8 = c->u8_[7], *const ip_words = c->u8_[5];
+    u8 *const l3_at_40_8 = c->u8_[3], *const ext2_kind = c->u8_[6], *const after_ext2_start = c->u8_[4];
+    u8 *const ext2_start_at_1_8 = c->u8_[3], *const ext2_start_at_0_8 = c->u8_[3], *const ipv6_protocol = c->u8_[7];
+    u8 *const l4_protocol = c->u8_[6], *const ip_words_times_4 = c->u8_[2], *const ip_l4 = c->u8_[5];
+    u8 *const after_l4 = c->u8_[4];
+    u16 *const ethertype_1 = c->u16_[0], *const ethertype_2 = c->u16_[1], *const l3_at_4_16 = c->u16_[2];
+    u16 *const v19 = c->u16_[3], *const ethertype_3 = c->u16_[0], *const ethertype = c->u16_[1];
+    u16 *const ipv6_end = c->u16_[2], *const l3_plus_48_u16 = c->u16_[3], *const l3_at_41_8_plus_2 = c->u16_[3];
+    u16 *const l3_at_41_8_plus_2_times_4 = c->u16_[0], *const l3_at_41_8_plus_1 = c->u16_[3], *const l3_at_41_8_plus_1_times_8 = c->u16_[4];
+    u16 *const v70 = c->u16_[3], *const ext1_len = c->u16_[4], *const ext1_end = c->u16_[3];
+    u16 *const ext1_start_u16 = c->u16_[4], *const ext2_start = c->u16_[0], *const l3_at_42_16 = c->u16_[1];
+    u16 *const l3_at_42_16_bits_3_15 = c->u16_[4], *const ext2_start_plus_8 = c->u16_[4], *const ext2_start_at_1_8_plus_2 = c->u16_[4];
+    u16 *const ext2_start_at_1_8_plus_2_times_4 = c->u16_[1], *const ext2_start_at_1_8_plus_1 = c->u16_[4], *const ext2_start_at_1_8_plus_1_times_8 = c->u16_[3];
+    u16 *const v111 = c->u16_[4], *const ext2_len = c->u16_[3], *const ext2_end = c->u16_[4];
+    u16 *const l3_at_6_16 = c->u16_[2], *const ip_len = c->u16_[3], *const ip_l4_u16 = c->u16_[1];
+    u16 *const ip_frag_offset = c->u16_[5], *const l4_end = c->u16_[3], *const ext2_start_at_2_16 = c->u16_[5];
+    u16 *const ext2_start_at_2_16_bits_3_15 = c->u16_[2], *const ipv6_l4 = c->u16_[2], *const l4 = c->u16_[0];
+    u16 *const l4_plus_20 = c->u16_[2], *const tcp_dstport = c->u16_[2];
     u32 *const raw_l3_at_0_8 = c->u32_[0], *const raw_l3_at_4_16 = c->u32_[1], *const ext1_start_plus_l3_at_4_16 = c->u32_[2];
     u32 *const size_u32 = c->u32_[3], *const ipv6_len_end = c->u32_[4], *const captured_u32 = c->u32_[2];
     u32 *const v50 = c->u32_[5], *const l3_plus_ip_len = c->u32_[0], *const ip_end = c->u32_[1];
     u32 *const l3_end = c->u32_[0], *const v168 = c->u32_[4];
     u64 moved;
-    u64 w_captured_lt_14 = ltk_u16(c->captured, (u16)14u);
+    clamp_u16(after_captured, c->captured);
+    u64 w_captured_lt_14 = ltk_u8(after_captured, 14);
     settle_u16(ethertype_1, ~w_captured_lt_14, 1, 0, (u16)0xffffu);
-    u64 w_captured_lt_18 = ltk_u16(c->captured, (u16)18u);
-    settle_u16(ethertype_2, ~w_captured_lt_18, 1, 0, (u16)0xffffu);
-    u64 w_captured_lt_22 = ltk_u16(c->captured, (u16)22u);
+    u64 w_captured_lt_18 = ltk_u8(after_captured, 18);
+    u64 w_captured_lt_22 = ltk_u8(after_captured, 22);
     u64 w_ethertype_1_in_33024_34984_37120 = in_ranges_u16(ethertype_1, ethertype_1_low, ethertype_1_span, 3);
-    u64 w_ethertype_2_in_33024_34984_37120 = 0;
-    if (~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_ethertype_1_in_33024_34984_37120) {
-        moved = reach(c, 20, 22);
+    if (~w_captured_lt_14 & ~w_captured_lt_18 & w_ethertype_1_in_33024_34984_37120) {
+        moved = reach(c, 16, 18);
         EACH { /* gather */
             const u8 *p = (const u8 *)(c->at[i]);
-            ethertype_3[i] = get_u16(p + 20);
+            ethertype_2[i] = get_u16(p + 16);
         }
         lead_back(c, moved);
+        settle_u16(ethertype_2, ~w_captured_lt_18, 1, 0, (u16)0xffffu);
+    }
+    u64 w_ethertype_2_in_33024_34984_37120 = 0;
+    if (~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_ethertype_1_in_33024_34984_37120) {
         w_ethertype_2_in_33024_34984_37120 = in_ranges_u16(ethertype_2, ethertype_2_low, ethertype_2_span, 3);
-        settle_u16(ethertype_3, ~w_captured_lt_22, 1, 0, (u16)0xffffu);
     }
     u64 w_vlan_2 = ~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_ethertype_1_in_33024_34984_37120 & w_ethertype_2_in_33024_34984_37120;
     u64 w_vlan_1 = ~w_captured_lt_14 & ~w_captured_lt_18 & w_ethertype_1_in_33024_34984_37120;
@@ -287,6 +291,15 @@ static void stage_0(struct columns *restrict c)
     u64 w_captured_lt_l3_plus_6 = ltk_u8(after_l3, 6);
     take_u32_u16(l3_at_4_16, raw_l3_at_4_16, ~w_captured_lt_l3_plus_6, 0x80800001u, 1, 16, (u16)0xffffu);
     muxcc_u16(v19, w_vlan_1, ethertype_2, ethertype_1);
+    if (~w_captured_lt_14 & ~w_captured_lt_18 & ~w_captured_lt_22 & w_ethertype_1_in_33024_34984_37120 & w_ethertype_2_in_33024_34984_37120) {
+        moved = reach(c, 20, 22);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i]);
+            ethertype_3[i] = get_u16(p + 20);
+        }
+        lead_back(c, moved);
+        settle_u16(ethertype_3, ~w_captured_lt_22, 1, 0, (u16)0xffffu);
+    }
     muxcc_u16(ethertype, w_vlan_2, ethertype_3, v19);
     u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
     u64 w_captured_lt_ext1_start = ltk_u8(after_l3, 40);
@@ -302,10 +315,13 @@ static void stage_0(struct columns *restrict c)
     u64 w_captured_lt_ipv6_len_end = lt_u32(captured_u32, ipv6_len_end);
     muxcc_u32(v50, w_captured_lt_ipv6_len_end, captured_u32, ipv6_len_end);
     EACH ipv6_end[i] = (u16)((u32)v50[i] & 0xffffu);
-    EACH l3_plus_48[i] = (u8)((u32)l3[i] + 48u);
-    EACH l3_plus_48_u16[i] = (u16)l3_plus_48[i];
-    u64 w_ipv6_end_lt_l3_plus_48 = lt_u16(ipv6_end, l3_plus_48_u16);
     u64 w_ext1_kind_eq_44 = eqk_u8(ext1_kind, (u8)44u);
+    u64 w_ipv6_end_lt_l3_plus_48 = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext) {
+        EACH l3_plus_48[i] = (u8)((u32)l3[i] + 48u);
+        EACH l3_plus_48_u16[i] = (u16)l3_plus_48[i];
+        w_ipv6_end_lt_l3_plus_48 = lt_u16(ipv6_end, l3_plus_48_u16);
+    }
     u64 w_captured_lt_l3_plus_42 = 0, w_ext1_kind_eq_51 = 0;
     if ((~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48) && (~w_ext1_kind_eq_44)) {
         moved = reach_u8(c, l3, 41, 42);
@@ -323,16 +339,8 @@ static void stage_0(struct columns *restrict c)
         EACH l3_at_41_8_plus_1_times_8[i] = (u16)((u32)l3_at_41_8_plus_1[i] * 8u);
         muxcc_u16(v70, w_ext1_kind_eq_51, l3_at_41_8_plus_2_times_4, l3_at_41_8_plus_1_times_8);
     }
-    u64 w_captured_lt_l3_plus_41 = 0, w_ipv6_end_lt_ext1_end = 0;
+    u64 w_ipv6_end_lt_ext1_end = 0;
     if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48) {
-        moved = reach_u8(c, l3, 40, 41);
-        EACH { /* gather */
-            const u8 *p = (const u8 *)(c->at[i] + l3[i]);
-            l3_at_40_8[i] = get_u8(p + 40);
-        }
-        lead_back(c, moved);
-        w_captured_lt_l3_plus_41 = ltk_u8(after_l3, 41);
-        settle_u8(l3_at_40_8, ~w_captured_lt_l3_plus_41, 0, 0, (u8)255u);
         muxkc_u16(ext1_len, w_ext1_kind_eq_44, (u16)8u, v70);
         EACH ext1_end[i] = (u16)((u32)ext1_start[i] + (u32)ext1_len[i]);
         w_ipv6_end_lt_ext1_end = lt_u16(ipv6_end, ext1_end);
@@ -340,17 +348,11 @@ static void stage_0(struct columns *restrict c)
     u64 w_ext1_whole = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48 & ~w_ipv6_end_lt_ext1_end;
     EACH ext1_start_u16[i] = (u16)ext1_start[i];
     muxcc_u16(ext2_start, w_ext1_whole, ext1_end, ext1_start_u16);
-    room_u16(after_ext2_start, c->captured, ext2_start);
     u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
     u64 w_captured_lt_l3_plus_20 = ltk_u8(after_l3, 20);
     u64 w_l3_version_eq_4 = eqk_u8(l3_version, (u8)4u);
-    u64 w_captured_lt_l3_plus_10 = 0, w_ip_words_lt_5 = 0;
-    if (~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4) {
-        w_captured_lt_l3_plus_10 = ltk_u8(after_l3, 10);
-        settle_u8(l3_at_9_8, ~w_captured_lt_l3_plus_10, 0, 0, (u8)255u);
-        EACH ip_words[i] = (u8)((u32)l3_at_0_8[i] & 15u);
-        w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
-    }
+    EACH ip_words[i] = (u8)((u32)l3_at_0_8[i] & 15u);
+    u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
     u64 w_ip = ~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5;
     u64 w_ext1 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext;
     u64 w89 = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & ~w_ext1;
@@ -369,11 +371,28 @@ static void stage_0(struct columns *restrict c)
         w_l3_at_42_16_bits_3_15_eq_0 = eqk_u16(l3_at_42_16_bits_3_15, (u16)0u);
     }
     u64 w_ext1_later = ~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_kind_eq_44 & ~w_l3_at_42_16_bits_3_15_eq_0;
+    u64 w_captured_lt_l3_plus_41 = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_34525 & ~w_captured_lt_ext1_start & w_l3_version_eq_6 & w_ext1_is_ext & ~w_ipv6_end_lt_l3_plus_48 & ~w_ipv6_end_lt_ext1_end) {
+        moved = reach_u8(c, l3, 40, 41);
+        EACH { /* gather */
+            const u8 *p = (const u8 *)(c->at[i] + l3[i]);
+            l3_at_40_8[i] = get_u8(p + 40);
+        }
+        lead_back(c, moved);
+        w_captured_lt_l3_plus_41 = ltk_u8(after_l3, 41);
+        settle_u8(l3_at_40_8, ~w_captured_lt_l3_plus_41, 0, 0, (u8)255u);
+    }
     muxcc_u8(ext2_kind, w_ext1_whole, l3_at_40_8, ext1_kind);
     u64 w_ext2_is_ext = in_ranges_u8(ext2_kind, ext2_kind_low, ext2_kind_span, 4);
-    EACH ext2_start_plus_8[i] = (u16)((u32)ext2_start[i] + 8u);
-    u64 w_ipv6_end_lt_ext2_start_plus_8 = lt_u16(ipv6_end, ext2_start_plus_8);
     u64 w_ext2_kind_eq_44 = eqk_u8(ext2_kind, (u8)44u);
+    if (~w_ext1_later & w90) {
+        room_u16(after_ext2_start, c->captured, ext2_start);
+    }
+    u64 w_ipv6_end_lt_ext2_start_plus_8 = 0;
+    if (~w_ext1_later & w90 & w_ext2_is_ext) {
+        EACH ext2_start_plus_8[i] = (u16)((u32)ext2_start[i] + 8u);
+        w_ipv6_end_lt_ext2_start_plus_8 = lt_u16(ipv6_end, ext2_start_plus_8);
+    }
     u64 w_captured_lt_ext2_start_plus_2 = 0, w_ext2_kind_eq_51 = 0;
     if ((~w_ext1_later & w90 & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8) && (~w_ext2_kind_eq_44)) {
         moved = reach_u16(c, ext2_start, 1, 2);
@@ -391,8 +410,24 @@ static void stage_0(struct columns *restrict c)
         EACH ext2_start_at_1_8_plus_1_times_8[i] = (u16)((u32)ext2_start_at_1_8_plus_1[i] * 8u);
         muxcc_u16(v111, w_ext2_kind_eq_51, ext2_start_at_1_8_plus_2_times_4, ext2_start_at_1_8_plus_1_times_8);
     }
-    u64 w_captured_lt_ext2_start_plus_1 = 0, w_ipv6_end_lt_ext2_end = 0;
+    u64 w_ipv6_end_lt_ext2_end = 0;
     if (~w_ext1_later & w90 & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8) {
+        muxkc_u16(ext2_len, w_ext2_kind_eq_44, (u16)8u, v111);
+        EACH ext2_end[i] = (u16)((u32)ext2_start[i] + (u32)ext2_len[i]);
+        w_ipv6_end_lt_ext2_end = lt_u16(ipv6_end, ext2_end);
+    }
+    u64 w_ext2_whole = w90 & ~w_ext1_later & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8 & ~w_ipv6_end_lt_ext2_end;
+    c->chunk->punt = 0;
+    /* block filter: first */
+    c->free = c->live;
+    u64 w_ext2 = w90 & ~w_ext1_later & w_ext2_is_ext;
+    u64 w_captured_lt_l3_plus_10 = 0;
+    if (~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5) {
+        w_captured_lt_l3_plus_10 = ltk_u8(after_l3, 10);
+        settle_u8(l3_at_9_8, ~w_captured_lt_l3_plus_10, 0, 0, (u8)255u);
+    }
+    u64 w_captured_lt_ext2_start_plus_1 = 0;
+    if ((~w_ext1_later & w90 & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8 & ~w_ipv6_end_lt_ext2_end) && (~w_ip)) {
         moved = reach_u16(c, ext2_start, 0, 1);
         EACH { /* gather */
             const u8 *p = (const u8 *)(c->at[i] + ext2_start[i]);
@@ -401,19 +436,10 @@ static void stage_0(struct columns *restrict c)
         lead_back(c, moved);
         w_captured_lt_ext2_start_plus_1 = ltk_u8(after_ext2_start, 1);
         settle_u8(ext2_start_at_0_8, ~w_captured_lt_ext2_start_plus_1, 0, 0, (u8)255u);
-        muxkc_u16(ext2_len, w_ext2_kind_eq_44, (u16)8u, v111);
-        EACH ext2_end[i] = (u16)((u32)ext2_start[i] + (u32)ext2_len[i]);
-        w_ipv6_end_lt_ext2_end = lt_u16(ipv6_end, ext2_end);
     }
-    u64 w_ext2_whole = w90 & ~w_ext1_later & w_ext2_is_ext & ~w_ipv6_end_lt_ext2_start_plus_8 & ~w_ipv6_end_lt_ext2_end;
-    muxcc_u16(ipv6_l4, w_ext2_whole, ext2_end, ext2_start);
-    c->chunk->punt = 0;
-    /* block filter: first */
-    c->free = c->live;
-    u64 w_ext2 = w90 & ~w_ext1_later & w_ext2_is_ext;
-    u64 w129 = w90 & ~w_ext1_later & ~w_ext2;
-    u64 w130 = w_ext2_whole | w129;
-    muxcc_u8(ipv6_protocol, w_ext2_whole, ext2_start_at_0_8, ext2_kind);
+    if (~w_ip) {
+        muxcc_u8(ipv6_protocol, w_ext2_whole, ext2_start_at_0_8, ext2_kind);
+    }
     muxcc_u8(l4_protocol, w_ip, l3_at_9_8, ipv6_protocol);
     u64 w_l4_protocol_eq_6 = eqk_u8(l4_protocol, (u8)6u);
     u64 w_captured_lt_l3_plus_8 = 0, w_captured_lt_l3_plus_4 = 0, w_ip_frag_offset_eq_0 = 0, w_ip_len_eq_0 = 0;
@@ -431,16 +457,14 @@ static void stage_0(struct columns *restrict c)
         EACH l3_plus_ip_len[i] = (u32)((u32)l3[i] + (u32)ip_len[i]);
         muxcc_u32(ip_end, w_ip_len_eq_0, size_u32, l3_plus_ip_len);
     }
-    u64 w_captured_lt_l3_end = 0, w_l4_end_lt_l4_plus_20 = 0;
+    u64 w129 = 0, w130 = 0, w_captured_lt_l3_end = 0;
     if (w_l4_protocol_eq_6) {
-        muxcc_u16(l4, w_ip, ip_l4_u16, ipv6_l4);
-        room_u16(after_l4, c->captured, l4);
+        w129 = w90 & ~w_ext1_later & ~w_ext2;
+        w130 = w_ext2_whole | w129;
         muxcc_u32(l3_end, w_ip, ip_end, ipv6_len_end);
         w_captured_lt_l3_end = lt_u32(captured_u32, l3_end);
         muxcc_u32(v168, w_captured_lt_l3_end, captured_u32, l3_end);
         EACH l4_end[i] = (u16)((u32)v168[i] & 0xffffu);
-        EACH l4_plus_20[i] = (u16)((u32)l4[i] + 20u);
-        w_l4_end_lt_l4_plus_20 = lt_u16(l4_end, l4_plus_20);
     }
     u64 w_l4_end_lt_ip_l4 = 0;
     if ((~w_captured_lt_14 & w_ethertype_eq_2048 & ~w_captured_lt_l3_plus_20 & w_l3_version_eq_4 & ~w_ip_words_lt_5) && (w_l4_protocol_eq_6)) {
@@ -472,6 +496,13 @@ static void stage_0(struct columns *restrict c)
     if (w_l4_protocol_eq_6) {
         w_has_l4 = w_ext2_passed | w172;
     }
+    u64 w_l4_end_lt_l4_plus_20 = 0;
+    if (w_has_l4 & w_l4_protocol_eq_6) {
+        muxcc_u16(ipv6_l4, w_ext2_whole, ext2_end, ext2_start);
+        muxcc_u16(l4, w_ip, ip_l4_u16, ipv6_l4);
+        EACH l4_plus_20[i] = (u16)((u32)l4[i] + 20u);
+        w_l4_end_lt_l4_plus_20 = lt_u16(l4_end, l4_plus_20);
+    }
     u64 w_captured_lt_l4_plus_4 = 0, w_tcp_dstport_eq_443 = 0;
     if (w_has_l4 & w_l4_protocol_eq_6 & ~w_l4_end_lt_l4_plus_20) {
         moved = reach_u16(c, l4, 2, 4);
@@ -480,6 +511,7 @@ static void stage_0(struct columns *restrict c)
             tcp_dstport[i] = get_u16(p + 2);
         }
         lead_back(c, moved);
+        room_u16(after_l4, c->captured, l4);
         w_captured_lt_l4_plus_4 = ltk_u8(after_l4, 4);
         settle_u16(tcp_dstport, ~w_captured_lt_l4_plus_4, 1, 0, (u16)0xffffu);
         w_tcp_dstport_eq_443 = eqk_u16(tcp_dstport, (u16)443u);
@@ -548,18 +580,16 @@ static __attribute__((noinline)) void shape_0(struct columns *restrict c)
 {
     u8 *const event_at_14_8 = c->u8_[0], *const ext1_kind = c->u8_[1], *const event_at_23_8 = c->u8_[2];
     u8 *const ip_words = c->u8_[3], *const ip_words_times_4 = c->u8_[1], *const ip_l4 = c->u8_[3];
-    u8 *const l4 = c->u8_[2], *const after_ip_words_times_4 = c->u8_[2], *const ip_words_times_4_plus_34 = c->u8_[3];
-    u8 *const ip_words_times_4_plus_20 = c->u8_[3];
-    u16 *const ethertype = c->u16_[0], *const tcp_dstport = c->u16_[0], *const ip_l4_u16 = c->u16_[1];
-    u16 *const ip_words_times_4_u16 = c->u16_[2], *const event_at_18_16 = c->u16_[0], *const ethertype_2 = c->u16_[3];
-    u16 *const ip_words_times_4_plus_34_u16 = c->u16_[0], *const ip_words_times_4_plus_20_u16 = c->u16_[0], *const ethertype_3 = c->u16_[0];
-    u16 *const ip_frag_offset = c->u16_[1];
-    u32 *const raw_ethertype = c->u32_[0], *const raw_event_at_18_16 = c->u32_[1], *const raw_event_at_23_8 = c->u32_[2];
-    u32 *const ip_words_times_4_u32 = c->u32_[0], *const event_at_18_16_plus_40 = c->u32_[1];
+    u8 *const l4 = c->u8_[2], *const after_l4 = c->u8_[3], *const after_ip_words_times_4 = c->u8_[3];
+    u8 *const after_ip_words_times_4_2 = c->u8_[2], *const ip_words_times_4_plus_20 = c->u8_[2];
+    u16 *const ethertype = c->u16_[0], *const tcp_dstport = c->u16_[0], *const ip_words_times_4_u16 = c->u16_[1];
+    u16 *const ethertype_2 = c->u16_[0], *const ethertype_3 = c->u16_[1], *const ip_frag_offset = c->u16_[2];
+    u16 *const event_at_18_16 = c->u16_[2], *const ip_words_times_4_plus_20_u16 = c->u16_[2];
+    u32 *const raw_ethertype = c->u32_[0], *const raw_ethertype_2 = c->u32_[1], *const raw_event_at_23_8 = c->u32_[2];
     u64 moved;
-    c->strays = too_short(c, 28);
+    c->strays = too_short(c, 54);
     fetch_ahead(c, 0);
-    read_window(c->at, 12, raw_ethertype, raw_event_at_18_16, raw_event_at_23_8, NULL);
+    read_window(c->at, 12, raw_ethertype, raw_ethertype_2, raw_event_at_23_8, NULL);
     take_u32_u16(ethertype, raw_ethertype, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
     u64 w_ethertype_in_33024_34984_37120 = in_ranges_u16(ethertype, ethertype_low, ethertype_span, 3);
     u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
@@ -567,28 +597,27 @@ static __attribute__((noinline)) void shape_0(struct columns *restrict c)
     u64 w_event_at_14_8_in_96_111 = rangek_u8(event_at_14_8, (u8)96u, (u8)15u);
     take_u32_u8(ext1_kind, raw_event_at_23_8, ALL, 0x80808000u, 0, 0, (u8)255u);
     u64 w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low_2, ext1_kind_span_2, 4);
-    u64 w236 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_ext1_is_ext;
-    u64 w238 = ~w_ethertype_in_33024_34984_37120 & ~w236;
+    u64 w39 = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & w_ext1_is_ext;
+    u64 w238 = ~w_ethertype_in_33024_34984_37120 & ~w39;
     c->strays = (c->strays | ~(w238)) & c->live;
     if (c->strays | c->looking)
         return;
     take_u32_u8(event_at_23_8, raw_event_at_23_8, ALL, 0x80808003u, 0, 24, (u8)255u);
     u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
-    u64 w_captured_lt_34 = ltk_u16(c->captured, (u16)34u);
     u64 w_event_at_14_8_in_64_79 = rangek_u8(event_at_14_8, (u8)64u, (u8)15u);
     EACH ip_words[i] = (u8)((u32)event_at_14_8[i] & 15u);
     u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
-    u64 w_ip = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5;
+    u64 w_ip = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5;
     c->chunk->punt = 0;
     /* block filter: first */
+    fetch_ahead(c, 1);
     c->free = c->live;
     u64 w_event_at_23_8_eq_6 = eqk_u8(event_at_23_8, (u8)6u);
-    u64 w190 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_23_8_eq_6;
-    fetch_ahead(c, 1);
+    u64 w190 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_23_8_eq_6;
     u64 w_ext1_kind_eq_6 = eqk_u8(ext1_kind, (u8)6u);
     u64 w191 = ~w_ip & w_ext1_kind_eq_6;
     u64 w192 = w190 | w191;
-    u64 w_captured_lt_ip_words_times_4_plus_18 = 0, w228 = 0, w_captured_lt_58 = 0, w229 = 0, w230 = 0, w_captured_lt_ip_words_times_4_plus_34 = 0, w201 = 0, w_captured_lt_74 = 0, w202 = 0, w_tcp_dstport_eq_443 = 0;
+    u64 w_captured_lt_l4_plus_4 = 0, w_ext2_passed = 0, w_captured_lt_74 = 0, w202 = 0, w_tcp_dstport_eq_443 = 0;
     if (w192) {
         EACH ip_words_times_4[i] = (u8)((u32)ip_words[i] * 4u);
         EACH ip_l4[i] = (u8)((u32)ip_words_times_4[i] + 14u);
@@ -599,27 +628,49 @@ static __attribute__((noinline)) void shape_0(struct columns *restrict c)
             tcp_dstport[i] = get_u16(p + 2);
         }
         lead_back(c, moved);
-        room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
-        w_captured_lt_ip_words_times_4_plus_18 = ltk_u8(after_ip_words_times_4, 18);
-        w228 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_18;
-        w_captured_lt_58 = ltk_u16(c->captured, (u16)58u);
-        w229 = w_captured_lt_58 & ~w_ip;
-        w230 = w228 | w229;
-        settle_u16(tcp_dstport, ~w230, 1, 0, (u16)0xffffu);
-        EACH ip_l4_u16[i] = (u16)ip_l4[i];
+        room_u8(after_l4, c->captured, l4);
+        w_captured_lt_l4_plus_4 = ltk_u8(after_l4, 4);
+        settle_u16(tcp_dstport, ~w_captured_lt_l4_plus_4, 1, 0, (u16)0xffffu);
+        w_ext2_passed = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111;
         EACH ip_words_times_4_u16[i] = (u16)ip_words_times_4[i];
-        EACH ip_words_times_4_u32[i] = (u32)ip_words_times_4[i];
-        w_captured_lt_ip_words_times_4_plus_34 = ltk_u8(after_ip_words_times_4, 34);
-        w201 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_34;
         w_captured_lt_74 = ltk_u16(c->captured, (u16)74u);
         w202 = ~w_ip & w_captured_lt_74;
         w_tcp_dstport_eq_443 = eqk_u16(tcp_dstport, (u16)443u);
     }
-    u64 w_captured_lt_54 = 0, w_ext2_passed = 0, w_event_at_18_16_eq_0 = 0, w_size_lt_74 = 0, w215 = 0, w_event_at_18_16_lt_20 = 0, w216 = 0, w217 = 0, w219 = 0;
-    if ((w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202)) {
-        take_u32_u16(event_at_18_16, raw_event_at_18_16, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
-        w_captured_lt_54 = ltk_u16(c->captured, (u16)54u);
-        w_ext2_passed = w_ethertype_eq_34525 & w_event_at_14_8_in_96_111 & ~w_captured_lt_54;
+    u64 w_ethertype_2_eq_0 = 0, w_ethertype_2_lt_ip_words_times_4 = 0, w167 = 0, w_captured_lt_ip_words_times_4_plus_34 = 0, w_size_lt_ip_words_times_4_plus_34 = 0, w209 = 0;
+    if ((w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w192 & w_tcp_dstport_eq_443)) {
+        take_u32_u16(ethertype_2, raw_ethertype_2, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
+        w_ethertype_2_eq_0 = eqk_u16(ethertype_2, (u16)0u);
+        room_u8(after_ip_words_times_4_2, c->size, ip_words_times_4);
+        w_ethertype_2_lt_ip_words_times_4 = lt_u16(ethertype_2, ip_words_times_4_u16);
+        w167 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4;
+        w_captured_lt_ip_words_times_4_plus_34 = ltk_u8(after_ip_words_times_4, 34);
+        w_size_lt_ip_words_times_4_plus_34 = ltk_u8(after_ip_words_times_4_2, 34);
+        w209 = w_ethertype_2_eq_0 & w_size_lt_ip_words_times_4_plus_34;
+    }
+    u64 w_ip_frag_offset_eq_0 = 0, w_captured_lt_ip_l4 = 0, w_size_lt_ip_l4 = 0, w166 = 0, w180 = 0;
+    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w192 & w_tcp_dstport_eq_443)) {
+        take_u32_u16(ethertype_3, raw_event_at_23_8, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        EACH ip_frag_offset[i] = (u16)((u32)ethertype_3[i] & 0x1fffu);
+        w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
+        w_captured_lt_ip_l4 = ltk_u8(after_ip_words_times_4, 14);
+        w_size_lt_ip_l4 = ltk_u8(after_ip_words_times_4_2, 14);
+        w166 = w_ethertype_2_eq_0 & w_size_lt_ip_l4;
+        w180 = w_captured_lt_ip_l4 | w166 | w167;
+    }
+    u64 w182 = 0;
+    if ((~w_ext2_passed) && (w192 & w_tcp_dstport_eq_443)) {
+        w182 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w180;
+    }
+    u64 w_has_l4 = 0, w201 = 0;
+    if (w192 & w_tcp_dstport_eq_443) {
+        w_has_l4 = w_ext2_passed | w182;
+        w201 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_34;
+    }
+    u64 w_event_at_18_16_eq_0 = 0, w_size_lt_74 = 0, w215 = 0, w_event_at_18_16_lt_20 = 0, w216 = 0, w217 = 0, w219 = 0;
+    if ((w_has_l4 & w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202)) {
+        take_u32_u16(event_at_18_16, raw_ethertype_2, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
         w_event_at_18_16_eq_0 = eqk_u16(event_at_18_16, (u16)0u);
         w_size_lt_74 = ltk_u16(c->size, (u16)74u);
         w215 = w_event_at_18_16_eq_0 & w_size_lt_74;
@@ -628,21 +679,8 @@ static __attribute__((noinline)) void shape_0(struct columns *restrict c)
         w217 = w215 | w216;
         w219 = ~w_ip & w217;
     }
-    u64 w_ethertype_2_eq_0 = 0, w_size_lt_ip_l4 = 0, w174 = 0, w_event_at_18_16_plus_40_lt_ip_words_times_4 = 0, w175 = 0, w176 = 0, w178 = 0, w_size_lt_ip_words_times_4_plus_34 = 0, w209 = 0, w_ethertype_2_lt_ip_words_times_4_plus_20 = 0, w210 = 0, w211 = 0;
-    if ((w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202 & ~w219)) {
-        take_u32_u16(ethertype_2, raw_event_at_18_16, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
-        w_ethertype_2_eq_0 = eqk_u16(ethertype_2, (u16)0u);
-        w_size_lt_ip_l4 = lt_u16(c->size, ip_l4_u16);
-        w174 = w_event_at_18_16_eq_0 & w_size_lt_ip_l4;
-        EACH event_at_18_16_plus_40[i] = (u32)((u32)event_at_18_16[i] + 40u);
-        w_event_at_18_16_plus_40_lt_ip_words_times_4 = lt_u32(event_at_18_16_plus_40, ip_words_times_4_u32);
-        w175 = ~w_event_at_18_16_eq_0 & w_event_at_18_16_plus_40_lt_ip_words_times_4;
-        w176 = w174 | w175;
-        w178 = ~w_ip & w176;
-        EACH ip_words_times_4_plus_34[i] = (u8)((u32)ip_words_times_4[i] + 34u);
-        EACH ip_words_times_4_plus_34_u16[i] = (u16)ip_words_times_4_plus_34[i];
-        w_size_lt_ip_words_times_4_plus_34 = lt_u16(c->size, ip_words_times_4_plus_34_u16);
-        w209 = w_ethertype_2_eq_0 & w_size_lt_ip_words_times_4_plus_34;
+    u64 w_ethertype_2_lt_ip_words_times_4_plus_20 = 0, w210 = 0, w211 = 0;
+    if ((w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w_has_l4 & w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202)) {
         EACH ip_words_times_4_plus_20[i] = (u8)((u32)ip_words_times_4[i] + 20u);
         EACH ip_words_times_4_plus_20_u16[i] = (u16)ip_words_times_4_plus_20[i];
         w_ethertype_2_lt_ip_words_times_4_plus_20 = lt_u16(ethertype_2, ip_words_times_4_plus_20_u16);
@@ -650,32 +688,11 @@ static __attribute__((noinline)) void shape_0(struct columns *restrict c)
         w211 = w209 | w210;
     }
     u64 w218 = 0;
-    if ((w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202 & ~w219)) {
-        w218 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w211;
-    }
-    u64 w_ip_frag_offset_eq_0 = 0, w_captured_lt_ip_l4 = 0, w168 = 0, w_ethertype_2_lt_ip_words_times_4 = 0, w169 = 0, w170 = 0, w177 = 0, w180 = 0;
-    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5) && (w192 & ~w201 & ~w202 & ~w218 & ~w219 & w_tcp_dstport_eq_443)) {
-        take_u32_u16(ethertype_3, raw_event_at_23_8, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
-        EACH ip_frag_offset[i] = (u16)((u32)ethertype_3[i] & 0x1fffu);
-        w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
-        w_captured_lt_ip_l4 = ltk_u8(after_ip_words_times_4, 14);
-        w168 = w_ethertype_2_eq_0 & w_size_lt_ip_l4;
-        w_ethertype_2_lt_ip_words_times_4 = lt_u16(ethertype_2, ip_words_times_4_u16);
-        w169 = ~w_ethertype_2_eq_0 & w_ethertype_2_lt_ip_words_times_4;
-        w170 = w168 | w169;
-        w177 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w170;
-        w180 = w_captured_lt_ip_l4 | w177 | w178;
-    }
-    u64 w182 = 0;
-    if ((~w_ext2_passed) && (w192 & ~w201 & ~w202 & ~w218 & ~w219 & w_tcp_dstport_eq_443)) {
-        w182 = w_ethertype_eq_2048 & ~w_captured_lt_34 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w180;
-    }
-    u64 w_has_l4 = 0;
-    if (w192 & ~w201 & ~w202 & ~w218 & ~w219 & w_tcp_dstport_eq_443) {
-        w_has_l4 = w_ext2_passed | w182;
+    if ((w_has_l4 & w192 & w_tcp_dstport_eq_443) && (~w201 & ~w202)) {
+        w218 = w_ethertype_eq_2048 & w_event_at_14_8_in_64_79 & ~w_ip_words_lt_5 & w211;
     }
     u64 w221 = 0;
-    if (w192 & w_tcp_dstport_eq_443) {
+    if (w_has_l4 & w192 & w_tcp_dstport_eq_443) {
         w221 = w201 | w202 | w218 | w219;
     }
     fetch_ahead(c, 2);
@@ -692,50 +709,51 @@ static __attribute__((noinline)) void second_0(struct columns *restrict c)
 {
     u8 *const event_at_18_8 = c->u8_[0], *const ext1_kind = c->u8_[1], *const event_at_27_8 = c->u8_[2];
     u8 *const ip_words = c->u8_[3], *const ip_words_times_4 = c->u8_[1], *const ip_l4 = c->u8_[3];
-    u8 *const l4 = c->u8_[2], *const after_ip_words_times_4 = c->u8_[2], *const ip_words_times_4_plus_38 = c->u8_[3];
-    u8 *const ip_words_times_4_plus_20 = c->u8_[3];
+    u8 *const l4 = c->u8_[2], *const after_l4 = c->u8_[3], *const after_ip_words_times_4 = c->u8_[3];
+    u8 *const after_ip_words_times_4_2 = c->u8_[2], *const ip_words_times_4_plus_20 = c->u8_[2];
     u16 *const ethertype_1 = c->u16_[0], *const ethertype = c->u16_[0], *const tcp_dstport = c->u16_[0];
-    u16 *const ip_l4_u16 = c->u16_[1], *const ip_words_times_4_u16 = c->u16_[2], *const event_at_22_16 = c->u16_[0];
-    u16 *const ethertype_3 = c->u16_[3], *const ip_words_times_4_plus_38_u16 = c->u16_[0], *const ip_words_times_4_plus_20_u16 = c->u16_[0];
-    u16 *const event_at_24_16 = c->u16_[0], *const ip_frag_offset = c->u16_[1];
-    u32 *const raw_ethertype_1 = c->u32_[0], *const raw_ethertype = c->u32_[1], *const raw_event_at_22_16 = c->u32_[2];
-    u32 *const raw_event_at_27_8 = c->u32_[3], *const ip_words_times_4_u32 = c->u32_[1], *const event_at_22_16_plus_40 = c->u32_[2];
+    u16 *const ip_words_times_4_u16 = c->u16_[1], *const ethertype_3 = c->u16_[0], *const event_at_24_16 = c->u16_[1];
+    u16 *const ip_frag_offset = c->u16_[2], *const event_at_22_16 = c->u16_[2], *const ip_words_times_4_plus_20_u16 = c->u16_[2];
+    u32 *const raw_ethertype_1 = c->u32_[0], *const raw_ethertype = c->u32_[1], *const raw_ethertype_3 = c->u32_[2];
+    u32 *const raw_event_at_27_8 = c->u32_[3];
     u64 moved;
-    c->strays = too_short(c, 28);
+    c->strays = too_short(c, 54);
     fetch_ahead(c, 0);
-    read_window(c->at, 12, raw_ethertype_1, raw_ethertype, raw_event_at_22_16, raw_event_at_27_8);
+    read_window(c->at, 12, raw_ethertype_1, raw_ethertype, raw_ethertype_3, raw_event_at_27_8);
     take_u32_u16(ethertype_1, raw_ethertype_1, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
     u64 w_ethertype_1_in_33024_34984_37120 = in_ranges_u16(ethertype_1, ethertype_1_low_2, ethertype_1_span_2, 3);
     take_u32_u16(ethertype, raw_ethertype, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
-    u64 w_ethertype_in_33024_34984_37120 = in_ranges_u16(ethertype, ethertype_low_2, ethertype_span_2, 3);
     u64 w_ethertype_eq_34525 = eqk_u16(ethertype, (u16)0x86ddu /* 34525 */);
     take_u32_u8(event_at_18_8, raw_ethertype, ALL, 0x80808002u, 0, 16, (u8)255u);
     u64 w_event_at_18_8_in_96_111 = rangek_u8(event_at_18_8, (u8)96u, (u8)15u);
     take_u32_u8(ext1_kind, raw_event_at_27_8, ALL, 0x80808000u, 0, 0, (u8)255u);
-    u64 w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low_3, ext1_kind_span_3, 4);
-    u64 w240 = w_ethertype_eq_34525 & w_event_at_18_8_in_96_111 & w_ext1_is_ext;
-    u64 w242 = w_ethertype_1_in_33024_34984_37120 & ~w_ethertype_in_33024_34984_37120 & ~w240;
-    c->strays = (c->strays | ~(w242)) & c->live;
+    u64 w_ethertype_in_33024_34984_37120 = 0, w_ext1_is_ext = 0, w242 = 0;
+    if (w_ethertype_1_in_33024_34984_37120) {
+        w_ethertype_in_33024_34984_37120 = in_ranges_u16(ethertype, ethertype_low_2, ethertype_span_2, 3);
+        w_ext1_is_ext = in_ranges_u8(ext1_kind, ext1_kind_low_3, ext1_kind_span_3, 4);
+        w242 = w_ethertype_eq_34525 & w_event_at_18_8_in_96_111 & w_ext1_is_ext;
+    }
+    u64 w245 = w_ethertype_1_in_33024_34984_37120 & ~w_ethertype_in_33024_34984_37120 & ~w242;
+    c->strays = (c->strays | ~(w245)) & c->live;
     if (c->strays | c->looking)
         return;
     take_u32_u8(event_at_27_8, raw_event_at_27_8, ALL, 0x80808003u, 0, 24, (u8)255u);
     u64 w_ethertype_eq_2048 = eqk_u16(ethertype, (u16)0x800u /* 2048 */);
-    u64 w_captured_lt_38 = ltk_u16(c->captured, (u16)38u);
     u64 w_event_at_18_8_in_64_79 = rangek_u8(event_at_18_8, (u8)64u, (u8)15u);
     EACH ip_words[i] = (u8)((u32)event_at_18_8[i] & 15u);
     u64 w_ip_words_lt_5 = ltk_u8(ip_words, (u8)5u);
-    u64 w_ip = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5;
+    u64 w_ip = w_ethertype_eq_2048 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5;
     c->chunk->punt = 0;
+    fetch_ahead(c, 1);
     /* block filter: first */
     c->free = c->live;
-    fetch_ahead(c, 1);
     u64 w_event_at_27_8_eq_6 = eqk_u8(event_at_27_8, (u8)6u);
-    u64 w193 = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_27_8_eq_6;
+    u64 w195 = w_ethertype_eq_2048 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w_event_at_27_8_eq_6;
     u64 w_ext1_kind_eq_6 = eqk_u8(ext1_kind, (u8)6u);
-    u64 w194 = ~w_ip & w_ext1_kind_eq_6;
-    u64 w195 = w193 | w194;
-    u64 w_captured_lt_ip_words_times_4_plus_22 = 0, w231 = 0, w_captured_lt_62 = 0, w232 = 0, w233 = 0, w_captured_lt_ip_words_times_4_plus_38 = 0, w204 = 0, w_captured_lt_78 = 0, w205 = 0, w_tcp_dstport_eq_443 = 0;
-    if (w195) {
+    u64 w196 = ~w_ip & w_ext1_kind_eq_6;
+    u64 w197 = w195 | w196;
+    u64 w_captured_lt_l4_plus_4 = 0, w_captured_lt_58 = 0, w_ext2_passed = 0, w_captured_lt_78 = 0, w207 = 0, w_tcp_dstport_eq_443 = 0;
+    if (w197) {
         EACH ip_words_times_4[i] = (u8)((u32)ip_words[i] * 4u);
         EACH ip_l4[i] = (u8)((u32)ip_words_times_4[i] + 18u);
         muxck_u8(l4, w_ip, ip_l4, (u8)58u);
@@ -745,101 +763,88 @@ static __attribute__((noinline)) void second_0(struct columns *restrict c)
             tcp_dstport[i] = get_u16(p + 2);
         }
         lead_back(c, moved);
-        room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
-        w_captured_lt_ip_words_times_4_plus_22 = ltk_u8(after_ip_words_times_4, 22);
-        w231 = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_22;
-        w_captured_lt_62 = ltk_u16(c->captured, (u16)62u);
-        w232 = w_captured_lt_62 & ~w_ip;
-        w233 = w231 | w232;
-        settle_u16(tcp_dstport, ~w233, 1, 0, (u16)0xffffu);
-        EACH ip_l4_u16[i] = (u16)ip_l4[i];
-        EACH ip_words_times_4_u16[i] = (u16)ip_words_times_4[i];
-        EACH ip_words_times_4_u32[i] = (u32)ip_words_times_4[i];
-        w_captured_lt_ip_words_times_4_plus_38 = ltk_u8(after_ip_words_times_4, 38);
-        w204 = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_38;
-        w_captured_lt_78 = ltk_u16(c->captured, (u16)78u);
-        w205 = ~w_ip & w_captured_lt_78;
-        w_tcp_dstport_eq_443 = eqk_u16(tcp_dstport, (u16)443u);
-    }
-    u64 w_captured_lt_58 = 0, w_ext2_passed = 0, w_event_at_22_16_eq_0 = 0, w_size_lt_78 = 0, w218 = 0, w_event_at_22_16_lt_20 = 0, w219 = 0, w220 = 0, w222 = 0;
-    if ((w195 & w_tcp_dstport_eq_443) && (~w204 & ~w205)) {
-        take_u32_u16(event_at_22_16, raw_event_at_22_16, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+        room_u8(after_l4, c->captured, l4);
+        w_captured_lt_l4_plus_4 = ltk_u8(after_l4, 4);
+        settle_u16(tcp_dstport, ~w_captured_lt_l4_plus_4, 1, 0, (u16)0xffffu);
         w_captured_lt_58 = ltk_u16(c->captured, (u16)58u);
         w_ext2_passed = w_ethertype_eq_34525 & w_event_at_18_8_in_96_111 & ~w_captured_lt_58;
-        w_event_at_22_16_eq_0 = eqk_u16(event_at_22_16, (u16)0u);
-        w_size_lt_78 = ltk_u16(c->size, (u16)78u);
-        w218 = w_event_at_22_16_eq_0 & w_size_lt_78;
-        w_event_at_22_16_lt_20 = ltk_u16(event_at_22_16, (u16)20u);
-        w219 = ~w_event_at_22_16_eq_0 & w_event_at_22_16_lt_20;
-        w220 = w218 | w219;
-        w222 = ~w_ip & w220;
+        EACH ip_words_times_4_u16[i] = (u16)ip_words_times_4[i];
+        w_captured_lt_78 = ltk_u16(c->captured, (u16)78u);
+        w207 = ~w_ip & w_captured_lt_78;
+        w_tcp_dstport_eq_443 = eqk_u16(tcp_dstport, (u16)443u);
     }
-    u64 w_ethertype_3_eq_0 = 0, w_size_lt_ip_l4 = 0, w177 = 0, w_event_at_22_16_plus_40_lt_ip_words_times_4 = 0, w178 = 0, w179 = 0, w181 = 0, w_size_lt_ip_words_times_4_plus_38 = 0, w212 = 0, w_ethertype_3_lt_ip_words_times_4_plus_20 = 0, w213 = 0, w214 = 0;
-    if ((w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5) && (w195 & w_tcp_dstport_eq_443) && (~w204 & ~w205 & ~w222)) {
-        take_u32_u16(ethertype_3, raw_event_at_22_16, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+    u64 w_ethertype_3_eq_0 = 0, w_ethertype_3_lt_ip_words_times_4 = 0, w172 = 0, w_captured_lt_ip_words_times_4_plus_38 = 0, w_size_lt_ip_words_times_4_plus_38 = 0, w214 = 0;
+    if ((w_ethertype_eq_2048 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5) && (w197 & w_tcp_dstport_eq_443)) {
+        take_u32_u16(ethertype_3, raw_ethertype_3, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
+        room_u8(after_ip_words_times_4, c->captured, ip_words_times_4);
         w_ethertype_3_eq_0 = eqk_u16(ethertype_3, (u16)0u);
-        w_size_lt_ip_l4 = lt_u16(c->size, ip_l4_u16);
-        w177 = w_event_at_22_16_eq_0 & w_size_lt_ip_l4;
-        EACH event_at_22_16_plus_40[i] = (u32)((u32)event_at_22_16[i] + 40u);
-        w_event_at_22_16_plus_40_lt_ip_words_times_4 = lt_u32(event_at_22_16_plus_40, ip_words_times_4_u32);
-        w178 = ~w_event_at_22_16_eq_0 & w_event_at_22_16_plus_40_lt_ip_words_times_4;
-        w179 = w177 | w178;
-        w181 = ~w_ip & w179;
-        EACH ip_words_times_4_plus_38[i] = (u8)((u32)ip_words_times_4[i] + 38u);
-        EACH ip_words_times_4_plus_38_u16[i] = (u16)ip_words_times_4_plus_38[i];
-        w_size_lt_ip_words_times_4_plus_38 = lt_u16(c->size, ip_words_times_4_plus_38_u16);
-        w212 = w_ethertype_3_eq_0 & w_size_lt_ip_words_times_4_plus_38;
-        EACH ip_words_times_4_plus_20[i] = (u8)((u32)ip_words_times_4[i] + 20u);
-        EACH ip_words_times_4_plus_20_u16[i] = (u16)ip_words_times_4_plus_20[i];
-        w_ethertype_3_lt_ip_words_times_4_plus_20 = lt_u16(ethertype_3, ip_words_times_4_plus_20_u16);
-        w213 = ~w_ethertype_3_eq_0 & w_ethertype_3_lt_ip_words_times_4_plus_20;
-        w214 = w212 | w213;
+        room_u8(after_ip_words_times_4_2, c->size, ip_words_times_4);
+        w_ethertype_3_lt_ip_words_times_4 = lt_u16(ethertype_3, ip_words_times_4_u16);
+        w172 = ~w_ethertype_3_eq_0 & w_ethertype_3_lt_ip_words_times_4;
+        w_captured_lt_ip_words_times_4_plus_38 = ltk_u8(after_ip_words_times_4, 38);
+        w_size_lt_ip_words_times_4_plus_38 = ltk_u8(after_ip_words_times_4_2, 38);
+        w214 = w_ethertype_3_eq_0 & w_size_lt_ip_words_times_4_plus_38;
     }
-    u64 w221 = 0;
-    if ((w195 & w_tcp_dstport_eq_443) && (~w204 & ~w205 & ~w222)) {
-        w221 = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w214;
-    }
-    u64 w_ip_frag_offset_eq_0 = 0, w_captured_lt_ip_l4 = 0, w171 = 0, w_ethertype_3_lt_ip_words_times_4 = 0, w172 = 0, w173 = 0, w180 = 0, w183 = 0;
-    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5) && (w195 & ~w204 & ~w205 & ~w221 & ~w222 & w_tcp_dstport_eq_443)) {
+    u64 w_ip_frag_offset_eq_0 = 0, w_captured_lt_ip_l4 = 0, w_size_lt_ip_l4 = 0, w171 = 0, w185 = 0;
+    if ((~w_ext2_passed) && (w_ethertype_eq_2048 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5) && (w197 & w_tcp_dstport_eq_443)) {
         take_u32_u16(event_at_24_16, raw_event_at_27_8, ALL, 0x80800001u, 1, 16, (u16)0xffffu);
         EACH ip_frag_offset[i] = (u16)((u32)event_at_24_16[i] & 0x1fffu);
         w_ip_frag_offset_eq_0 = eqk_u16(ip_frag_offset, (u16)0u);
         w_captured_lt_ip_l4 = ltk_u8(after_ip_words_times_4, 18);
+        w_size_lt_ip_l4 = ltk_u8(after_ip_words_times_4_2, 18);
         w171 = w_ethertype_3_eq_0 & w_size_lt_ip_l4;
-        w_ethertype_3_lt_ip_words_times_4 = lt_u16(ethertype_3, ip_words_times_4_u16);
-        w172 = ~w_ethertype_3_eq_0 & w_ethertype_3_lt_ip_words_times_4;
-        w173 = w171 | w172;
-        w180 = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w173;
-        w183 = w_captured_lt_ip_l4 | w180 | w181;
+        w185 = w_captured_lt_ip_l4 | w171 | w172;
     }
-    u64 w185 = 0;
-    if ((~w_ext2_passed) && (w195 & ~w204 & ~w205 & ~w221 & ~w222 & w_tcp_dstport_eq_443)) {
-        w185 = w_ethertype_eq_2048 & ~w_captured_lt_38 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w183;
+    u64 w187 = 0;
+    if ((~w_ext2_passed) && (w197 & w_tcp_dstport_eq_443)) {
+        w187 = w_ethertype_eq_2048 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w_ip_frag_offset_eq_0 & ~w185;
     }
-    u64 w_has_l4 = 0;
-    if (w195 & ~w204 & ~w205 & ~w221 & ~w222 & w_tcp_dstport_eq_443) {
-        w_has_l4 = w_ext2_passed | w185;
+    u64 w_has_l4 = 0, w206 = 0;
+    if (w197 & w_tcp_dstport_eq_443) {
+        w_has_l4 = w_ext2_passed | w187;
+        w206 = w_ethertype_eq_2048 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w_captured_lt_ip_words_times_4_plus_38;
     }
-    u64 w224 = 0;
-    if (w195 & w_tcp_dstport_eq_443) {
-        w224 = w204 | w205 | w221 | w222;
+    u64 w_event_at_22_16_eq_0 = 0, w_size_lt_78 = 0, w220 = 0, w_event_at_22_16_lt_20 = 0, w221 = 0, w222 = 0, w224 = 0;
+    if ((w_has_l4 & w197 & w_tcp_dstport_eq_443) && (~w206 & ~w207)) {
+        take_u32_u16(event_at_22_16, raw_ethertype_3, ALL, 0x80800203u, 1, 0, (u16)0xffffu);
+        w_event_at_22_16_eq_0 = eqk_u16(event_at_22_16, (u16)0u);
+        w_size_lt_78 = ltk_u16(c->size, (u16)78u);
+        w220 = w_event_at_22_16_eq_0 & w_size_lt_78;
+        w_event_at_22_16_lt_20 = ltk_u16(event_at_22_16, (u16)20u);
+        w221 = ~w_event_at_22_16_eq_0 & w_event_at_22_16_lt_20;
+        w222 = w220 | w221;
+        w224 = ~w_ip & w222;
+    }
+    u64 w_ethertype_3_lt_ip_words_times_4_plus_20 = 0, w215 = 0, w216 = 0;
+    if ((w_ethertype_eq_2048 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5) && (w_has_l4 & w197 & w_tcp_dstport_eq_443) && (~w206 & ~w207)) {
+        EACH ip_words_times_4_plus_20[i] = (u8)((u32)ip_words_times_4[i] + 20u);
+        EACH ip_words_times_4_plus_20_u16[i] = (u16)ip_words_times_4_plus_20[i];
+        w_ethertype_3_lt_ip_words_times_4_plus_20 = lt_u16(ethertype_3, ip_words_times_4_plus_20_u16);
+        w215 = ~w_ethertype_3_eq_0 & w_ethertype_3_lt_ip_words_times_4_plus_20;
+        w216 = w214 | w215;
+    }
+    u64 w223 = 0;
+    if ((w_has_l4 & w197 & w_tcp_dstport_eq_443) && (~w206 & ~w207)) {
+        w223 = w_ethertype_eq_2048 & w_event_at_18_8_in_64_79 & ~w_ip_words_lt_5 & w216;
+    }
+    u64 w226 = 0;
+    if (w_has_l4 & w197 & w_tcp_dstport_eq_443) {
+        w226 = w206 | w207 | w223 | w224;
     }
     fetch_ahead(c, 2);
     fetch_ahead(c, 3);
-    u64 rule_filter = w_has_l4 & w195 & ~w224 & w_tcp_dstport_eq_443;
+    u64 rule_filter = w_has_l4 & w197 & ~w226 & w_tcp_dstport_eq_443;
     /* rule 0: filter */
     take(c, rule_filter, 0);
     c->chunk->malformed = 0;
     c->chunk->truncated = 0;
 }
 
-static _Thread_local unsigned is_second; /* which shape is tried */
-
 /* The shape's program; the chunk's strays are not in c->live. */
 static void run_shape(struct columns *restrict c, uint64_t more)
 {
     locate(c, more);
-    if (is_second) {
+    if (c->second) {
         second_0(c);
         return;
     }
@@ -876,7 +881,7 @@ static __attribute__((noinline)) unsigned look_ahead(struct columns *c, uint64_t
     c->looking = ALL;
     for (; strays.chunks < GROUP && more >= LANES; strays.chunks++, more -= LANES, c->events += LANES) {
         locate(c, more);
-        (is_second ? second_0 : shape_0)(c);
+        (c->second ? second_0 : shape_0)(c);
         const unsigned found = (unsigned)__builtin_popcountll(c->strays);
         if (found > STRAYS_MAX || count + found > LANES)
             break;
@@ -937,26 +942,25 @@ static __attribute__((noinline)) void add_strays(struct columns *c, sm_fired *fi
    decided. */
 static void decide(struct columns *restrict c, unsigned n, uint64_t more)
 {
-    static _Thread_local unsigned skip, pause;
-    if (!c->ahead && !skip && n == LANES) {
+    if (!c->ahead && !c->skip && n == LANES) {
         run_shape(c, more);
         if (!c->strays) {
             COUNT(0);
-            if (is_second)
+            if (c->second)
                 COUNT(3);
-            pause = 0;
+            c->pause = 0;
             return;
         }
         c->ahead = look_ahead(c, more);
         if (!c->ahead) {
-            is_second ^= 1;
+            c->second ^= 1;
             c->ahead = look_ahead(c, more);
-            is_second ^= !c->ahead;
+            c->second ^= !c->ahead;
         }
-        pause = c->ahead ? 0 : pause < PAUSE_MAX ? 2 * pause + 1 : PAUSE_MAX;
-        skip = pause;
-    } else if (skip)
-        skip--;
+        c->pause = c->ahead ? 0 : c->pause < PAUSE_MAX ? 2 * c->pause + 1 : PAUSE_MAX;
+        c->skip = c->pause;
+    } else if (c->skip)
+        c->skip--;
     if (!c->ahead) {
         COUNT(2);
         run_general(c, n, more);
@@ -968,7 +972,7 @@ static void decide(struct columns *restrict c, unsigned n, uint64_t more)
     c->live &= ~lanes;
     run_shape(c, more);
     COUNT(1);
-    if (is_second)
+    if (c->second)
         COUNT(3);
     if (lanes)
         add_strays(c, first, lanes);
@@ -992,24 +996,26 @@ EXPORT sm_match_function sm_match;
 uint64_t sm_match(const uint8_t *buffer, const sm_event *events, uint64_t n, const sm_context *context,
                   sm_chunk *chunks, sm_fired *fired, uint64_t room, uint16_t *ports)
 {
-    struct columns columns;
-    memset(&columns, 0, offsetof(struct columns, copy)); /* what a region skips is read, and ignored */
+    /* Per thread, so that it need not be cleared for each call: what a region skips is read, and ignored. */
+    static _Thread_local struct columns columns;
+    struct columns *restrict c = &columns;
+    __asm__("" : "+r"(c)); /* asked for once: gcc would ask for it again wherever it knows which one it is */
     uint64_t done = 0;
     (void)context;
     (void)ports;
-    columns.buffer = buffer;
-    columns.fired = fired;
-    columns.looking = columns.ahead = 0;
+    c->buffer = buffer;
+    c->fired = fired;
+    c->looking = c->ahead = 0;
     for (; done < n && room >= sm_info.fired_max; done += LANES) {
         const unsigned count = n - done < LANES ? (unsigned)(n - done) : LANES;
-        const sm_fired *first = columns.fired;
-        columns.events = events + done;
-        columns.chunk = chunks + done / LANES;
-        columns.live = ALL >> (LANES - count);
-        decide(&columns, count, n - done);
-        columns.chunk->fired = (uint32_t)(columns.fired - first);
-        columns.chunk->reserved = 0;
-        room -= columns.chunk->fired;
+        const sm_fired *first = c->fired;
+        c->events = events + done;
+        c->chunk = chunks + done / LANES;
+        c->live = ALL >> (LANES - count);
+        decide(c, count, n - done);
+        c->chunk->fired = (uint32_t)(c->fired - first);
+        c->chunk->reserved = 0;
+        room -= c->chunk->fired;
     }
     return done < n ? done : n;
 }
