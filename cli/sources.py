@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from sevenm.compiler import Compiled, CompileError, compile_filter, compile_text
 from sevenm.compiler.plan import Plan
@@ -40,17 +41,25 @@ def _compiled(text: str, path: str) -> Compiled:
     return compiled
 
 
-def plan_of_file(path: str) -> Plan:
-    """The rule file's Plan, which may have been compiled before; shows warnings. Raises as ``compile_file``."""
+class RuleFile(NamedTuple):
+    """``remarked``: whether the compiler had something to say of it."""
+
+    text: str
+    plan: Plan
+    remarked: bool
+
+
+def rules_of_file(path: str) -> RuleFile:
+    """The rule file with its Plan, which may have been compiled before; shows warnings. Raises as ``compile_file``."""
     from sevenm.plans import find_plan, keep_plan  # only what runs rules looks for Plans
 
     text, name = read_rules(path), Path(path).stem
     plan = find_plan(text, name)
-    if plan is None:
-        compiled = _compiled(text, path)
-        keep_plan(text, name, compiled)
-        plan = compiled.plan
-    return plan
+    if plan is not None:
+        return RuleFile(text, plan, False)
+    compiled = _compiled(text, path)
+    keep_plan(text, name, compiled)
+    return RuleFile(text, compiled.plan, bool(compiled.warnings))
 
 
 def plan_of_rules(path: str) -> Plan:

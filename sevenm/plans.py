@@ -51,10 +51,15 @@ def keep_plan(text: str, name: str, compiled: Compiled) -> None:
         new.unlink(missing_ok=True)
 
 
+def reads_other_files(text: str) -> bool:
+    """Whether the Plan is not a function of the text alone."""
+    return _OTHER_FILES.search(text) is not None
+
+
 def _path(text: str, name: str) -> Path | None:
     """Where the Plan is or would be; None where none is kept."""
     folder = usable(cache_folder() / "plans") if usable() is not None else None
-    if folder is None or _OTHER_FILES.search(text):
+    if folder is None or reads_other_files(text):
         return None
     parts = (generators(), name, text)
     return folder / f"{digest_of(part.encode('utf-8', 'surrogateescape') for part in parts)}{ENDING}"

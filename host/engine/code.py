@@ -19,6 +19,8 @@ from sevenm.host.devices.errors import DeviceError
 from sevenm.host.native import Native, available, native
 
 CSRC = Path(__file__).parent.parent / "csrc"
+VARIABLE = "SEVENM_LEVEL"
+"""Names the level to use instead of the best one (``sevenm.host.engine.objects``)."""
 ROOM = 4096
 """Entries of fired rules that an engine gets room for at least; one that needs more for a chunk gets that."""
 
