@@ -15,18 +15,17 @@ import argparse
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from _classbench import load, rule_text
 from _machine import machine_facts
+from _process import Took, as_a_user, run
 from _results import save
-from start import OFFICE, ROOT, SEVENM
+from start import OFFICE, SEVENM
 
 SET = "acl1"
 
@@ -42,25 +41,16 @@ class Command:
     said: bool = False
 
 
-@dataclass(frozen=True)
-class Took:
-    """Seconds of wall clock and of processor, and MiB."""
-
-    wall: float
-    cpu: float
-    peak: float
-
-
 def commands(sizes: list[int], verilog: list[int], folder: Path) -> Iterator[Command]:
     """Those of one size one after the other; an engine that is cached was put there by the one before it."""
     for count in sorted({*sizes, *verilog}):
         rules = folder / f"{SET}-{count}.7m"
         rules.write_text(rule_text(load(SET, count)))
         if count in sizes:
-            run = (*SEVENM, "run", str(rules), "-r", str(OFFICE), "--engine", "host", "--json")
+            engine = (*SEVENM, "run", str(rules), "-r", str(OFFICE), "--engine", "host", "--json")
             yield Command("check", count, (*SEVENM, "check", str(rules)))
-            yield Command("engine, cold", count, run, fresh=True, said=True)
-            yield Command("engine, cached", count, run, said=True)
+            yield Command("engine, cold", count, engine, fresh=True, said=True)
+            yield Command("engine, cached", count, engine, said=True)
         if count in verilog:
             yield Command("Verilog", count, (*SEVENM, "build", str(rules), "-o", str(folder / f"bundle-{count}")))
 
@@ -70,15 +60,7 @@ def measure(command: Command, folder: Path, env: dict[str, str]) -> tuple[Took, 
     if command.fresh:
         shutil.rmtree(env["XDG_CACHE_HOME"], ignore_errors=True)
     out = folder / "out"
-    with out.open("wb") as file:
-        begin = time.perf_counter()
-        process = subprocess.Popen(command.words, stdout=file, stderr=subprocess.DEVNULL, env=env, cwd=ROOT)
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command.words)} ends with {process.returncode}")
-    return Took(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024), out.read_bytes()
+    return run(command.words, out, env), out.read_bytes()
 
 
 def main() -> None:
@@ -95,9 +77,7 @@ def main() -> None:
         print(f"the machine is busy (load {facts['load']} on {facts['cores']} cores): wall clock says little")
     with tempfile.TemporaryDirectory(prefix="sevenm-bench-") as name:
         folder = Path(name)
-        # As a user has it: bytecode is kept.
-        env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-        env |= {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
+        env = as_a_user(folder / "cache")
         sides = list(commands(options.rules, options.verilog, folder))
         measure(sides[0], folder, env)
         took: list[list[Took]] = [[] for _ in sides]
