@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sevenm.compiler import Compiled, CompileError, compile_filter, compile_text
+from sevenm.compiler.diagnostics import CompileError
 from sevenm.compiler.plan import Plan
-from sevenm.compiler.syntax.parse import read_source
+from sevenm.compiler.syntax.source import read_source
 
 from . import findings, output
 from .errors import Exit, Failure
+
+if TYPE_CHECKING:
+    from sevenm.compiler import Compiled
 
 UNREADABLE = "unreadable"
 """Code of the finding that the file cannot be opened."""
@@ -32,6 +35,8 @@ def compile_file(path: str) -> Compiled:
 
 
 def _compiled(text: str, path: str) -> Compiled:
+    from sevenm.compiler import compile_text  # what was compiled before is run without it
+
     try:
         compiled = compile_text(text, Path(path).stem, Path(path).parent)
     except CompileError as error:
@@ -73,6 +78,8 @@ def plan_of_rules(path: str) -> Plan:
 
 def compile_expression(text: str) -> Compiled:
     """The Plan of a bare expression; shows warnings. Raises Failure after showing the errors."""
+    from sevenm.compiler import compile_filter
+
     try:
         compiled = compile_filter(text)
     except CompileError as error:

@@ -12,11 +12,14 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sevenm.compiler import Compiled
 from sevenm.compiler.plan import Plan
 from sevenm.generators import generators
 from sevenm.host.engine.code_cache import DIGEST_BYTES, cache_folder, digest_of, is_sealed, prune, seal, usable
+
+if TYPE_CHECKING:
+    from sevenm.compiler import Compiled
 
 PLANS_MAX = 128
 """Plans kept; the longest unused go first."""

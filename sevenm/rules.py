@@ -16,7 +16,7 @@ from types import TracebackType
 from sevenm.bundles import build_bundle, bundle_for
 from sevenm.compiler import Compiled, Diagnostic, compile_filter, compile_text
 from sevenm.compiler.plan import Plan
-from sevenm.compiler.syntax.parse import read_source
+from sevenm.compiler.syntax.source import read_source
 from sevenm.engines import default_engine, needs_gateware, open_running
 from sevenm.events import Events, batches_of
 from sevenm.host.bundle import Bundle

@@ -30,7 +30,7 @@ class EngineError(DeviceError):
 
 
 @cache
-def _loader() -> Native:
+def c_types() -> Native:
     """The types of the boundary and the loader's functions."""
     if available():
         return native()
@@ -48,7 +48,7 @@ class Code:
     somebody holds it, also after ``close``. Raises EngineError where it is no engine."""
 
     def __init__(self, path: Path, cached: bool) -> None:
-        self.ffi, self._lib = _loader()
+        self.ffi, self._lib = c_types()
         self.path, self.cached = path, cached
         self._handle: Any = self._lib.dlopen(os.fsencode(path), os.RTLD_NOW | os.RTLD_LOCAL)
         if not self._handle:
