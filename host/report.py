@@ -92,9 +92,9 @@ class Report:
         """Plain values, ports as text."""
         out = {one.name: getattr(self, one.name) for one in fields(self)}
         out["forwarded"] = {str(port): count for port, count in self.forwarded.items()}
-        # Spelled out, because there are thousands of them, and asdict takes twenty times as long.
-        out["rules"] = [{"name": rule.name, "block": rule.block, "events": rule.events} for rule in self.rules]
-        out["channels"] = [asdict(channel) for channel in self.channels]
+        # Spelled out, because there are thousands of them, and asdict copies each one deeply.
+        out["rules"] = tuple({"name": rule.name, "block": rule.block, "events": rule.events} for rule in self.rules)
+        out["channels"] = tuple(map(asdict, self.channels))
         out["latency"] = {stage: asdict(times) for stage, times in self.latency.items()}
         return out
 
