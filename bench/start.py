@@ -21,21 +21,19 @@ import os
 import shutil
 import statistics
 import struct
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from _machine import machine_facts
+from _process import ROOT, as_a_user, run
 from _results import save
 
 from sevenm.host.capture.pcap import open_capture
 
-ROOT = Path(__file__).resolve().parent.parent
 OFFICE = ROOT / "examples" / "capture" / "office.pcap"
 SEVENM = (sys.executable, "-c", "import sys; from sevenm.cli.main import main; sys.exit(main())")
 FILTERS = (("udp", "udp"), ("tcp.port == 443", "tcp port 443"))
@@ -101,19 +99,6 @@ def commands(capture: Path, folder: Path) -> Iterator[Command]:
         yield Command(f"print {theirs}", "tcpdump", (*dump, "-nn", "-q", theirs), out["tcpdump"].with_suffix(".txt"))
 
 
-def run(command: Command, env: dict[str, str]) -> tuple[float, float]:
-    """Milliseconds of wall clock and of processor. Raises SystemExit if the command fails."""
-    with command.out.open("wb") as out:
-        begin = time.perf_counter()
-        process = subprocess.Popen(command.words, stdout=out, stderr=subprocess.DEVNULL, env=env, cwd=ROOT)
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command.words)} ends with {process.returncode}")
-    return 1e3 * wall, 1e3 * (used.ru_utime + used.ru_stime)
-
-
 def answer(command: Command) -> Any:
     """What both sides of a question must agree on."""
     if command.written is not None:
@@ -157,16 +142,14 @@ def main() -> None:
         folder = Path(name)
         capture = folder / "large.pcap"
         make_capture(capture, options.packets)
-        # As a user has it: bytecode is kept, and so are compiled filters.
-        env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-        env |= {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
+        env = as_a_user(folder / "cache")
         sides = list(commands(capture, folder))
         times: list[list[tuple[float, float]]] = [[] for _ in sides]
         for number in range(options.runs + 1):
             for side, measured in zip(sides, times, strict=True):
-                took = run(side, env)
+                took = run(side.words, side.out, env)
                 if number:  # the first warms up
-                    measured.append(took)
+                    measured.append((1e3 * took.wall, 1e3 * took.cpu))
         matches = agree(sides)
         size = capture.stat().st_size
     results = []

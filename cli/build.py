@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 from rich.status import Status
 
-from sevenm.bundles import build_bundle
+from sevenm.bundles import noted
 from sevenm.compiler.backends.c.classifiers import CLASSIFIERS
+from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.passes.cost import AUTO
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.objects import LEVELS, build_object, object_name
@@ -70,12 +71,16 @@ def build(file: str, folder: str, no_gateware: bool, classifier: str, architectu
     compiled = compile_file(file)
     path = Path(folder)
     objects = partial(_objects, architectures) if architectures else None
+    make = partial(
+        write_bundle, compiled.plan, path, not no_gateware,
+        top=top, classifier=classifier, objects=objects, written=noted(not no_gateware),
+    )  # fmt: skip
     if output.animated():
         with Status("building", console=tables.console(stderr=True)) as status:
-            show = partial(_show, status)
-            bundle = build_bundle(compiled.plan, path, not no_gateware, show, top, classifier, objects)
+            make(progress=partial(_show, status))
     else:
-        bundle = build_bundle(compiled.plan, path, not no_gateware, None, top, classifier, objects)
+        make()
+    bundle = Bundle.open(path)
     out = tables.table("file", "bytes")
     for name in sorted(bundle.files):
         out.add_row(str(path / name), f"{(path / name).stat().st_size:,}")

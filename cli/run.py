@@ -8,23 +8,24 @@ from pathlib import Path
 
 import click
 
-from sevenm.boundary import PORTS
 from sevenm.bundles import bundle_for, open_bundle, plan_of
 from sevenm.compiler.plan import Plan, Rule
 from sevenm.host.bundle import Bundle
 from sevenm.host.capture.format import CaptureError
 from sevenm.host.capture.writer import CaptureWriter
+from sevenm.host.devices.device import Device
+from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.loop import IngressFault
-from sevenm.host.ingress import Ingress
+from sevenm.host.engine.objects import wanted_level
 from sevenm.host.live.split import Split
-from sevenm.host.report import Report
 from sevenm.host.session import Session
 from sevenm.host.workers import Workers
+from sevenm.plans import reads_other_files
+from sevenm.starts import keep_start
 
-from . import output, tables
+from . import counted, output
 from .captures import Input, received
 from .choices import engine_option
-from .durations import latency_text
 from .engines import open_engine, wants_gateware
 from .errors import Exit
 from .export import open_writer
@@ -33,10 +34,8 @@ from .progress import progress_bar
 from .reload import Reloads, hangups
 from .rings import Rings, delivery_options
 from .service import Service, service_options
-from .sources import plan_of_file
+from .sources import rules_of_file
 from .workers import Team, workers_options
-
-STAGES = {"decided": "from arrival until decided", "in_ring": "from decided until in the ring"}
 
 
 @click.command(
@@ -94,11 +93,13 @@ def run(
         raise click.UsageError("--latency is about what arrives with -i; the events of a file arrived long ago.")
     team.check(source, target)
     with hangups(source.live) as hung_up, ExitStack() as stack:
-        plan, making = _rules(file, wants_gateware(engine), prebuilt)
+        text, plan, making = _read(file, wants_gateware(engine), prebuilt)
         # Opened first, because what comes after it is done as the user that -i --user names.
         reader = stack.enter_context(team.open(source, plan))
         bundle = stack.enter_context(making)
         device = stack.enter_context(open_engine(engine, bundle))
+        if text is not None:
+            _keep(text, plan, device)
         writer = None
         if target is not None and not isinstance(reader, Split):
             writer = stack.enter_context(open_writer(CaptureWriter, target, source.read, reader.link_type))
@@ -116,7 +117,9 @@ def run(
             outlets(bundle)
             return source.ready(reader, plan)
 
-        reloads = Reloads(file, plan, lambda: _rules(file, wants_gateware(engine), prebuilt), device, session, ready)
+        reloads = Reloads(
+            file, plan, lambda: _rules(file, wants_gateware(engine), prebuilt)[:2], device, session, ready
+        )
         stack.callback(reloads.close)  # before the device
         hung_up.to(reloads)
         source.begin(reader)
@@ -139,94 +142,45 @@ def run(
                     raise
                 report, fault = session.report(), error
         plan = reloads.plan(report.digest)
-        output.note("ended", report=_counts(plan, report, rings.prefix))
+        named = [((plan.blocks[rule.block].name, rule.name), rule) for rule in plan.rules]
+        counts = counted.as_json(report, {name: rule.line for name, rule in named}, rings.prefix)
+        output.note("ended", report=counts)
         if as_json:
-            output.emit_json({"file": file, "input": source.name, **_counts(plan, report, rings.prefix)})
+            output.emit_json({"file": file, "input": source.name, **counts})
         elif target != "-":
-            _show(plan, report, rings.prefix, reader)
+            does = {name: _does(plan, rule) for name, rule in named}
+            line = received(report.ingress, plan.source, reader) if report.ingress else None
+            counted.show(report, does, rings.prefix, line)
         if fault is not None:
             raise fault
     return Exit.OK
 
 
 def _rules(file: str, gateware: bool, prebuilt: bool) -> tuple[Plan, AbstractContextManager[Bundle]]:
-    """The Plan of the rule file, or of the bundle in the folder, and what opens the bundle of either."""
+    """As ``_read``, without the text."""
+    return _read(file, gateware, prebuilt)[1:]
+
+
+def _read(file: str, gateware: bool, prebuilt: bool) -> tuple[str | None, Plan, AbstractContextManager[Bundle]]:
+    """The Plan of the rule file, or of the bundle in the folder, and what opens the bundle of either. First the text of
+    a rule file of which the compiler had nothing to say, and which reads no other one."""
     if Path(file).is_dir():
         bundle = open_bundle(file, gateware, prebuilt)
-        return plan_of(bundle), nullcontext(bundle)
-    plan = plan_of_file(file)
-    return plan, bundle_for(plan, gateware)
+        return None, plan_of(bundle), nullcontext(bundle)
+    rules = rules_of_file(file)
+    alone = not (rules.remarked or reads_other_files(rules.text))
+    return rules.text if alone else None, rules.plan, bundle_for(rules.plan, gateware)
 
 
-def _counts(plan: Plan, report: Report, prefix: str | None) -> dict[str, object]:
-    """The report without what differs from run to run, and with the rules' lines, null for earlier ones."""
-    out = report.to_json()
-    for key in ("seconds_device", "seconds_total", "device"):
-        del out[key]
-    present = _by_name(plan)
-    for entry in out["rules"]:
-        rule = present.get((entry["block"], entry["name"]))
-        entry["line"] = None if rule is None else rule.line
-    for channel in out["channels"]:
-        channel["ring"] = None if prefix is None else f"{prefix}.{channel['name']}"
-    return out
+def _keep(text: str, plan: Plan, device: Device) -> None:
+    """So that the next run starts without the compiler, if this one counts with code that was compiled here."""
+    if isinstance(device, HostDevice) and wanted_level() is None:
+        engine = device.hold().engine
+        try:
+            keep_start(text, plan, engine)
+        finally:
+            engine.release()
 
 
-def _by_name(plan: Plan) -> dict[tuple[str, str], Rule]:
-    """By block and name."""
-    return {(block.name, rule.name): rule for block in plan.blocks for rule in plan.rules[block.start : block.stop]}
-
-
-def _show(plan: Plan, report: Report, prefix: str | None, reader: Ingress | Split) -> None:
-    rules = tables.table("rule", "does", "events", left=2)
-    present = _by_name(plan)
-    for count in report.rules:
-        rule = present.get((count.block, count.name))
-        does = "of earlier rules" if rule is None else actions(plan, rule)
-        rules.add_row(f"{count.block}.{count.name}", does, f"{count.events:,}")
-    tables.show(rules)
-    if report.channels:
-        click.echo()
-        channels = tables.table("channel", "matched", *(("delivered", "undelivered") if prefix is not None else ()))
-        for channel in report.channels:
-            row = [channel.name, f"{channel.matched:,}"]
-            if prefix is not None:
-                causes = ", ".join(f"{count:,} {cause}" for cause, count in channel.undelivered.items())
-                row += [f"{channel.delivered:,}", causes or "0"]
-            channels.add_row(*row)
-        tables.show(channels)
-    if report.counters:
-        click.echo()
-        counters = tables.table("counter", "events")
-        for name, number in report.counters.items():
-            counters.add_row(name, f"{number:,}")
-        tables.show(counters)
-    if report.forwarded:
-        click.echo()
-        ports = tables.table("port", "forwarded")
-        for port, number in report.forwarded.items():
-            ports.add_row(str(port), f"{number:,}")
-        tables.show(ports)
-    undelivered = sum(sum(channel.undelivered.values()) for channel in report.channels)
-    click.echo(
-        f"\n{output.plural(report.events, 'event')} by {report.engine}: {report.dropped:,} dropped, "
-        f"{report.passed:,} neither dropped nor forwarded, {report.malformed:,} malformed, "
-        f"{report.truncated:,} truncated" + (f", {report.punted:,} punted" if report.punted else "")
-    )
-    if prefix is None and undelivered:
-        click.echo(f"{undelivered:,} matches undelivered: no ring was asked for (--ring PREFIX delivers them)")
-    elif prefix is not None:
-        click.echo(f"{sum(c.delivered for c in report.channels):,} matches delivered, {undelivered:,} undelivered")
-    if report.ingress:
-        click.echo(received(report.ingress, plan.source, reader))
-    for stage, times in report.latency.items():
-        click.echo(f"{STAGES[stage]}: {latency_text(times)}")
-
-
-def actions(plan: Plan, rule: Rule) -> str:
-    """The rule's actions, nearly as they are written."""
-    out = [f"deliver {plan.channels[number]}" for number in rule.deliver]
-    out += [f"count {plan.counters[number]}" for number in rule.count]
-    out += [f"forward {port}" for port in range(PORTS) if rule.forward >> port & 1]
-    out += [f"forward by {plan.names.best(node) or 'the event'}" for node in rule.operands]
-    return ", ".join(out + (["drop"] if rule.drop else [])) or "nothing"
+def _does(plan: Plan, rule: Rule) -> str:
+    return counted.actions(rule, plan.channels, plan.counters, map(plan.names.best, rule.operands))

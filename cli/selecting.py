@@ -29,7 +29,7 @@ def run(code: Code, source: str, form: Form, target: str | None, most: int = ALL
     that are enough. Closes the code. Raises Failure, CaptureError where a capture cannot be read or written,
     EngineError, OSError."""
     with closing(code), ExitStack() as stack:
-        reader = stack.enter_context(_open(source))
+        reader = stack.enter_context(open_packets(source))
         writer = None
         if target is not None:
             writer = stack.enter_context(open_writer(PcapFile, target, source, reader.link_type))
@@ -51,7 +51,8 @@ def run(code: Code, source: str, form: Form, target: str | None, most: int = ALL
     return Exit.OK
 
 
-def _open(source: str) -> CapturePieces:
+def open_packets(source: str) -> CapturePieces:
+    """The capture, "-" is standard input. Raises Failure for a terminal, CaptureError for what is none of packets."""
     if source == "-" and sys.stdin.isatty():
         raise Failure(TERMINAL, Exit.USAGE)
     reader = open_pieces(source)

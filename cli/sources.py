@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from sevenm.compiler import Compiled, CompileError, compile_filter, compile_text
+from sevenm.compiler.diagnostics import CompileError
 from sevenm.compiler.plan import Plan
-from sevenm.compiler.syntax.parse import read_source
+from sevenm.compiler.syntax.source import read_source
 
 from . import findings, output
 from .errors import Exit, Failure
+
+if TYPE_CHECKING:
+    from sevenm.compiler import Compiled
 
 UNREADABLE = "unreadable"
 """Code of the finding that the file cannot be opened."""
@@ -31,6 +35,8 @@ def compile_file(path: str) -> Compiled:
 
 
 def _compiled(text: str, path: str) -> Compiled:
+    from sevenm.compiler import compile_text  # what was compiled before is run without it
+
     try:
         compiled = compile_text(text, Path(path).stem, Path(path).parent)
     except CompileError as error:
@@ -40,17 +46,25 @@ def _compiled(text: str, path: str) -> Compiled:
     return compiled
 
 
-def plan_of_file(path: str) -> Plan:
-    """The rule file's Plan, which may have been compiled before; shows warnings. Raises as ``compile_file``."""
+class RuleFile(NamedTuple):
+    """``remarked``: whether the compiler had something to say of it."""
+
+    text: str
+    plan: Plan
+    remarked: bool
+
+
+def rules_of_file(path: str) -> RuleFile:
+    """The rule file with its Plan, which may have been compiled before; shows warnings. Raises as ``compile_file``."""
     from sevenm.plans import find_plan, keep_plan  # only what runs rules looks for Plans
 
     text, name = read_rules(path), Path(path).stem
     plan = find_plan(text, name)
-    if plan is None:
-        compiled = _compiled(text, path)
-        keep_plan(text, name, compiled)
-        plan = compiled.plan
-    return plan
+    if plan is not None:
+        return RuleFile(text, plan, False)
+    compiled = _compiled(text, path)
+    keep_plan(text, name, compiled)
+    return RuleFile(text, compiled.plan, bool(compiled.warnings))
 
 
 def plan_of_rules(path: str) -> Plan:
@@ -64,6 +78,8 @@ def plan_of_rules(path: str) -> Plan:
 
 def compile_expression(text: str) -> Compiled:
     """The Plan of a bare expression; shows warnings. Raises Failure after showing the errors."""
+    from sevenm.compiler import compile_filter
+
     try:
         compiled = compile_filter(text)
     except CompileError as error:

@@ -6,38 +6,44 @@
 
 The public surface: ``compile_text`` and ``compile_filter`` give a ``Plan`` or raise ``CompileError`` with findings;
 ``reference.evaluate`` runs a Plan; ``bundle.write_bundle`` writes what the host and the hardware load.
+
+Each name is loaded when it is first used: whoever runs rules that were compiled before needs the Plan, and not what
+reads, checks and lowers text.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from sevenm.compiler.collection import collection_paused
-from sevenm.compiler.diagnostics import CompileError, Diagnostic, render
-from sevenm.compiler.lower.program import Compiled, lower_file, lower_filter
-from sevenm.compiler.plan import Plan, PlanError
-from sevenm.compiler.protocols.names import with_parser_names
-from sevenm.compiler.syntax.parse import parse_expression_with_warnings, parse_with_warnings
+if TYPE_CHECKING:
+    from sevenm.compiler.diagnostics import CompileError, Diagnostic, render
+    from sevenm.compiler.front import compile_filter, compile_text
+    from sevenm.compiler.lower.program import Compiled
+    from sevenm.compiler.plan import Plan, PlanError
+
+_WHERE = {
+    "CompileError": "diagnostics",
+    "Compiled": "lower.program",
+    "Diagnostic": "diagnostics",
+    "Plan": "plan",
+    "PlanError": "plan",
+    "compile_filter": "front",
+    "compile_text": "front",
+    "render": "diagnostics",
+}
+"""Public name -> the module that has it."""
 
 __all__ = [
     "CompileError", "Compiled", "Diagnostic", "Plan", "PlanError", "compile_filter", "compile_text", "render",
 ]  # fmt: skip
 
 
-def compile_text(text: str, name: str, folder: Path | None = None) -> Compiled:
-    """Compiles the text of a rule file; ``name`` becomes the Plan's. Rows of tables that stand in other files are read
-    from ``folder``, the current one by default. Raises CompileError."""
-    with collection_paused():
-        file, warnings = parse_with_warnings(text)
-        return _named(lower_file(file, name, warnings, folder))
+if not TYPE_CHECKING:  # a type checker would take every name for one of ours
 
-
-def compile_filter(text: str) -> Compiled:
-    """Compiles a bare expression on packets. Raises CompileError."""
-    expr, warnings = parse_expression_with_warnings(text)
-    return _named(lower_filter(expr, warnings))
-
-
-def _named(compiled: Compiled) -> Compiled:
-    return replace(compiled, plan=with_parser_names(compiled.plan))
+    def __getattr__(name: str) -> Any:
+        """Loads a public name when it is first used."""
+        if name not in _WHERE:
+            raise AttributeError(f"module 'sevenm.compiler' has no attribute {name!r}")
+        globals()[name] = value = getattr(import_module(f"sevenm.compiler.{_WHERE[name]}"), name)
+        return value

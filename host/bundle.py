@@ -88,6 +88,10 @@ class Bundle:
     def blocks(self) -> tuple[Block, ...]:
         return self.manifest.blocks
 
+    @cached_property
+    def block_names(self) -> tuple[str, ...]:
+        return tuple(block.name for block in self.manifest.blocks)
+
     @property
     def channels(self) -> tuple[str, ...]:
         return self.manifest.channels

@@ -34,12 +34,22 @@ class NotRegistered(RegistryError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a package's entry points: ``target`` is "module:attribute"."""
+    """One line of a package's entry points."""
 
     name: str
-    package: str
-    target: str
     point: EntryPoint
+
+    @property
+    def target(self) -> str:
+        """ "module:attribute"."""
+        return self.point.value
+
+    @property
+    def package(self) -> str:
+        """Its name and version, which are read when somebody asks: there are many entries, and mostly only names are
+        of interest."""
+        dist = self.point.dist
+        return "an unnamed package" if dist is None else f"{dist.name} {dist.version}"
 
     def __str__(self) -> str:
         return f"{self.package} ({self.name} = {self.target})"
@@ -58,8 +68,8 @@ class Registry(Generic[Kind]):
 
         found: dict[str, list[Entry]] = {}
         for point in entry_points(group=self.group):
-            found.setdefault(point.name, []).append(_entry(point))
-        return {name: sorted(found[name], key=str) for name in sorted(found)}
+            found.setdefault(point.name, []).append(Entry(point.name, point))
+        return {name: sorted(same, key=str) if len(same) > 1 else same for name, same in sorted(found.items())}
 
     def names(self) -> list[str]:
         """Every registered name, in alphabetical order."""
@@ -86,11 +96,6 @@ class Registry(Generic[Kind]):
             wanted = f"{self.kind.__module__}.{self.kind.__qualname__}"
             raise RegistryError(f"{first}: is {_shown(found)}, expected a {wanted}")
         return found
-
-
-def _entry(point: EntryPoint) -> Entry:
-    package = "an unnamed package" if point.dist is None else f"{point.dist.name} {point.dist.version}"
-    return Entry(point.name, package, point.value, point)
 
 
 def _shown(found: object) -> str:

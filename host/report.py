@@ -8,12 +8,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sevenm.host.bundle import Bundle
-from sevenm.host.engine.accounts import CAUSES, TOTALS, Accounts
-from sevenm.host.latency import Summary
+from sevenm.host.engine.counts import CAUSES, TOTALS, Counts
+
+if TYPE_CHECKING:
+    from sevenm.host.latency import Summary
+
+
+class _Rule(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def block(self) -> int: ...
+
+
+class Named(Protocol):
+    """The names of what is counted: those of a bundle, or as they were kept of one. ``block_names`` by number."""
+
+    @property
+    def rules(self) -> Sequence[_Rule]: ...
+    @property
+    def block_names(self) -> Sequence[str]: ...
+    @property
+    def channels(self) -> Sequence[str]: ...
+    @property
+    def counters(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +90,12 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, ports as text."""
-        out = asdict(self)
+        out = {one.name: getattr(self, one.name) for one in fields(self)}
         out["forwarded"] = {str(port): count for port, count in self.forwarded.items()}
+        # Spelled out, because there are thousands of them, and asdict copies each one deeply.
+        out["rules"] = tuple({"name": rule.name, "block": rule.block, "events": rule.events} for rule in self.rules)
+        out["channels"] = tuple(map(asdict, self.channels))
+        out["latency"] = {stage: asdict(times) for stage, times in self.latency.items()}
         return out
 
 
@@ -118,16 +143,16 @@ class Tally:
         self._delivered: Counter[str] = Counter()
         self._undelivered: Counter[tuple[str, str]] = Counter()
 
-    def add(self, bundle: Bundle, accounts: Accounts) -> None:
-        """``accounts`` are those of the bundle's rules."""
+    def add(self, named: Named, accounts: Counts) -> None:
+        """``accounts`` are those of the rules that have these names."""
         self.totals.update({name: accounts.total(name) for name in TOTALS})
         self._forwarded.update(dict(enumerate(map(int, accounts.forwarded))))
-        rules = ((bundle.blocks[rule.block].name, rule.name) for rule in bundle.rules)
+        rules = ((named.block_names[rule.block], rule.name) for rule in named.rules)
         _sum(self._rules, rules, accounts.rules)
-        _sum(self._counters, bundle.counters, accounts.counters)
-        _sum(self._matched, bundle.channels, accounts.matched)
-        _sum(self._delivered, bundle.channels, accounts.delivered)
-        for name, row in zip(bundle.channels, accounts.undelivered, strict=True):
+        _sum(self._counters, named.counters, accounts.counters)
+        _sum(self._matched, named.channels, accounts.matched)
+        _sum(self._delivered, named.channels, accounts.delivered)
+        for name, row in zip(named.channels, accounts.undelivered, strict=True):
             self._undelivered.update({(name, cause): int(row[slot]) for slot, cause in CAUSES.items()})
 
     def merge(self, other: Tally) -> None:

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -27,18 +27,17 @@ from sevenm.compiler.bundle import (
     PLAN,
     TOP,
     BundleWriteError,
-    Objects,
-    Progress,
     generate,
     manifest_of,
     write_bundle,
 )
-from sevenm.compiler.passes.cost import AUTO, ChoiceError
+from sevenm.compiler.passes.cost import ChoiceError
 from sevenm.compiler.plan import Plan, PlanError
 from sevenm.generators import generators
 from sevenm.host.bundle import Bundle, BundleError
 from sevenm.host.engine.code_cache import usable
 from sevenm.host.engine.objects import LEVELS, object_name
+from sevenm.manifest import Manifest
 
 BUNDLES_MAX = 128
 """Bundles that are kept in the cache; the longest unused go first."""
@@ -59,18 +58,10 @@ def bundle_for(plan: Plan, gateware: bool) -> Iterator[Bundle]:
         yield Bundle.open(write_bundle(plan, Path(temporary) / "bundle", gateware))
 
 
-def build_bundle(
-    plan: Plan,
-    folder: Path,
-    gateware: bool = True,
-    progress: Progress | None = None,
-    top: str = TOP,
-    classifier: str = AUTO,
-    objects: Objects | None = None,
-) -> Bundle:
-    """As ``write_bundle``, and this user need not compare it later to open it."""
-    written = partial(note_compared, gateware=gateware)
-    return Bundle.open(write_bundle(plan, folder, gateware, progress, top, classifier, objects, written))
+def noted(gateware: bool) -> Callable[[Manifest], None]:
+    """What ``write_bundle`` is to call once it has ``written``, so that this user need not compare the bundle with its
+    Plan to open it."""
+    return partial(note_compared, gateware=gateware)
 
 
 def open_bundle(folder: str | PathLike[str], gateware: bool = False, prebuilt: bool = False) -> Bundle:

@@ -32,13 +32,8 @@ class Filters:
     """The kept engines of filters on this machine, for the code and the compiler of now."""
 
     def __init__(self) -> None:
-        try:
-            command = find_compiler()
-            parts = [os.fsencode(" ".join(command)), compiler_identity(command), processor(), *_code(), *_packages()]
-        except (NoCompiler, OSError):  # no compiler: no engines; sources that are no files: nothing to know them by
-            parts = []
-        self._known = parts
-        self._folder = usable(cache_folder() / "filters") if parts and usable() is not None else None
+        self._known = depends_on()
+        self._folder = usable(cache_folder() / "filters") if self._known and usable() is not None else None
 
     def find(self, text: str) -> Code | None:
         """The engine of that filter, loaded; None where there is none, or only a damaged one."""
@@ -68,6 +63,15 @@ class Filters:
 
     def _path(self, folder: Path, text: str) -> Path:
         return folder / f"{digest_of([text.encode('utf-8', 'surrogateescape'), *self._known])}.so"
+
+
+def depends_on() -> list[bytes]:
+    """What an engine is a function of, beside the text that it was compiled from; empty where nothing can be kept."""
+    try:
+        command = find_compiler()
+        return [os.fsencode(" ".join(command)), compiler_identity(command), processor(), *_code(), *_packages()]
+    except (NoCompiler, OSError):  # no compiler: no engines; sources that are no files: nothing to know them by
+        return []
 
 
 def _code() -> Iterator[bytes]:

@@ -12,11 +12,14 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sevenm.compiler import Compiled
 from sevenm.compiler.plan import Plan
 from sevenm.generators import generators
 from sevenm.host.engine.code_cache import DIGEST_BYTES, cache_folder, digest_of, is_sealed, prune, seal, usable
+
+if TYPE_CHECKING:
+    from sevenm.compiler import Compiled
 
 PLANS_MAX = 128
 """Plans kept; the longest unused go first."""
@@ -51,10 +54,15 @@ def keep_plan(text: str, name: str, compiled: Compiled) -> None:
         new.unlink(missing_ok=True)
 
 
+def reads_other_files(text: str) -> bool:
+    """Whether the Plan is not a function of the text alone."""
+    return _OTHER_FILES.search(text) is not None
+
+
 def _path(text: str, name: str) -> Path | None:
     """Where the Plan is or would be; None where none is kept."""
     folder = usable(cache_folder() / "plans") if usable() is not None else None
-    if folder is None or _OTHER_FILES.search(text):
+    if folder is None or reads_other_files(text):
         return None
     parts = (generators(), name, text)
     return folder / f"{digest_of(part.encode('utf-8', 'surrogateescape') for part in parts)}{ENDING}"

@@ -12,10 +12,11 @@ from contextlib import ExitStack
 from os import PathLike, fspath
 from pathlib import Path
 
-from sevenm.bundles import build_bundle, bundle_for
+from sevenm.bundles import bundle_for, noted
 from sevenm.compiler import Compiled, Diagnostic, compile_filter, compile_text
+from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.plan import Plan
-from sevenm.compiler.syntax.parse import read_source
+from sevenm.compiler.syntax.source import read_source
 from sevenm.engines import default_engine, needs_gateware, open_running
 from sevenm.events import Events, batches_of
 from sevenm.host.bundle import Bundle
@@ -92,7 +93,7 @@ class Rules(Closing):
         """Writes everything that is made from the rules into a folder: C, Verilog, headers, dtypes (`sevenm build`).
 
         Raises BundleWriteError, or MissingExtra where the gateware needs Amaranth and it is not installed."""
-        return build_bundle(self.plan, Path(folder), gateware)
+        return Bundle.open(write_bundle(self.plan, Path(folder), gateware, written=noted(gateware)))
 
     def close(self) -> None:
         """Gives up the engine."""

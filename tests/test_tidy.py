@@ -35,6 +35,7 @@ MAY_IMPORT = {
         "records",
         "filters",
         "plans",
+        "starts",
     },
 }
 ROOT_MODULES = {"boundary", "manifest", "tables", "version"}

@@ -8,13 +8,12 @@ One idea: a source goes through a linear scan (``brackets``) and an LALR parser 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from sevenm.compiler.diagnostics import CompileError, Diagnostic, Span
 from sevenm.compiler.syntax import ast
 from sevenm.compiler.syntax.bounds import FINDINGS_MAX
-from sevenm.compiler.syntax.brackets import SOURCE_MAX, check_source, fail
+from sevenm.compiler.syntax.brackets import check_source, fail
 from sevenm.compiler.syntax.reader import reader
 from sevenm.compiler.syntax.tree import TreeBuilder
 from sevenm.compiler.syntax.words import Unreadable
@@ -48,33 +47,6 @@ def parse_expression_with_warnings(text: str) -> tuple[ast.Expr, tuple[Diagnosti
     expr: ast.Expr
     expr, warnings = _parse(text, "expression", "<filter>")
     return expr, warnings
-
-
-def read_source(path: str | Path) -> str:
-    """The text of a rule file: UTF-8, a byte order mark is dropped, at most 16 MiB are read.
-
-    Raises CompileError for what cannot be opened, is too long, is not UTF-8 or has NUL bytes.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(SOURCE_MAX + 1)
-    except OSError as error:
-        raise fail("", 0, "unreadable", f"cannot read {path}: {error.strerror or error}") from None
-    except ValueError as error:
-        raise fail("", 0, "unreadable", f"cannot read {path!r}: {error}") from None
-    if len(data) > SOURCE_MAX:
-        message = f"{path} has more than {SOURCE_MAX} bytes ({SOURCE_MAX >> 20} MiB)"
-        raise fail("", 0, "source-too-long", message, "split it into several files")
-    nul = data.find(0)
-    if nul >= 0:
-        before = data[:nul].decode("utf-8", "replace")
-        raise fail(before, len(before), "nul-byte", f"{path}: NUL byte at offset {nul}", "this is not a text file")
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8")
-        message = f"{path}: byte {data[error.start]:#04x} at offset {error.start} is not UTF-8"
-        raise fail(before, len(before), "not-utf8", message, "save the file as UTF-8") from None
 
 
 def _parse(text: str, start: str, filename: str) -> tuple[Any, tuple[Diagnostic, ...]]:
@@ -141,5 +113,4 @@ __all__ = [
     "parse_expression",
     "parse_expression_with_warnings",
     "parse_with_warnings",
-    "read_source",
 ]

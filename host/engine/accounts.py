@@ -15,19 +15,18 @@ from sevenm.boundary import CAUSES as CAUSE_SLOTS
 from sevenm.boundary import PORTS, Cause
 from sevenm.host.batch import EventBatch
 from sevenm.host.engine.actions import Actions, ActionTable, Sparse, Words, popcount
+from sevenm.host.engine.counts import CAUSES as CAUSES
+from sevenm.host.engine.counts import TOTALS as TOTALS
 from sevenm.host.engine.decisions import Decisions
 
-CAUSES = {int(cause): cause.name.lower() for cause in Cause}
-"""Why a match was not delivered, by slot; ``sevenm.boundary.Cause`` explains them."""
 NO_RING = int(Cause.NO_RING)
-TOTALS = ("events", "bytes", "malformed", "truncated", "punted", "dropped", "passed")
-"""``passed``: neither dropped nor forwarded. ``bytes``: captured ones. ``punted``: decided by the host for a device."""
 ARRAYS = ("totals", "forwarded", "rules", "counters", "matched", "delivered", "waiting", "undelivered")
 
 
 class Accounts:
-    """``rules`` (rules,), ``counters`` (counters,): events. ``matched``, ``delivered``, ``waiting`` (channels,).
-    ``undelivered`` (channels, CAUSE_SLOTS). ``forwarded`` (PORTS,). ``totals`` as TOTALS. All uint64."""
+    """A ``sevenm.host.engine.counts.Counts``, of arrays of uint64: ``rules`` (rules,), ``counters`` (counters,),
+    ``matched``, ``delivered``, ``waiting`` (channels,), ``undelivered`` (channels, CAUSE_SLOTS), ``forwarded``
+    (PORTS,), ``totals`` as TOTALS."""
 
     def __init__(self, rules: Sequence[Actions], n_channels: int, n_counters: int) -> None:
         self.actions = rules

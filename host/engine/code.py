@@ -19,6 +19,8 @@ from sevenm.host.devices.errors import DeviceError
 from sevenm.host.native import Native, available, native
 
 CSRC = Path(__file__).parent.parent / "csrc"
+VARIABLE = "SEVENM_LEVEL"
+"""Names the level to use instead of the best one (``sevenm.host.engine.objects``)."""
 ROOM = 4096
 """Entries of fired rules that an engine gets room for at least; one that needs more for a chunk gets that."""
 
@@ -28,7 +30,7 @@ class EngineError(DeviceError):
 
 
 @cache
-def _loader() -> Native:
+def c_types() -> Native:
     """The types of the boundary and the loader's functions."""
     if available():
         return native()
@@ -46,7 +48,7 @@ class Code:
     somebody holds it, also after ``close``. Raises EngineError where it is no engine."""
 
     def __init__(self, path: Path, cached: bool) -> None:
-        self.ffi, self._lib = _loader()
+        self.ffi, self._lib = c_types()
         self.path, self.cached = path, cached
         self._handle: Any = self._lib.dlopen(os.fsencode(path), os.RTLD_NOW | os.RTLD_LOCAL)
         if not self._handle:

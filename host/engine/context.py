@@ -10,16 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from cffi import FFI
 
 from sevenm import boundary
 from sevenm.host.engine.aligned import Bytes, ContextError, zeros
+from sevenm.host.engine.code import c_types
 from sevenm.host.engine.compiled import Context
 from sevenm.host.engine.table_rows import TableRows, table_rows
 from sevenm.tables import Change, Shape, TableError
 
-_FFI: Any = FFI()  # its type stubs know neither NumPy arrays nor what was declared
-_FFI.cdef(boundary.cdef())
+_FFI = c_types().ffi
 _STATE = boundary.dtype("sm_state")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sevenm.cli.commands import COMMANDS, command
-from sevenm.cli.plain import Asked, _filter
+from sevenm.cli.plain import Asked, AskedRun, _filter, _rules
 
 Sevenm = Any
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +70,40 @@ def test_a_filter_that_was_compiled_before_needs_the_c_runtime_only(tmp_path: Pa
     assert not modules & HEAVY
 
 
+@pytest.mark.needs("compiler")
+def test_rules_that_ran_before_need_the_c_runtime_only(tmp_path: Path, office: Path, rules: Path) -> None:
+    for form in (["--json"], ["--json", "--engine", "host"], []):
+        args = ("run", rules, "-r", office, *form)
+        first, compiled = loaded(*args, cache=tmp_path / f"cache-{len(form)}")
+        assert compiled >= {"numpy", "sevenm.compiler"}, "else the check below would say nothing"
+        said, modules = loaded(*args, cache=tmp_path / f"cache-{len(form)}")
+        assert said == first
+        assert not modules & (HEAVY if form else HEAVY - {"rich"})
+        assert not form or not modules & PARSER
+    # Another text is another rule file, and says something else.
+    rules.write_text(rules.read_text().replace("53", "54"))
+    other, compiled = loaded(*args, cache=tmp_path / "cache-0")
+    assert "sevenm.compiler" in compiled and other != first
+
+
+@pytest.mark.needs("compiler")
+def test_a_capture_that_is_damaged_or_of_records_is_told_alike_at_both_starts(
+    tmp_path: Path, sevenm: Sevenm, office: Path, rules: Path
+) -> None:
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    cut, records = tmp_path / "cut.pcap", tmp_path / "records.pcap"
+    cut.write_bytes(office.read_bytes()[:-5])
+    records.write_bytes(office.read_bytes()[:20] + b"\x93\0\0\0" + office.read_bytes()[24:])
+    for source in (cut, records, tmp_path, tmp_path / "absent", rules):
+        args = ("run", rules, "-r", source, "--json")
+        whole = sevenm(*args, "--ingress", "capture", env=env)
+        assert sevenm("run", rules, "-r", office, "--json", env=env).code == 0
+        assert list((tmp_path / "cache" / "sevenm" / "starts").iterdir())
+        done = sevenm(*args, env=env)
+        assert (done.code, done.out, done.err) == (whole.code, whole.out, whole.err)
+    assert "not a capture" in done.err
+
+
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_the_table_names_commands_that_are_there(name: str) -> None:
     assert command(name).name == name
@@ -101,3 +135,20 @@ def test_a_plain_filter_is_read_in_any_order(args: list[str], asked: Asked) -> N
 )  # fmt: skip
 def test_what_is_not_quite_plain_is_the_parsers(args: list[str]) -> None:
     assert _filter(args) is None
+
+
+@pytest.mark.parametrize(
+    ("args", "asked"),
+    [
+        (["run", "a.7m", "-r", "in"], AskedRun("a.7m", "in", False)),
+        (["run", "-r", "in", "--json", "a.7m"], AskedRun("a.7m", "in", True)),
+        (["run", "--engine", "host", "a.7m", "--json", "-r", "in"], AskedRun("a.7m", "in", True)),
+        (["filter", "a.7m", "-r", "in"], None), (["run", "a.7m"], None), (["run", "-r", "in"], None),
+        (["run", "a.7m", "-r", "-"], None), (["run", "a.7m", "-r", "in", "--engine", "rtl"], None),
+        (["run", "a.7m", "-r", "in", "--engine"], None), (["run", "a.7m", "-r", "in", "--ring", "x"], None),
+        (["run", "a.7m", "-r", "in", "-w", "out"], None), (["run", "a.7m", "-r", "in", "--json", "--json"], None),
+        (["run", "a.7m", "b.7m", "-r", "in"], None), (["run", "", "-r", "in"], None),
+    ],
+)  # fmt: skip
+def test_plain_rules_are_read_in_any_order_and_others_are_the_parsers(args: list[str], asked: AskedRun | None) -> None:
+    assert _rules(args) == asked

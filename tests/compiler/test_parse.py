@@ -20,8 +20,8 @@ from sevenm.compiler.syntax.parse import (
     parse_expression,
     parse_expression_with_warnings,
     parse_with_warnings,
-    read_source,
 )
+from sevenm.compiler.syntax.source import read_source
 
 EXAMPLE = """
 schema Reading v1 size 64 @endian(little) {

@@ -154,7 +154,7 @@ def test_without_the_c_runtime_engines_run_as_well(
     manifest: dict[str, Any], make_bundle: Callable[..., Bundle], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(code, "available", lambda: False)
-    code._loader.cache_clear()
+    code.c_types.cache_clear()
     try:
         bundle = make_bundle(manifest)
         engine = load(bundle)
@@ -165,7 +165,7 @@ def test_without_the_c_runtime_engines_run_as_well(
         with pytest.raises(EngineError, match=r"cannot be loaded: .*text\.so"):
             CompiledEngine(tmp_path / "text.so", False)
     finally:
-        code._loader.cache_clear()
+        code.c_types.cache_clear()
 
 
 def test_code_stays_mapped_while_somebody_holds_it(
