@@ -59,6 +59,7 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
     from sevenm.host.registry import RegistryError
     from sevenm.host.replay import InterfaceError
     from sevenm.host.ring import RingError
+    from sevenm.sim.synthesis.programs import SynthesisError
 
     if isinstance(error, ReaderGone):
         return "", Exit.PIPE
@@ -71,7 +72,17 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
     if isinstance(error, PrivilegeError):
         return str(error), Exit.USAGE
     if isinstance(
-        error, (BundleError, BundleWriteError, CaptureError, IngressFault, InterfaceError, PlanError, RingError)
+        error,
+        (
+            BundleError,
+            BundleWriteError,
+            CaptureError,
+            IngressFault,
+            InterfaceError,
+            PlanError,
+            RingError,
+            SynthesisError,
+        ),
     ):
         return str(error), Exit.INPUT
     if isinstance(error, OSError):
