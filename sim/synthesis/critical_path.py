@@ -23,6 +23,18 @@ PARTS = {
 """Submodules of a core, in words."""
 SHELL = "the handshake"
 """What is in no submodule: ready, valid, and when a packet leaves."""
+SIGNALS = {
+    "inner_level": "fill level",
+    "released": "number of packets that may leave",
+    "at": "number of the beat",
+    "window": "bytes of the packet",
+    "visible": "length of the packet",
+    "s_axis_tready": "readiness to take a beat",
+    "s_axis_tvalid": "arrival of a beat",
+    "m_axis_tready": "readiness of the next stage",
+    "m_axis_tvalid": "departure of a beat",
+}
+"""What the shell of a core calls some values, in words. Yosys names what it derives after one of the inputs."""
 _LOGIC = ("clk-to-q", "logic", "setup", "hold")
 _STAGE = re.compile(r"_s(\d+)(?![0-9A-Za-z])(?=_|\[|$|\.)")
 _NUMBER = re.compile(r"_\d+_|\$\d+|")
@@ -117,14 +129,15 @@ def place_of(wire: str, known: Mapping[str, str]) -> Place:
     if _NUMBER.fullmatch(plain):
         return Place(part, UNNAMED, None)
     if head != "decision":
-        return Place(part, plain, None)
+        return Place(part, SIGNALS.get(plain, plain), None)
     stage = _STAGE.search(signal)
     number = None if stage is None else int(stage[1])
     ends = [match.start() for match in re.finditer(r"(?=[_\[.])", signal)] + [len(signal)]
     name = next((signal[:end] for end in reversed(ends) if signal[:end] in known), None)
     if name is not None:
         return Place(part, known[name], number)
-    return Place(part, signal if stage is None else signal[: stage.start()], number)
+    plain = plain if stage is None else signal[: stage.start()]
+    return Place(part, SIGNALS.get(plain, plain), number)
 
 
 def names_on(path: Path, known: Mapping[str, str]) -> list[Place]:
@@ -143,8 +156,9 @@ def in_words(path: Path, known: Mapping[str, str]) -> Sequence[str]:
     """The path for people who write rules: where it begins and ends, what lies between, and what takes the time."""
     places = names_on(path, known)
     total = path.logic_ns + path.routing_ns
+    levels = f"{path.levels} level{'' if path.levels == 1 else 's'}"
     out = [
-        f"{total:.2f} ns: {path.logic_ns:.2f} ns in {path.levels} levels of logic, {path.routing_ns:.2f} ns on the way",
+        f"{total:.2f} ns: {path.logic_ns:.2f} ns in {levels} of logic, {path.routing_ns:.2f} ns on the way",
         f"from {places[0]}",
         *(f"through {place}" for place in places[1:-1]),
     ]
