@@ -260,8 +260,25 @@ def _compile(body: Body, run: Run) -> Iterator[Row]:
             yield replace(row, aim=aim if key == "cpu_s" else None)
 
 
+def _synth(body: Body, run: Run) -> Iterator[Row]:
+    clocks = {("records", 64): 350.0, ("records", 1024): 300.0, ("edge", None): 250.0}
+    for result in body["results"]:
+        design, rules, used = result["design"], result["rules"], result["resources"]
+        of, variant = (design, rules if design == "records" else None), f"{design}, {rules:,} rules"
+        clock = Spread.of(result["clock_mhz"]["runs"])
+        yield Row("Clock of a core", variant, "MHz", "higher", clock, run, aim=clocks.get(of))
+        taken = Spread.of(1000 * result["latency_cycles"] / mhz for mhz in result["clock_mhz"]["runs"])
+        longest = 55.0 if design == "records" else 130.0
+        yield Row("Latency of a core at its clock", variant, "ns", "lower", taken, run, aim=longest)
+        most = 10000.0 if design == "edge" else None
+        yield Row("Sites of a core", variant, "sites", "lower", Spread.of([used["sites"]]), run, aim=most)
+        if design == "records":
+            each = Spread.of([used["LUT4"] / rules])
+            yield Row("LUT4 of a core", variant, "LUT4 a rule", "lower", each, run, aim=4.5 if rules == 1024 else None)
+
+
 READERS: dict[str, Reader] = {
     "classify": _classify, "compile": _compile, "dpdk": _dpdk, "events": _events, "filter": _filter,
     "latency": _latency, "path": _path, "ring": _ring, "ring-c": _ring_c, "start": _start,
-    "table": _table, "wake": _wake, "workers": _workers, "xdp": _xdp,
+    "synth": _synth, "table": _table, "wake": _wake, "workers": _workers, "xdp": _xdp,
 }  # fmt: skip

@@ -1,8 +1,8 @@
 """What goes wrong, in the user's words: every known exception becomes one message and one exit code.
 
-Exit codes: 0 done and nothing found; 1 the rules have errors, or the engines differ; 2 wrong usage; 3 a file, capture,
-bundle or ring cannot be read or written; 4 the engine is not available here; 70 a fault of sevenm itself;
-130 interrupted; 141 the reader of the output went away.
+Exit codes: 0 done and nothing found; 1 the rules have errors, the engines differ, or a clock is not reached; 2 wrong
+usage; 3 a file, capture, bundle or ring cannot be read or written, or a core cannot be placed; 4 the engine is not
+available here; 70 a fault of sevenm itself; 130 interrupted; 141 the reader of the output went away.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Exit(IntEnum):
 EXIT_HELP = """\b
 Exit codes:
   0  done, nothing found
-  1  the rules have errors, or engines differ
+  1  the rules have errors, engines differ, or a clock is not reached
   2  wrong usage
-  3  a file, capture, bundle or ring cannot be read or written
+  3  a file, capture, bundle or ring cannot be read or written, or a core cannot be placed
   4  the engine is not available on this machine"""
 
 
@@ -59,6 +59,7 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
     from sevenm.host.registry import RegistryError
     from sevenm.host.replay import InterfaceError
     from sevenm.host.ring import RingError
+    from sevenm.sim.synthesis.programs import SynthesisError
 
     if isinstance(error, ReaderGone):
         return "", Exit.PIPE
@@ -71,7 +72,17 @@ def explain(error: BaseException) -> tuple[str, Exit] | None:
     if isinstance(error, PrivilegeError):
         return str(error), Exit.USAGE
     if isinstance(
-        error, (BundleError, BundleWriteError, CaptureError, IngressFault, InterfaceError, PlanError, RingError)
+        error,
+        (
+            BundleError,
+            BundleWriteError,
+            CaptureError,
+            IngressFault,
+            InterfaceError,
+            PlanError,
+            RingError,
+            SynthesisError,
+        ),
     ):
         return str(error), Exit.INPUT
     if isinstance(error, OSError):

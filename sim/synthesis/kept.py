@@ -1,0 +1,52 @@
+"""What Yosys and nextpnr made before: minutes of work, found by everything that it depends on.
+
+One idea: an entry is a file named by a digest of the netlist's text, the programs' versions, the target, the seed and
+the options, and ends with its own digest, so a damaged one is made again. Entries are sealed and pruned as engines are
+(``sevenm.host.engine.code_cache``).
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+from sevenm.host.engine.code_cache import DIGEST_BYTES, cache_folder, digest_of, is_sealed, prune, seal, usable
+
+KEPT_MAX = 256
+"""Entries kept; the longest unused go first."""
+_KIND = ".synthesis"
+
+
+class Kept:
+    """The entries of this user, in a folder of the cache; keeps nothing where there can be no such folder."""
+
+    def __init__(self) -> None:
+        self._folder = usable(cache_folder() / "synthesis") if usable() is not None else None
+
+    def find(self, *parts: str) -> bytes | None:
+        """What was kept for these parts; None where there is nothing, or only something damaged."""
+        if self._folder is None or not is_sealed(path := self._path(self._folder, parts)):
+            return None
+        try:
+            return zlib.decompress(path.read_bytes()[:-DIGEST_BYTES])
+        except (OSError, zlib.error):
+            return None
+
+    def keep(self, data: bytes, *parts: str) -> None:
+        """Keeps it; where that is impossible (the disk is full), it is made again the next time."""
+        if self._folder is None:
+            return
+        path = self._path(self._folder, parts)
+        new = path.with_suffix(f".{os.getpid()}.new")
+        with suppress(OSError):
+            new.write_bytes(zlib.compress(data, 1))
+            seal(new)
+            new.replace(path)
+            prune(self._folder, KEPT_MAX, f"*{_KIND}")
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+
+    def _path(self, folder: Path, parts: tuple[str, ...]) -> Path:
+        return folder / f"{digest_of(part.encode() for part in parts)}{_KIND}"
