@@ -18,6 +18,7 @@ from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.loop import IngressFault
 from sevenm.host.engine.objects import wanted_level
 from sevenm.host.live.split import Split
+from sevenm.host.report import Report
 from sevenm.host.session import Session
 from sevenm.host.workers import Workers
 from sevenm.plans import reads_other_files

@@ -15,18 +15,30 @@ from typing import Any
 from .programs import SynthesisError
 
 PARTS = {
-    "data_fifo": "the data FIFO",
-    "verdict_fifo": "the verdict FIFO",
+    "intake": "the intake",
     "assembler": "the window",
     "decision": "the decision pipeline",
+    "release": "the delay of beats",
+    "outlet": "the outlet",
+    "data": "the store of data",
+    "keep": "the store of data",
+    "last": "the store of data",
+    "sidebands": "the store of sidebands",
+    "verdict": "the store of verdicts",
 }
-"""Submodules of a core, in words."""
-SHELL = "the handshake"
-"""What is in no submodule: ready, valid, and when a packet leaves."""
+"""Submodules of a core, in words; those that are there several times have a number at the end."""
+SHELL = "the core"
+"""What is in no submodule."""
 SIGNALS = {
-    "inner_level": "fill level",
-    "released": "number of packets that may leave",
-    "at": "number of the beat",
+    "room": "room in the store",
+    "ready": "readiness to take a beat",
+    "coming": "arrival of a beat",
+    "place": "number of the beat",
+    "row": "beats that may leave",
+    "stored": "beats in the store",
+    "ended": "end of a packet",
+    "fo_stalled": "stop by the next stage",
+    "fo_offered": "offer to the next stage",
     "window": "bytes of the packet",
     "visible": "length of the packet",
     "s_axis_tready": "readiness to take a beat",
@@ -123,7 +135,8 @@ def _step(arc: Mapping[str, Any]) -> Step:
 def place_of(wire: str, known: Mapping[str, str]) -> Place:
     """Where a net or cell of a flattened core belongs. ``known``: words for the names of the description."""
     head, _, rest = wire.partition(".")
-    part, signal = (PARTS[head], rest) if head in PARTS and rest else (SHELL, wire)
+    known_part = PARTS.get(head.rstrip("0123456789"))
+    part, signal = (known_part, rest) if known_part and rest else (SHELL, wire)
     signal = _MADE.sub("", signal)
     plain = re.sub(r"\[\d+\]$", "", signal)
     if _NUMBER.fullmatch(plain):

@@ -148,10 +148,7 @@ class _Work:
 
     def mapped(self) -> tuple[dict[str, int], bytes]:
         """The cells by kind and, for a target that is placed, the netlist of them in JSON."""
-        script = (
-            f"read_verilog {CORE}; {self.target.synth} -top {self.core.top}; write_json {NETLIST}; "
-            f"tee -q -o {CELLS} stat -json"
-        )
+        script = self._script()
         key = ("mapped", self.core.verilog, self.target.name, script, self.versions[YOSYS.name])
         found = self.kept.find(*key)
         if found is None:
@@ -166,13 +163,29 @@ class _Work:
         cells: dict[str, int] = json.loads(counts)["cells"]
         return cells, netlist
 
+    def _script(self) -> str:
+        """What Yosys is told: copies of a register that a core keeps apart stay apart (docs/gateware.md)."""
+        top = f"-top {self.core.top}"
+        return "; ".join(
+            (
+                f"read_verilog {CORE}",
+                f"hierarchy {top}",
+                "proc",
+                "flatten",
+                "setattr -set keep 1 w:*fo_* %ci1 t:$dff %i",
+                f"{self.target.synth} {top}",
+                f"write_json {NETLIST}",
+                f"tee -q -o {CELLS} stat -json",
+            )
+        )
+
     def placed(self, netlist: bytes, seed: int) -> Placed:
         """What this seed comes to."""
         options = [
             *(self.target.options or ()), "--out-of-context", "--top", self.core.top, "--json", NETLIST,
             "--report", REPORT, "--freq", str(ASKED_MHZ), "--timing-allow-fail", "--seed", str(seed), "--quiet",
         ]  # fmt: skip
-        key = ("placed", self.core.verilog, self.target.name, self.target.synth, *options, *self.versions.values())
+        key = ("placed", self.core.verilog, self.target.name, self._script(), *options, *self.versions.values())
         found = self.kept.find(*key)
         if found is None:
             self.say(f"placing and routing, seed {seed}")

@@ -10,7 +10,7 @@ from sevenm.sim.synthesis.critical_path import Place, fastest, in_words, longest
 from sevenm.sim.synthesis.programs import SynthesisError
 
 KNOWN = {"tcp_dstport": "field tcp.dstport", "rule_web": "rule web", "rule_web_s": "rule web_s", "l3": "header l3"}
-PIPELINE, SHELL = "the decision pipeline", "the handshake"
+PIPELINE, SHELL = "the decision pipeline", "the core"
 
 
 def arc(kind: str, delay: float, source: str, sink: str, net: str = "") -> dict[str, Any]:
@@ -51,11 +51,12 @@ OUTSIDE = [arc("source", 0, "tready", "tready"), arc("routing", 9.0, "tready", E
         ("decision.window_s2[100]", Place(PIPELINE, "bytes of the packet", 2)),
         ("decision.window_TRELLIS_FF_Q_9", Place(PIPELINE, "bytes of the packet", None)),
         ("decision.$39", Place(PIPELINE, "a wire", None)),
-        ("data_fifo.inner_level[2]", Place("the data FIFO", "fill level", None)),
-        ("data_fifo._0__TRELLIS_FF_Q_58", Place("the data FIFO", "a wire", None)),
+        ("outlet.stored[2]", Place("the outlet", "beats in the store", None)),
+        ("data3.fo_stalled_TRELLIS_FF_Q_58", Place("the store of data", "stop by the next stage", None)),
+        ("verdict0._0__TRELLIS_FF_Q_58", Place("the store of verdicts", "a wire", None)),
         ("assembler.window_TRELLIS_FF_Q_860", Place("the window", "bytes of the packet", None)),
         ("s_axis_tready_PFUMX_Z_ALUT", Place(SHELL, "readiness to take a beat", None)),
-        ("released[2]", Place(SHELL, "number of packets that may leave", None)),
+        ("data_out[2]", Place(SHELL, "data_out", None)),
     ],
 )
 def test_a_wire_belongs_to_the_longest_name_that_it_begins_with(wire: str, place: Place) -> None:
