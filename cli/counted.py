@@ -7,9 +7,10 @@ what was kept of one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from sevenm.boundary import PORTS
+from sevenm.host.engine.counting import Actions
 from sevenm.host.report import Report
 
 from . import output
@@ -20,19 +21,6 @@ STAGES = {"decided": "from arrival until decided", "in_ring": "from decided unti
 
 ByName = Mapping[tuple[str, str], T]
 """By block and name of the rule."""
-
-
-class Actions(Protocol):
-    """A rule, of a Plan or as it was kept."""
-
-    @property
-    def deliver(self) -> Sequence[int]: ...
-    @property
-    def count(self) -> Sequence[int]: ...
-    @property
-    def forward(self) -> int: ...
-    @property
-    def drop(self) -> bool: ...
 
 
 def actions(rule: Actions, channels: Sequence[str], counters: Sequence[str], by: Iterable[str | None] = ()) -> str:

@@ -53,6 +53,11 @@ def narrower(some: Iterable[tuple[int, int]], other: Sequence[tuple[int, int]]) 
     return all(any(lo <= first and last <= hi for lo, hi in other) for first, last in some)
 
 
+def apart(some: Iterable[tuple[int, int]], other: Sequence[tuple[int, int]]) -> bool:
+    """Whether none of some ranges has a value of another one."""
+    return all(last < lo or hi < first for first, last in some for lo, hi in other)
+
+
 def in_context(nodes: Sequence[Node], graph: Graph) -> list[int]:
     """The nodes in another graph, each with the value that it had."""
     return _Contexts(nodes, graph).run()
@@ -136,7 +141,7 @@ class _Contexts:
             if test is not None and (told := tested(self.nodes, other)) is not None and told[0] == test[0]:
                 if holds and narrower(told[1], test[1]):
                     return 1
-                if holds and all(last < lo or hi < first for lo, hi in test[1] for first, last in told[1]):
+                if holds and apart(told[1], test[1]):
                     return 0
                 if not holds and narrower(test[1], told[1]):
                     return 0

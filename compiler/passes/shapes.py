@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sevenm.compiler.passes.comparisons import ComparingGraph
-from sevenm.compiler.passes.contexts import in_context, literals_of, narrower, tested
+from sevenm.compiler.passes.contexts import apart, in_context, literals_of, narrower, tested
 from sevenm.compiler.passes.visibility import Explicit, access
 from sevenm.compiler.plan.graph import REBUILD, Graph, live
 from sevenm.compiler.plan.ops import Node
@@ -278,9 +278,7 @@ def _narrower(nodes: Sequence[Node], a: int, b: int) -> bool:
     one, other = tested(nodes, a // 2), tested(nodes, b // 2)
     if one is None or other is None or one[0] != other[0]:
         return False
-    if b & 1:
-        return all(last < lo or hi < first for lo, hi in other[1] for first, last in one[1])
-    return narrower(one[1], other[1])
+    return apart(one[1], other[1]) if b & 1 else narrower(one[1], other[1])
 
 
 # Loads and costs
