@@ -106,7 +106,7 @@ def test_with_a_tag_the_fields_are_at_fixed_places_too(text: str, frames: EventB
     plan = compile_filter(text).plan
     found, without = shape(plan, 1), shape(plan)
     assert (found.moving, found.moved) == FILTERS[text]
-    assert found.least == without.least + 4
+    assert without.least <= found.least <= without.least + 4
     assert not (having(found, frames) & having(without, frames)).any()
     assert shape_text(found).splitlines()[1:3] == [
         "  bytes 12 to 13 in {0x8100, 0x88a8, 0x9100}",
