@@ -91,7 +91,7 @@ def test_the_core_under_verilator(
     monkeypatch.setenv("PATH", str(root / "bin"), prepend=os.pathsep)
     monkeypatch.setenv("MAKEFLAGS", _MAKE)
     quick = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3"]
-    simulate("verilator", plan, tmp_path, 50_000 if soak else 6000, quick)
+    simulate("verilator", plan, tmp_path, 50_000 if soak else 4000, quick)
 
 
 @pytest.mark.needs("iverilog")
