@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 STARTS_MAX = 128
 """Rule files kept; the longest unused go first."""
 ENDING = ".start"
+TEXT_MAX = 16 << 20
+"""Bytes, as ``sevenm.compiler.syntax.brackets.SOURCE_MAX``."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -66,8 +68,11 @@ class Start(NamedTuple):
 
 
 def find_start(file: str) -> tuple[Start, Code] | None:
-    """Of the rule file, with its engine loaded; None where it has to be compiled, or cannot be read."""
+    """Of the rule file, with its engine loaded; None where it has to be compiled, or cannot be read. Only a file that
+    can be read again is read: a pipe is left to whoever compiles it, and so is what is too long for a rule file."""
     try:
+        if not Path(file).is_file() or Path(file).stat().st_size > TEXT_MAX:
+            return None
         text = Path(file).read_bytes().removeprefix(BOM)
     except (OSError, ValueError):
         return None

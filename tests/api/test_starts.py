@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import astuple
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from sevenm import starts as module
 from sevenm.bundles import bundle_for
 from sevenm.compiler import compile_text
+from sevenm.compiler.syntax.brackets import SOURCE_MAX
 from sevenm.host.engine.compiled import CompiledEngine, load_engine
 from sevenm.starts import Start, find_start, keep_start
 
@@ -144,3 +146,19 @@ def test_what_is_kept_is_bounded(file: Path, monkeypatch: pytest.MonkeyPatch) ->
     for number in range(4):
         keep(TEXT.replace("53", str(number + 1))).close()
     assert len(list((file.parent / "cache" / "sevenm" / "starts").iterdir())) == 2
+
+
+def test_a_pipe_is_left_to_whoever_compiles_it(kept: Path) -> None:
+    """Though it has the text of a file that was kept: it can be read once."""
+    reading, writing = os.pipe()
+    os.write(writing, TEXT.encode())
+    os.close(writing)
+    assert find_start(f"/dev/fd/{reading}") is None
+    assert os.read(reading, 2 * len(TEXT)) == TEXT.encode()
+    os.close(reading)
+
+
+def test_what_is_too_long_for_a_rule_file_is_not_read(file: Path) -> None:
+    assert module.TEXT_MAX == SOURCE_MAX
+    os.truncate(file, SOURCE_MAX + 1)
+    assert found(file) is None
