@@ -12,6 +12,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .axis import BEAT_BYTES, SIDEBANDS
+from .tables.shape import MemoryShape, update_layout
 from .verdict import BlockShape, verdict_layout
 
 
@@ -23,15 +24,22 @@ class DecisionSignature(wiring.Signature):
     window : In(8 * window_bytes)      first bytes of the packet, zero past its end (see WindowAssembler)
     visible : In(64 * beats + 1)       bit i: the packet has a byte i
     size, src, dst, ts                 the packet's sidebands
+    bank : In(1)                       with tables: which bank of them the packet is decided by
+    update0, ... : In(update_layout)   what is written into each table
     verdict : Out(verdict_layout)      belongs to the inputs of ``latency`` cycles before
     """
 
-    def __init__(self, beats: int, window_bytes: int, blocks: Sequence[BlockShape], n_channels: int) -> None:
+    def __init__(
+        self, beats: int, window_bytes: int, blocks: Sequence[BlockShape], n_channels: int,
+        tables: Sequence[MemoryShape] = (),
+    ) -> None:  # fmt: skip
         super().__init__(
             {
                 "window": In(8 * window_bytes),
                 "visible": In(BEAT_BYTES * beats + 1),
                 **{name: In(width) for name, width in SIDEBANDS},
+                **({"bank": In(1)} if tables else {}),
+                **{f"update{number}": In(update_layout(table)) for number, table in enumerate(tables)},
                 "verdict": Out(verdict_layout(blocks, n_channels)),
             }
         )
@@ -42,7 +50,8 @@ class DecisionPipeline(wiring.Component):
     cycle. One window goes in and one verdict comes out every cycle."""
 
     def __init__(
-        self, *, beats: int, window_bytes: int, blocks: Sequence[BlockShape], n_channels: int, latency: int
+        self, *, beats: int, window_bytes: int, blocks: Sequence[BlockShape], n_channels: int, latency: int,
+        tables: Sequence[MemoryShape] = (),
     ) -> None:  # fmt: skip
         if latency < 1:
             raise ValueError(f"latency must be at least 1 cycle, not {latency}")
@@ -51,4 +60,5 @@ class DecisionPipeline(wiring.Component):
         self.window_bytes = window_bytes
         self.blocks = tuple(blocks)
         self.n_channels = n_channels
-        super().__init__(DecisionSignature(beats, window_bytes, blocks, n_channels))
+        self.tables = tuple(tables)
+        super().__init__(DecisionSignature(beats, window_bytes, blocks, n_channels, tables))

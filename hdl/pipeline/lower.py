@@ -13,6 +13,7 @@ from ..axis import BEAT_BYTES
 from .align import Aligned, Span, align
 from .description import Program
 from .divide import add_cost, offset, quotient, remainder
+from .lookups import Lookups
 from .members import MemberBuilder, Ranges, unsigned_ranges
 from .netlist import Netlist
 from .nodes import PORT_MAX, Node
@@ -52,6 +53,7 @@ class Lowering:
         self._window = nets.make("window", width=8 * self.window_bytes)
         self._visible = nets.make("visible", width=self.visible_bits)
         self._members = MemberBuilder(nets)
+        self._lookups = Lookups(nets, program.tables)
         self._possible = possible_values(program.nodes)
         self._values: list[Value | None] = []
         self._data_spans: dict[int, Span] = {}
@@ -224,6 +226,8 @@ class Lowering:
                 return Value(lowest(self.nets, self.nets.make("source", width=PORT_MAX + 1)))
             case "load":
                 return self._load(node)
+            case "hit" | "value":
+                return Value(self._lookups.net(node, [self.net(a) for a in node.args]))
             case "bits":
                 value = self._value(node.args[0])
                 return Value(self.nets.slice(value.net, *node.attrs), value.flag)

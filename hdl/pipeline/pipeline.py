@@ -15,6 +15,7 @@ from amaranth.hdl import Cat, Module, Shape, Signal
 
 from ..decision import DecisionPipeline
 from ..delay import DelayLine
+from ..tables.lookup import TableLookup
 from .act import Verdict, lower_verdict
 from .description import Description, Program, program
 from .lower import Lowering
@@ -80,6 +81,7 @@ class Pipeline(DecisionPipeline):
             blocks=placed.program.shapes,
             n_channels=len(placed.program.channels),
             latency=placed.latency,
+            tables=tuple(table.shape for table in placed.program.tables),
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -102,6 +104,8 @@ class _Builder:
         self.m = Module()
         self.ports = ports
         self.nets = placed.nets
+        self.tables = placed.program.tables
+        self.lookups: dict[int, TableLookup] = {}
         self.verdict = placed.verdict
         self.stages = placed.schedule.stages
         self.names = _names(placed.nets)
@@ -113,6 +117,7 @@ class _Builder:
             "size": ports.size,
             "time": ports.ts,
             "source": ports.src,
+            **({"bank": ports.bank} if self.tables else {}),
         }
         for ref, net in enumerate(placed.nets.nets):
             if net.op in VECTORS:
@@ -126,6 +131,8 @@ class _Builder:
                 self._registers(number, stage)
             for ref in stage.computed:
                 self._compute(ref)
+            for ref in stage.started:
+                self._start(ref)
         verdict = self.ports.verdict
         for name in ("blocks", "channels", "forward"):
             bits = [self._use(ref) for ref in getattr(self.verdict, name)]
@@ -143,8 +150,24 @@ class _Builder:
             return net_value(net, [self._use(a) for a in net.args], 0)
         return self.values[ref]
 
+    def _start(self, ref: int) -> None:
+        """A look-up of the keys of this stage, whose answer is computed some stages on."""
+        number, *keys = self.nets[ref].attrs[0], *self.nets[ref].args
+        table = self.tables[number]
+        self.lookups[ref] = lookup = TableLookup(table.shape, table.rows)
+        self.m.submodules[self.names[ref]] = lookup
+        parts = [fit(self._use(a), width, False) for a, width in zip(keys, (*table.keys, 1), strict=True)]
+        self.m.d.comb += [
+            lookup.key.eq(Cat(parts[:-1])),
+            lookup.bank.eq(parts[-1]),
+            lookup.update.eq(getattr(self.ports, f"update{number}")),
+        ]
+
     def _compute(self, ref: int) -> None:
         net = self.nets[ref]
+        if net.cycles:
+            self.values[ref] = Cat(self.lookups[ref].hit, self.lookups[ref].values)[: net.width]
+            return
         signal = Signal(Shape(net.width, net.is_signed), name=self.names[ref])
         first = self.vectors[net.args[0]].first if net.args and net.args[0] in self.vectors else 0
         value = net_value(net, [self._use(a) for a in net.args], first)
