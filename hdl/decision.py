@@ -12,7 +12,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .axis import BEAT_BYTES, SIDEBANDS
-from .tables.shape import MemoryShape, update_layout
+from .tables.shape import TableMemory, update_layout
 from .verdict import BlockShape, verdict_layout
 
 
@@ -31,7 +31,7 @@ class DecisionSignature(wiring.Signature):
 
     def __init__(
         self, beats: int, window_bytes: int, blocks: Sequence[BlockShape], n_channels: int,
-        tables: Sequence[MemoryShape] = (),
+        tables: Sequence[TableMemory] = (),
     ) -> None:  # fmt: skip
         super().__init__(
             {
@@ -39,7 +39,7 @@ class DecisionSignature(wiring.Signature):
                 "visible": In(BEAT_BYTES * beats + 1),
                 **{name: In(width) for name, width in SIDEBANDS},
                 **({"bank": In(1)} if tables else {}),
-                **{f"update{number}": In(update_layout(table)) for number, table in enumerate(tables)},
+                **{f"update{number}": In(update_layout(table.shape)) for number, table in enumerate(tables)},
                 "verdict": Out(verdict_layout(blocks, n_channels)),
             }
         )
@@ -51,7 +51,7 @@ class DecisionPipeline(wiring.Component):
 
     def __init__(
         self, *, beats: int, window_bytes: int, blocks: Sequence[BlockShape], n_channels: int, latency: int,
-        tables: Sequence[MemoryShape] = (),
+        tables: Sequence[TableMemory] = (),
     ) -> None:  # fmt: skip
         if latency < 1:
             raise ValueError(f"latency must be at least 1 cycle, not {latency}")

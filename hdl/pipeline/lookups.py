@@ -29,7 +29,7 @@ class Lookups:
 
     def _found(self, table: int, keys: Sequence[int]) -> int:
         """The hit, and above it the values. The bank comes with the packet, so one packet sees one generation."""
-        nets, shape = self._nets, self._tables[table].shape
+        nets, shape = self._nets, self._tables[table].memory.shape
         bank = nets.make("bank")
         cost = 1 if shape.value_bits else 0
         width = 1 + shape.value_bits

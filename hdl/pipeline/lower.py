@@ -333,8 +333,7 @@ class Lowering:
         return nets.make("lt", (a, b), cost=2)
 
     def _divide(self, node: Node) -> Value:
-        nets, divisor = self.nets, node.attrs[0]
-        x = self.net(node.args[0])
+        nets, divisor, x = self.nets, node.attrs[0], self.net(node.args[0])
         shift = divisor.bit_length() - 1
         if divisor != 1 << shift:
             y, count = offset(nets, x, self.nodes[node.args[0]].lo, divisor)

@@ -81,7 +81,7 @@ class Pipeline(DecisionPipeline):
             blocks=placed.program.shapes,
             n_channels=len(placed.program.channels),
             latency=placed.latency,
-            tables=tuple(table.shape for table in placed.program.tables),
+            tables=tuple(table.memory for table in placed.program.tables),
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -154,7 +154,7 @@ class _Builder:
         """A look-up of the keys of this stage, whose answer is computed some stages on."""
         number, *keys = self.nets[ref].attrs[0], *self.nets[ref].args
         table = self.tables[number]
-        self.lookups[ref] = lookup = TableLookup(table.shape, table.rows)
+        self.lookups[ref] = lookup = TableLookup(table.memory.shape, table.memory.rows)
         self.m.submodules[self.names[ref]] = lookup
         parts = [fit(self._use(a), width, False) for a, width in zip(keys, (*table.keys, 1), strict=True)]
         self.m.d.comb += [

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..tables.shape import MemoryShape, Slot
+from sevenm.ternary import column_width
+
+from ..tables.shape import MemoryShape, Slot, TableMemory
 from .expr import Expr, Value, expr
 
 
@@ -36,9 +38,8 @@ class Table:
             raise ValueError(f"a column holds 0, what it is without a match, unlike one of {[*values]}")
         self.keys = tuple(keys)
         self.values = tuple(values)
-        self.widths = tuple(_width(lo, hi) for lo, hi in values)
-        self.shape = MemoryShape(sum(keys), sum(self.widths), slots)
-        self.rows = tuple(rows)
+        self.widths = tuple(column_width(lo, hi) for lo, hi in values)
+        self.memory = TableMemory(MemoryShape(sum(keys), sum(self.widths), slots), tuple(rows))
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -66,7 +67,8 @@ class Table:
         for width, one in zip(self.keys, keys, strict=True):
             key |= one << at
             at += width
-        return next((1 | s.values << 1 for s in (self.rows if slots is None else slots) if key & s.mask == s.value), 0)
+        there = self.memory.rows if slots is None else slots
+        return next((1 | slot.values << 1 for slot in there if key & slot.mask == slot.value), 0)
 
     def column(self, found: int, number: int) -> int:
         """One value of what was found."""
@@ -83,7 +85,3 @@ class Lookup(Expr):
     def __init__(self, op: str, table: Table, keys: tuple[Expr, ...], attrs: tuple[int, ...]) -> None:
         super().__init__(op, keys, attrs)
         self.table = table
-
-
-def _width(lo: int, hi: int) -> int:
-    return max(hi.bit_length(), (-lo - 1).bit_length()) + 1 if lo < 0 else max(1, hi.bit_length())

@@ -61,6 +61,14 @@ class Slot:
     values: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class TableMemory:
+    """A table's memory, and what is in its first slots before anything is written."""
+
+    shape: MemoryShape
+    rows: tuple[Slot, ...] = ()
+
+
 def update_layout(shape: MemoryShape) -> StructLayout:
     """What is written into every memory that holds a table, at once.
 
