@@ -37,7 +37,7 @@ REGISTERS = (
     Register("id", 0x000, "r", 1, f"{IDENTITY:#010x}: what this map is"),
     Register("bank", 0x004, "r", 1, "the bank that is searched, 0 or 1"),
     Register("generation", 0x008, "r", 1, "the number that was given to what is searched; 0 at first"),
-    Register("commit", 0x00C, "w", 1, "from the next frame on the other bank is searched, as generation of this number"),
+    Register("commit", 0x00C, "w", 1, "from the next frame on the other bank is searched, as this generation"),
     Register("tables", 0x010, "r", 1, "tables in memories"),
     Register("table", 0x014, "w", 1, "the table that the registers below speak of"),
     Register("slots", 0x018, "r", 1, "its slots"),

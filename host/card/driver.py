@@ -39,8 +39,8 @@ class Registers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CardTable:
-    """A table in a card: its rows' shape, the slots of its memory, which entry each of them has, searched or not, and for
-    each bank the slots that are the table's."""
+    """A table in a card: its rows' shape, the slots of its memory, which entry each of them has, searched or not, and
+    for each bank the slots that are the table's."""
 
     shape: Shape
     slots: int
