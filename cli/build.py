@@ -15,6 +15,7 @@ from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.passes.cost import AUTO
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.objects import LEVELS, build_object, object_name
+from sevenm.manifest import ROWS
 
 from . import output, tables
 from .errors import Exit
@@ -41,6 +42,13 @@ def _module(context: click.Context, parameter: click.Parameter, name: str) -> st
     help="How the C looks rules up; auto is what costs least, block by block (see sevenm check --explain).",
 )
 @click.option(
+    "--rows",
+    type=click.Choice(ROWS),
+    default=AUTO,
+    show_default=True,
+    help="Rows of tables in the core: wired, or in memories that are written while it runs; auto wires few.",
+)
+@click.option(
     "--object",
     "architectures",
     type=click.Choice(sorted(LEVELS)),
@@ -56,7 +64,9 @@ def _module(context: click.Context, parameter: click.Parameter, name: str) -> st
     metavar="NAME",
     help="Name of the core's Verilog module; its other modules begin with it.",
 )
-def build(file: str, folder: str, no_gateware: bool, classifier: str, architectures: tuple[str, ...], top: str) -> int:
+def build(
+    file: str, folder: str, no_gateware: bool, classifier: str, rows: str, architectures: tuple[str, ...], top: str
+) -> int:  # fmt: skip
     """Build the rule file FILE into the bundle DIR.
 
     A bundle holds the match function in C, the core in Verilog and as readable Amaranth source, and each schema as
@@ -73,7 +83,7 @@ def build(file: str, folder: str, no_gateware: bool, classifier: str, architectu
     objects = partial(_objects, architectures) if architectures else None
     make = partial(
         write_bundle, compiled.plan, path, not no_gateware,
-        top=top, classifier=classifier, objects=objects, written=noted(not no_gateware),
+        top=top, classifier=classifier, objects=objects, written=noted(not no_gateware), rows=rows,
     )  # fmt: skip
     if output.animated():
         with Status("building", console=tables.console(stderr=True)) as status:

@@ -31,7 +31,7 @@ from sevenm.compiler.bundle import (
     manifest_of,
     write_bundle,
 )
-from sevenm.compiler.passes.cost import ChoiceError
+from sevenm.compiler.passes.cost import AUTO, ChoiceError
 from sevenm.compiler.plan import Plan, PlanError
 from sevenm.generators import generators
 from sevenm.host.bundle import Bundle, BundleError
@@ -92,9 +92,9 @@ def open_bundle(folder: str | PathLike[str], gateware: bool = False, prebuilt: b
 def _compare(bundle: Bundle, gateware: bool, left_out: set[str]) -> None:
     """Raises BundleError unless the bundle is, but for the files left out, what its Plan says it is."""
     plan = plan_of(bundle)
-    top = TOP if bundle.core is None else bundle.core.top
+    top, rows = (TOP, AUTO) if bundle.core is None else (bundle.core.top, bundle.core.rows)
     try:
-        expected = generate(plan, gateware, lambda step: None, top, bundle.manifest.classifier).files
+        expected = generate(plan, gateware, lambda step: None, top, bundle.manifest.classifier, rows).files
     except ChoiceError as error:
         raise BundleError(f"{bundle.folder}: {error}; build the bundle again") from error
     for name in (name for name in bundle.files if name not in left_out):

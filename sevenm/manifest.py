@@ -18,6 +18,8 @@ from sevenm.tables import Column as ShapeColumn
 from sevenm.tables import Key as ShapeKey
 
 FORMAT = 2
+ROWS = ("auto", "wired", "memory")
+"""How a core can be asked to keep the rows of tables."""
 """Version of the manifest; another one is refused."""
 NAME = "manifest.json"
 NAME_MAX = 256
@@ -296,11 +298,14 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """The gateware: the top module, its latency in clock cycles, and the beats of 64 bytes that it looks at."""
+    """The gateware: the top module, its latency in clock cycles, and the beats of 64 bytes that it looks at. ``rows``:
+    how it was asked to keep those of tables; ``slots``: for each table those of its memory, 0 where it is wired."""
 
     top: Annotated[str, LABEL]
     latency_cycles: Annotated[int, Number(1, 1 << 16)]
     window_beats: Annotated[int, Number(1, CAPTURE_MAX // 64)]
+    rows: Annotated[str, OneOf(ROWS)]
+    slots: Annotated[tuple[int, ...], Many(Number(0, 1 << 16), TABLES_MAX)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sevenm.compiler.backends.gateware.memories import AUTO
 from sevenm.compiler.backends.gateware.target import WINDOW, for_gateware
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.reference import Decisions, evaluate
@@ -14,9 +15,11 @@ from sevenm.hdl.verdict import BlockShape
 from .packets import Packet, Verdict
 
 
-def expected_verdicts(plan: Plan, packets: Sequence[Packet], window: int = WINDOW) -> list[Verdict]:
+def expected_verdicts(
+    plan: Plan, packets: Sequence[Packet], window: int = WINDOW, rows: str = AUTO
+) -> list[Verdict]:  # fmt: skip
     """One verdict a packet, in order: what the reference says of the Plan with this window."""
-    seen = for_gateware(plan, window)
+    seen = for_gateware(plan, window, rows)
     shapes = [BlockShape(block.name, block.mode, block.stop - block.start) for block in plan.blocks]
     out: list[Verdict] = [Verdict()] * len(packets)
     ports = [(p.src & -p.src).bit_length() - 1 if p.src else 0 for p in packets]

@@ -123,9 +123,9 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[bool]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     times: list[bool] = []
 
-    def counted(plan: Plan, gateware: bool, say: Progress, top: str, classifier: str) -> Generated:
+    def counted(plan: Plan, gateware: bool, say: Progress, top: str, classifier: str, rows: str) -> Generated:
         times.append(gateware)
-        return generate(plan, gateware, say, top, classifier)
+        return generate(plan, gateware, say, top, classifier, rows)
 
     monkeypatch.setattr("sevenm.bundles.generate", counted)
     return times

@@ -17,6 +17,7 @@ from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 
 from sevenm.compiler.backends.gateware.emit import GatewareSource, emit_source, load_source, plain
+from sevenm.compiler.backends.gateware.memories import AUTO
 from sevenm.compiler.backends.gateware.target import WINDOW
 from sevenm.compiler.backends.gateware.widths import renamed, widened
 from sevenm.compiler.plan import Plan
@@ -34,12 +35,12 @@ _SCRIPT = (
 )
 
 
-def to_verilog(plan: Plan, top: str = TOP, window: int = WINDOW) -> str:
+def to_verilog(plan: Plan, top: str = TOP, window: int = WINDOW, rows: str = AUTO) -> str:
     """The core of a Plan as Verilog-2005, top module ``top``, its other modules ``top_...``; the same Plan gives the
-    same text. Raises ValueError for a name that is none in Verilog, NotInGateware."""
+    same text. Raises ValueError for a name that is none in Verilog, NotInGateware, TablesTooLarge."""
     if not _NAME.fullmatch(top):
         raise ValueError(f"a module's name is made of letters, digits and _, and starts with no digit: not {top!r}")
-    source = emit_source(plan, window=window)
+    source = emit_source(plan, window=window, rows=rows)
     header = f"// Match core of Plan {plain(plan.name)}\n// digest  {plan.digest}\n"
     return f"{header}// latency {source.latency_cycles} cycles\n{_convert(source, top)}"
 
