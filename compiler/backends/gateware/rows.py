@@ -11,10 +11,10 @@ from sevenm.ternary import entries
 def table_lines(tables: Sequence[Table], names: Sequence[str], slots: Sequence[int]) -> Iterator[str]:
     """The lines that define these tables, each with so many slots."""
     for table, name, count in zip(tables, names, slots, strict=True):
-        keys = "".join(f"{key.width}, " for key in table.keys).strip()
-        values = "".join(f"({column.lo}, {column.hi}), " for column in table.values).strip()
+        keys = tuple(key.width for key in table.keys)
+        values = tuple((column.lo, column.hi) for column in table.values)
         yield f"{name} = Table("
-        yield f"    keys=({keys}), values=({values}), slots={count},"
+        yield f"    keys={keys}, values={values}, slots={count},"
         digits = -(-sum(key.width for key in table.keys) // 4) + 2
         rows = entries(table, table.rows)
         yield "    rows=("
