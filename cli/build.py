@@ -18,6 +18,7 @@ from sevenm.host.engine.objects import LEVELS, build_object, object_name
 from sevenm.manifest import ROWS
 
 from . import output, tables
+from .choices import width_option
 from .errors import Exit
 from .sources import compile_file
 
@@ -64,8 +65,10 @@ def _module(context: click.Context, parameter: click.Parameter, name: str) -> st
     metavar="NAME",
     help="Name of the core's Verilog module; its other modules begin with it.",
 )
+@width_option
 def build(
-    file: str, folder: str, no_gateware: bool, classifier: str, rows: str, architectures: tuple[str, ...], top: str
+    file: str, folder: str, no_gateware: bool, classifier: str, rows: str, architectures: tuple[str, ...], top: str,
+    beat_bits: int,
 ) -> int:  # fmt: skip
     """Build the rule file FILE into the bundle DIR.
 
@@ -83,7 +86,7 @@ def build(
     objects = partial(_objects, architectures) if architectures else None
     make = partial(
         write_bundle, compiled.plan, path, not no_gateware,
-        top=top, classifier=classifier, objects=objects, written=noted(not no_gateware), rows=rows,
+        top=top, classifier=classifier, beat_bits=beat_bits, objects=objects, written=noted(not no_gateware), rows=rows,
     )  # fmt: skip
     if output.animated():
         with Status("building", console=tables.console(stderr=True)) as status:

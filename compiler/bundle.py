@@ -34,7 +34,7 @@ from sevenm.compiler.collection import collection_paused
 from sevenm.compiler.passes.cost import AUTO
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
-from sevenm.manifest import Core, Manifest
+from sevenm.manifest import BEAT_BITS_DEFAULT, Core, Manifest
 from sevenm.version import VERSION
 
 MANIFEST = form.NAME
@@ -66,6 +66,7 @@ def write_bundle(
     progress: Progress | None = None,
     top: str = TOP,
     classifier: str = AUTO,
+    beat_bits: int = BEAT_BITS_DEFAULT,
     objects: Objects | None = None,
     written: Callable[[Manifest], None] | None = None,
     rows: str = AUTO,
@@ -73,16 +74,16 @@ def write_bundle(
     """Writes the Plan's bundle and returns ``folder``; ``progress`` is called with the name of each step. ``objects``
     makes machine code of engine.c, as files that are added; ``written`` is given the manifest once all is in place.
 
-    ``top`` is the name of the core's Verilog module; without ``gateware`` there is no core. ``classifier`` is how the C
-    looks rules up, AUTO for what costs least; ``rows`` says whether the core has those of tables wired or in memories.
-    What a back end refuses is left out, with its reason in the manifest. Raises MissingExtra if the gateware needs
-    Amaranth and it is not there, ChoiceError for a classifier that cannot be had, BundleWriteError if ``folder`` holds
-    something else than a bundle, or cannot be written."""
+    ``top`` is the name of the core's Verilog module, which takes ``beat_bits`` a cycle; without ``gateware`` there is
+    none. ``classifier`` is how the C looks rules up, AUTO for what costs least; ``rows`` says whether the core has
+    those of tables wired or in memories. What a back end refuses is left out, with its reason in the manifest. Raises
+    MissingExtra if the gateware needs Amaranth and it is not there, ChoiceError for a classifier that cannot be had,
+    BundleWriteError if ``folder`` holds something else than a bundle, or cannot be written."""
     folder = Path(folder)
     previous = _replaceable(folder)
     say = progress or (lambda step: None)
     with collection_paused():
-        files, core, refused = generate(plan, gateware, say, top, classifier, rows)
+        files, core, refused = generate(plan, gateware, say, top, classifier, beat_bits, rows)
     say("writing")
     contents = {name: text.encode() for name, text in files.items()}
     if objects is not None and ENGINE in contents:
@@ -111,7 +112,8 @@ class Generated(NamedTuple):
 
 
 def generate(
-    plan: Plan, gateware: bool, say: Progress, top: str = TOP, classifier: str = AUTO, rows: str = AUTO
+    plan: Plan, gateware: bool, say: Progress, top: str = TOP, classifier: str = AUTO,
+    beat_bits: int = BEAT_BITS_DEFAULT, rows: str = AUTO,
 ) -> Generated:  # fmt: skip
     """What a bundle of the Plan holds.
 
@@ -138,13 +140,13 @@ def generate(
         files[f"{layout.name}_layout.py"] = amaranth_source(layout)
     if gateware:
         try:
-            core = _gateware(plan, files, say, top, rows)
+            core = _gateware(plan, files, say, top, beat_bits, rows)
         except Refused as error:
             refused |= dict.fromkeys(CORE_FILES, str(error)[: form.REASON_MAX])
     return Generated(files, core, refused)
 
 
-def _gateware(plan: Plan, files: dict[str, str], say: Progress, top: str, rows: str) -> Core:
+def _gateware(plan: Plan, files: dict[str, str], say: Progress, top: str, beat_bits: int, rows: str) -> Core:
     """Adds the core's sources and returns the manifest's entry for it."""
     missing = gateware_missing()
     if missing is not None:
@@ -157,11 +159,11 @@ def _gateware(plan: Plan, files: dict[str, str], say: Progress, top: str, rows: 
     from sevenm.compiler.backends.gateware.verilog import to_verilog
 
     say("Amaranth")
-    source = emit_source(plan, rows=rows)
+    source = emit_source(plan, beat_bytes=beat_bits // 8, rows=rows)
     say("Verilog")
-    verilog = to_verilog(plan, top, rows=rows)
+    verilog = to_verilog(plan, top, beat_bytes=beat_bits // 8, rows=rows)
     files |= zip(CORE_FILES, (source.text, verilog), strict=True)
-    return Core(top, source.latency_cycles, source.window_beats, rows, source.slots)
+    return Core(top, source.latency_cycles, beat_bits, source.window_beats, rows, source.slots)
 
 
 def gateware_missing() -> str | None:

@@ -123,9 +123,11 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[bool]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     times: list[bool] = []
 
-    def counted(plan: Plan, gateware: bool, say: Progress, top: str, classifier: str, rows: str) -> Generated:
+    def counted(
+        plan: Plan, gateware: bool, say: Progress, top: str, classifier: str, beat_bits: int, rows: str
+    ) -> Generated:  # fmt: skip
         times.append(gateware)
-        return generate(plan, gateware, say, top, classifier, rows)
+        return generate(plan, gateware, say, top, classifier, beat_bits, rows)
 
     monkeypatch.setattr("sevenm.bundles.generate", counted)
     return times
