@@ -138,7 +138,7 @@ def test_writing_is_the_inverse_of_reading(manifest: dict[str, Any]) -> None:
         "source": "record",
         "record_size": 64,
     }
-    full["core"] = {"top": "sevenm_core", "latency_cycles": 12, "beat_bits": 512, "window_beats": 4}
+    full["core"] = {"top": "sevenm_core", "latency_cycles": 12, "beat_bits": 512, "window_beats": 4, "rows": "auto", "slots": []}
     assert write(read(full)) == full
 
 
