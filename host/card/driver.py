@@ -82,6 +82,15 @@ class CardTables:
         self.structure = structure
         self.bank = 0
 
+    @classmethod
+    def of(
+        cls, shapes: Sequence[Shape], rows: Sequence[Sequence[Row]], slots: Sequence[int], structure: str
+    ) -> CardTables:
+        """Those of a bundle whose core has just been configured; tables without slots are wired and none of the card's.
+        Raises CardError."""
+        parts = zip(shapes, rows, slots, strict=True)
+        return cls([CardTable.with_rows(shape, count, own) for shape, own, count in parts if count], structure)
+
     def check(self, card: Registers) -> None:
         """Raises CardError where the card is not the one that these tables are of."""
         found = card.read(BY_NAME["id"].address())
