@@ -57,5 +57,5 @@ def test_where_order_does_not_matter_what_is_there_stays() -> None:
     a, b, c = (Entry(value, 255, 0) for value in range(3))
     assert place([c, b, a], {a: 5, b: 1}, 8, ordered=False) == [0, 1, 5]
     assert place([c, b, a], {a: 5, b: 1}, 8, ordered=True) == [0, 1, 5]
-    assert place([a, c, b], {a: 5, b: 1}, 8, ordered=True) == [0, 2, 3]
+    assert place([a, c, b], {a: 5, b: 1}, 8, ordered=True) == [5, 6, 7]
     assert place([a, b, c], {Entry(9, 9, 9): 0, Entry(8, 8, 8): 1}, 4, ordered=False) is None
