@@ -81,8 +81,8 @@ def test_tables_of_more_comparisons_than_a_core_is_made_of_are_memories_or_refus
         ("u16", 5000, "memory", "table t needs 10016 slots for 5000 entries, and a memory has at most 8192; give the "
          "table a smaller max, or put the rule into a file of its own for the host"),
         ("u128", 4096, "memory", "with the 8192 slots of table t, of 128 bits, the memories have 1048576 bits of keys, "
-         "and gateware has at most 524288; give the table a smaller max, or put the rule into a file of its own for the "
-         "host"),
+         "and gateware has at most 524288; give the table a smaller max, or put the rule into a file of its own for "
+         "the host"),
     ],
 )  # fmt: skip
 def test_a_memory_that_does_not_fit_is_refused_by_name(key: str, most: int, rows: str, message: str) -> None:
