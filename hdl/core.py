@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
@@ -191,7 +191,8 @@ class PacketCore(wiring.Component):
             m.d.sync += later.eq(bank)
             bank = later
         generation = Signal(GENERATION_BITS)
-        m.d.comb += generation.eq(control.generations.word_select(bank, GENERATION_BITS))
+        generations = [control.generations.word_select(number, GENERATION_BITS) for number in range(2)]
+        m.d.comb += generation.eq(Mux(bank, *reversed(generations)))
         return generation
 
     def _lanes(self, m: Module, outlet: Outlet, name: str, value: Any, write: Any, step: Any) -> Signal:

@@ -137,12 +137,14 @@ class TableControl(wiring.Component):
             axil.rresp.eq(resp),
         ]
         with m.If(axil.arvalid & ~valid):
-            m.d.sync += [valid.eq(1), data.eq(0), resp.eq(SLVERR)]
+            m.d.sync += valid.eq(1)
             with m.Switch(axil.araddr >> 2):
                 for name, words in values.items():
                     for number, value in enumerate(words):
                         with m.Case(BY_NAME[name].address(number) // WORD_BYTES):
                             m.d.sync += [data.eq(value), resp.eq(OKAY)]
+                with m.Default():
+                    m.d.sync += [data.eq(0), resp.eq(SLVERR)]
         with m.Elif(axil.rready):
             m.d.sync += valid.eq(0)
 
@@ -159,14 +161,14 @@ class TableControl(wiring.Component):
         kept = Memory(shape=CHUNK, depth=2 * shape.chunks, init=words * 2, attrs={"ram_style": "distributed"})
         m.submodules[f"valid{number}"] = kept
         write, read = kept.write_port(), kept.read_port(domain="comb")
-        word = _word(address, "valid")
+        word, within = _word(address, "valid"), (CHUNK - 1).bit_length()
         fits = Signal(name=f"slot_fits{number}")
         told = Signal(name=f"word_fits{number}")
         started, valid = act & fits, act & told
         parts = _parts(row, shape)
         m.d.comb += [
-            read.addr.eq(Mux(bank, shape.chunks, 0) + (data[: len(writer.slot)] // CHUNK)),
-            fits.eq(tells["slot"] & (data < shape.slots) & ~read.data.bit_select(data[:5], 1)),
+            read.addr.eq(Mux(bank, shape.chunks, 0) + data[within : len(writer.slot)]),
+            fits.eq(tells["slot"] & (data < shape.slots) & ~(read.data >> data[:within])[0]),
             told.eq(tells["valid"] & (word < shape.chunks)),
             write.addr.eq(Mux(bank, 0, shape.chunks) + word),
             write.data.eq(data),

@@ -118,9 +118,11 @@ class _Chunk(wiring.Component):
         enable = Signal(lanes, name="fo_row_en", reset_less=True)
         nibble = Signal(STRIDE, name="fo_row_nibble", reset_less=True)
         bits = Signal(GROUP * self.shape.strides, name="fo_row_bits", reset_less=True)
-        here = update.row_en & (update.row_group // lanes == self.number)
+        lane_bits = (lanes - 1).bit_length()
+        at, chunk = update.row_group[:lane_bits], update.row_group[lane_bits:]
+        here = update.row_en & (chunk == self.number) if self.shape.chunks > 1 else update.row_en
         m.d.sync += [
-            enable.eq(Cat(here & (update.row_group % lanes == lane) for lane in range(lanes))),
+            enable.eq(Cat(here & (at == lane) for lane in range(lanes))),
             nibble.eq(update.row_nibble),
             bits.eq(update.row_bits),
         ]

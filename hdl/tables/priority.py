@@ -64,6 +64,8 @@ def _lowest(found: list[Found]) -> Found:
     (a, at_a), (b, at_b), (c, at_c), (d, at_d) = [*found, *[none] * (STEP - len(found))]
     high = ~(a | b) & (c | d)
     low = ~a & (b | (~c & d))
+    if not len(at_a):
+        return Cat(a, b, c, d).any(), Cat(low, high)
     inner = Mux(high, Mux(low, at_d, at_c), Mux(low, at_b, at_a))
     return Cat(a, b, c, d).any(), Cat(inner, low, high)
 

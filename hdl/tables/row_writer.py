@@ -19,6 +19,7 @@ from amaranth.lib.wiring import In, Out
 from .shape import GROUP, STRIDE, MemoryShape, Slot, update_layout
 
 NIBBLES = 1 << STRIDE
+LANE_BITS = (GROUP - 1).bit_length()
 ROW_CYCLES = 2 + NIBBLES + 3
 """From ``start`` until the row is in the memories and another one may start: out of the own memory, the nibbles, into
 the memories' registers and past them."""
@@ -72,7 +73,7 @@ class RowWriter(wiring.Component):
         with m.If(left != 0):
             m.d.sync += left.eq(left - 1)
         with m.Elif(self.start):
-            m.d.sync += [left.eq(ROW_CYCLES), group.eq(self.slot // GROUP)]
+            m.d.sync += [left.eq(ROW_CYCLES), group.eq(self.slot[LANE_BITS:])]
         m.d.comb += self.busy.eq(left != 0)
 
         parts = [self._kept(m, lane, group) for lane in range(GROUP)]
@@ -110,8 +111,8 @@ class RowWriter(wiring.Component):
         m.submodules[f"lane{lane}"] = memory
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [
-            write.en.eq(self.start & ~self.busy & (self.slot % GROUP == lane)),
-            write.addr.eq(self.slot // GROUP),
+            write.en.eq(self.start & ~self.busy & (self.slot[:LANE_BITS] == lane)),
+            write.addr.eq(self.slot[LANE_BITS:]),
             write.data.eq(Cat(self.row.value, self.row.mask)),
             read.addr.eq(group),
         ]

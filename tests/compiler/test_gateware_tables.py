@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 import random
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from sevenm.compiler import compile_text
 from sevenm.compiler.backends.gateware.emit import emit_source, load_source
 from sevenm.compiler.backends.gateware.memories import TablesTooLarge, memory_slots
+from sevenm.compiler.backends.gateware.verilog import to_verilog
 from sevenm.sim.random_tables import near_keys, random_table
 from sevenm.sim.testbench.amaranth_bench import play
 from sevenm.sim.testbench.expected import expected_verdicts
 from sevenm.sim.testbench.packets import Packet
+from sevenm.sim.verilate import Toolchain
 
 FLOWS = """
 schema Flow v1 size 64 @endian(big) { src: ip4  class: u8  kind: u8 }
@@ -92,3 +96,15 @@ def test_a_memory_that_does_not_fit_is_refused_by_name(key: str, most: int, rows
         emit_source(plan, rows=rows)
     assert str(error.value) == message
     assert memory_slots(plan) == (0,)
+
+
+@pytest.mark.needs("g++")
+def test_verilator_finds_nothing_in_a_core_with_memories(tmp_path: Path) -> None:
+    (tmp_path / "core.v").write_text(to_verilog(compile_text(FLOWS, "flows").plan, rows="memory"))
+    tools = Toolchain.find()
+    done = subprocess.run(
+        [str(tools.verilator), "--lint-only", "-Wall", "-Wno-DECLFILENAME", "-Wno-PROCASSINIT", "-Wno-UNUSEDSIGNAL",
+         "core.v"],
+        cwd=tmp_path, env={"VERILATOR_ROOT": str(tools.root)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
