@@ -118,7 +118,7 @@ def test_a_beat_is_kept_until_its_fields_are_fetched(levels: int, beat_bytes: in
 
 
 def test_a_beat_that_is_kept_one_cycle_less_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check above can fail: beats that are written a stage sooner than may be are overwritten when they are read."""
+    """The check above can fail: beats that are written a stage too soon are overwritten when they are read."""
     right = schedule.written
     monkeypatch.setattr(schedule, "written", lambda net, stage: right(net, stage) - (net.op == "fetch"))
     monkeypatch.setattr(pipeline, "written", schedule.written)
