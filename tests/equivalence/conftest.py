@@ -19,6 +19,7 @@ from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.compiled import CompiledEngine
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.engine.toolchain import find_compiler
+from sevenm.manifest import BEAT_BITS
 from sevenm.sim.packets import batch as generated
 from sevenm.sim.plan_contents import contents_of
 from sevenm.sim.reference_device import ReferenceDevice
@@ -49,7 +50,9 @@ def agree(tmp_path: Path) -> Callable[..., np.ndarray]:
     fired. The RTL device itself checks the hardware's verdict and channels against its fired rules."""
 
     def run(plan: Plan, events: EventBatch, rtl: bool = True) -> np.ndarray:
-        bundle = Bundle.open(write_bundle(plan, tmp_path / plan.digest, gateware=rtl))
+        # Each rule set has a core of one of the widths.
+        beat_bits = BEAT_BITS[int(plan.digest[:8], 16) % len(BEAT_BITS)]
+        bundle = Bundle.open(write_bundle(plan, tmp_path / plan.digest, gateware=rtl, beat_bits=beat_bits))
         said = {}
         devices: list[Device] = [ReferenceDevice(), HostDevice(), *([RtlDevice()] if rtl else [])]
         for device in devices:
