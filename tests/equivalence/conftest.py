@@ -44,12 +44,12 @@ def traffic(readable: Callable[[Path], EventBatch], request: pytest.FixtureReque
 
 @pytest.fixture
 def agree(tmp_path: Path) -> Callable[..., np.ndarray]:
-    """Runs a Plan on all engines (``rtl=False``: on all but the hardware's model, which takes a minute to build),
-    asserts that they say the same of every event, and returns the (rules, n) rows that fired. The RTL device itself
-    checks the hardware's verdict and channels against its fired rules."""
+    """Runs a Plan on all engines (``rtl=False``: on all but the hardware's model, which takes a minute to build, so
+    that no core is made either), asserts that they say the same of every event, and returns the (rules, n) rows that
+    fired. The RTL device itself checks the hardware's verdict and channels against its fired rules."""
 
     def run(plan: Plan, events: EventBatch, rtl: bool = True) -> np.ndarray:
-        bundle = Bundle.open(write_bundle(plan, tmp_path / plan.digest))
+        bundle = Bundle.open(write_bundle(plan, tmp_path / plan.digest, gateware=rtl))
         said = {}
         devices: list[Device] = [ReferenceDevice(), HostDevice(), *([RtlDevice()] if rtl else [])]
         for device in devices:
