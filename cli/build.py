@@ -11,6 +11,8 @@ from rich.status import Status
 
 from sevenm.bundles import noted
 from sevenm.compiler.backends.c.classifiers import CLASSIFIERS
+from sevenm.compiler.backends.gateware.keywords import KEYWORDS
+from sevenm.compiler.backends.gateware.options import CLOCK_PS, TOP, CoreOptions
 from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.passes.cost import AUTO
 from sevenm.host.bundle import Bundle
@@ -20,10 +22,15 @@ from . import output, tables
 from .errors import Exit
 from .sources import compile_file
 
+CLOCK_MAX_MHZ = 1000.0
+PS_PER_US = 1_000_000
+
 
 def _module(context: click.Context, parameter: click.Parameter, name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise click.BadParameter(f"{name!r} is no name of a module: letters, digits and _, and no digit first")
+    if name in KEYWORDS:
+        raise click.BadParameter(f"{name} is a word of Verilog; choose another name")
     return name
 
 
@@ -50,18 +57,31 @@ def _module(context: click.Context, parameter: click.Parameter, name: str) -> st
 )
 @click.option(
     "--top",
-    default="sevenm_core",
+    default=TOP,
     show_default=True,
     callback=_module,
     metavar="NAME",
     help="Name of the core's Verilog module; its other modules begin with it.",
 )
-def build(file: str, folder: str, no_gateware: bool, classifier: str, architectures: tuple[str, ...], top: str) -> int:
+@click.option(
+    "--clock",
+    "clock_mhz",
+    type=click.FloatRange(1, CLOCK_MAX_MHZ),
+    default=PS_PER_US / CLOCK_PS,
+    show_default=True,
+    metavar="MHZ",
+    help="The clock that the core's constraints state.",
+)
+def build(
+    file: str, folder: str, no_gateware: bool, classifier: str, architectures: tuple[str, ...], top: str,
+    clock_mhz: float,
+) -> int:  # fmt: skip
     """Build the rule file FILE into the bundle DIR.
 
-    A bundle holds the match function in C, the core in Verilog and as readable Amaranth source, and each schema as
-    C header, NumPy dtype and Amaranth layout. What one of them cannot express is left out, with a warning that names
-    the rule. A bundle that is already there is replaced whole; any other folder is left alone.
+    A bundle holds the match function in C, the core in Verilog and as readable Amaranth source, what it takes to put
+    the core into a design and to simulate it, and each schema as C header, NumPy dtype and Amaranth layout. What one
+    of them cannot express is left out, with a warning that names the rule. A bundle that is already there is replaced
+    whole; any other folder is left alone.
 
     \b
     Example:
@@ -71,9 +91,10 @@ def build(file: str, folder: str, no_gateware: bool, classifier: str, architectu
     compiled = compile_file(file)
     path = Path(folder)
     objects = partial(_objects, architectures) if architectures else None
+    options = CoreOptions(top, round(PS_PER_US / clock_mhz))
     make = partial(
         write_bundle, compiled.plan, path, not no_gateware,
-        top=top, classifier=classifier, objects=objects, written=noted(not no_gateware),
+        options=options, classifier=classifier, objects=objects, written=noted(not no_gateware),
     )  # fmt: skip
     if output.animated():
         with Status("building", console=tables.console(stderr=True)) as status:

@@ -21,11 +21,11 @@ from os import PathLike
 from pathlib import Path
 
 from sevenm.compared import is_compared, note_compared
+from sevenm.compiler.backends.gateware.options import options_of
 from sevenm.compiler.bundle import (
-    CORE_FILES,
+    GATEWARE_FILES,
     MANIFEST,
     PLAN,
-    TOP,
     BundleWriteError,
     generate,
     manifest_of,
@@ -76,7 +76,7 @@ def open_bundle(folder: str | PathLike[str], gateware: bool = False, prebuilt: b
     bundle = Bundle.open(folder)
     gateware = gateware and bundle.core is not None
     objects = {object_name(architecture) for architecture in LEVELS}
-    left_out = (set() if gateware else set(CORE_FILES)) | objects
+    left_out = (set() if gateware else set(GATEWARE_FILES)) | objects
     if is_compared(bundle.manifest, gateware):
         for name in (name for name in bundle.files if name not in left_out):
             bundle.read(name)
@@ -92,9 +92,9 @@ def open_bundle(folder: str | PathLike[str], gateware: bool = False, prebuilt: b
 def _compare(bundle: Bundle, gateware: bool, left_out: set[str]) -> None:
     """Raises BundleError unless the bundle is, but for the files left out, what its Plan says it is."""
     plan = plan_of(bundle)
-    top = TOP if bundle.core is None else bundle.core.top
+    options = options_of(bundle.core)
     try:
-        expected = generate(plan, gateware, lambda step: None, top, bundle.manifest.classifier).files
+        expected, core, _ = generate(plan, gateware, lambda step: None, options, bundle.manifest.classifier)
     except ChoiceError as error:
         raise BundleError(f"{bundle.folder}: {error}; build the bundle again") from error
     for name in (name for name in bundle.files if name not in left_out):
@@ -104,7 +104,7 @@ def _compare(bundle: Bundle, gateware: bool, left_out: set[str]) -> None:
                 f"build the bundle again from its rules"
             )
     said = bundle.manifest
-    meant = manifest_of(plan, said.files, said.core, said.refused, said.classifier)
+    meant = manifest_of(plan, said.files, core if gateware else said.core, said.refused, said.classifier)
     if replace(meant, version=said.version) != said:
         raise BundleError(
             f"{bundle.folder / MANIFEST}: says something else of the rules than {PLAN}; "

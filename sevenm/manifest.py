@@ -17,7 +17,7 @@ from sevenm.tables import COLUMNS_MAX, KINDS, ROWS_MAX, VALUE_MAX, VALUE_MIN, WI
 from sevenm.tables import Column as ShapeColumn
 from sevenm.tables import Key as ShapeKey
 
-FORMAT = 2
+FORMAT = 3
 """Version of the manifest; another one is refused."""
 NAME = "manifest.json"
 NAME_MAX = 256
@@ -25,9 +25,11 @@ NAME_MAX = 256
 REASON_MAX = 1000
 """Characters of the reason why a file is not there."""
 TABLES_MAX, STATES_MAX, CELLS_MAX = 1024, 256, 16
+PORTS_MAX = 256
+"""Ports of a core's top module."""
 RECORD_SIZES = (64, 128)
-PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-"""Name of a file in a bundle; it can lead nowhere else."""
+PLAIN_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_-]{0,63}/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+"""Name of a file in a bundle, or in a folder of it; it can lead nowhere else."""
 SHOWN_MAX = 40
 
 
@@ -295,12 +297,36 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Port:
+    """A port of the core's top module, of ``width`` bits."""
+
+    name: Annotated[str, LABEL]
+    direction: Annotated[str, OneOf(("input", "output"))]
+    width: Annotated[int, Number(1, 1 << 16)]
+
+
+@dataclass(frozen=True, slots=True)
+class Bits:
+    """Where a part of what a block says lies in ``m_verdict_blocks``: ``width`` bits from bit ``lsb`` on. The parts are
+    those of ``sevenm.hdl.verdict.BlockShape``."""
+
+    block: Annotated[str, LABEL]
+    part: Annotated[str, LABEL]
+    lsb: Annotated[int, Number(0, 1 << 16)]
+    width: Annotated[int, Number(1, 1 << 16)]
+
+
+@dataclass(frozen=True, slots=True)
 class Core:
-    """The gateware: the top module, its latency in clock cycles, and the beats of 64 bytes that it looks at."""
+    """The gateware: the top module, its latency in clock cycles, the beats that it looks at, the period of the clock in
+    its constraints, its ports, and the bits of its blocks."""
 
     top: Annotated[str, LABEL]
     latency_cycles: Annotated[int, Number(1, 1 << 16)]
     window_beats: Annotated[int, Number(1, CAPTURE_MAX // 64)]
+    clock_ps: Annotated[int, Number(1, 1 << 40)]
+    ports: Annotated[tuple[Port, ...], Many(Entry(Port), PORTS_MAX)]
+    bits: Annotated[tuple[Bits, ...], Many(Entry(Bits), RULES_MAX)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,19 @@ from sevenm.boundary import RULES_MAX
 from sevenm.host.bundle import Bundle, BundleError
 from sevenm.manifest import read, write
 
+PORT = {"name": "clk", "direction": "input", "width": 1}
+CORE = {
+    "top": "sevenm_core",
+    "latency_cycles": 12,
+    "window_beats": 4,
+    "clock_ps": 4000,
+    "ports": [PORT],
+    "bits": [{"block": "edge", "part": "index", "lsb": 0, "width": 2}],
+}
+
 
 def test_a_right_manifest_is_read_whole(manifest: dict[str, Any], make_bundle: Callable[..., Bundle]) -> None:
-    bundle = make_bundle({**manifest, "core": {"top": "sevenm_core", "latency_cycles": 12, "window_beats": 4}})
+    bundle = make_bundle({**manifest, "core": CORE})
     assert (bundle.name, bundle.source, bundle.channels, bundle.counters) == (
         "edge",
         "packet",
@@ -49,8 +59,8 @@ def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ("[]", "expected an object, found list"),
-        ('{"format": 1}', "format is 1, expected 2; build the bundle again with this version"),
-        ("{}", "format is None, expected 2; build the bundle again with this version"),
+        ('{"format": 1}', "format is 1, expected 3; build the bundle again with this version"),
+        ("{}", "format is None, expected 3; build the bundle again with this version"),
         ("\xff", "not JSON"),
     ):
         (tmp_path / "manifest.json").write_bytes(text.encode("latin-1"))
@@ -89,7 +99,17 @@ def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
         (["files"], {"../engine.c": "0" * 64}, "files.../engine.c is not the plain name of a file in the bundle"),
         (["files"], {"manifest.json": "0" * 64}, "files.manifest.json is not the plain name of a file in the bundle"),
         (["files"], {"a": "0"}, "files.a is .*, expected 64 hexadecimal digits"),
-        (["core"], {"top": "x", "latency_cycles": 0, "window_beats": 1}, "core.latency_cycles is 0, expected a number"),
+        (["core"], {**CORE, "latency_cycles": 0}, "core.latency_cycles is 0, expected a number"),
+        (["core"], {**CORE, "clock_ps": 0}, "core.clock_ps is 0, expected a number"),
+        (
+            ["core"],
+            {**CORE, "ports": [{**PORT, "direction": "inout"}]},
+            r"core.ports\[0\].direction is \"inout\", expected",
+        ),
+        (["core"], {**CORE, "ports": [{**PORT, "width": 0}]}, r"core.ports\[0\].width is 0, expected"),
+        (["core"], {**CORE, "bits": [{"block": "b"}]}, r"core.bits\[0\].part is missing, expected"),
+        (["files"], {"bench/../../engine.c": "0" * 64}, "files.bench/../../engine.c is not the plain name of a file"),
+        (["files"], {"/engine.c": "0" * 64}, "files./engine.c is not the plain name of a file in the bundle"),
         (["layouts"], [{"name": "x", "version": 1, "size": 65}], r"layouts\[0\].size is 65, expected one of 64, 128"),
         (
             ["tables"],
@@ -138,7 +158,7 @@ def test_writing_is_the_inverse_of_reading(manifest: dict[str, Any]) -> None:
         "source": "record",
         "record_size": 64,
     }
-    full["core"] = {"top": "sevenm_core", "latency_cycles": 12, "window_beats": 4}
+    full["core"] = CORE
     assert write(read(full)) == full
 
 

@@ -17,12 +17,12 @@ from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 
 from sevenm.compiler.backends.gateware.emit import GatewareSource, emit_source, load_source, plain
+from sevenm.compiler.backends.gateware.keywords import KEYWORDS
+from sevenm.compiler.backends.gateware.options import TOP
 from sevenm.compiler.backends.gateware.target import WINDOW
 from sevenm.compiler.backends.gateware.widths import renamed, widened
 from sevenm.compiler.plan import Plan
 
-TOP = "sevenm_core"
-"""Name of the Verilog module unless another one is asked for."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _YOSYS_MIN = (0, 40)
 _SCRIPT = (
@@ -39,6 +39,8 @@ def to_verilog(plan: Plan, top: str = TOP, window: int = WINDOW) -> str:
     same text. Raises ValueError for a name that is none in Verilog, NotInGateware."""
     if not _NAME.fullmatch(top):
         raise ValueError(f"a module's name is made of letters, digits and _, and starts with no digit: not {top!r}")
+    if top in KEYWORDS:
+        raise ValueError(f"a module cannot be called {top}, which is a word of Verilog")
     source = emit_source(plan, window=window)
     header = f"// Match core of Plan {plain(plan.name)}\n// digest  {plan.digest}\n"
     return f"{header}// latency {source.latency_cycles} cycles\n{_convert(source, top)}"
