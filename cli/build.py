@@ -19,6 +19,7 @@ from sevenm.host.bundle import Bundle
 from sevenm.host.engine.objects import LEVELS, build_object, object_name
 
 from . import output, tables
+from .choices import width_option
 from .errors import Exit
 from .sources import compile_file
 
@@ -72,9 +73,10 @@ def _module(context: click.Context, parameter: click.Parameter, name: str) -> st
     metavar="MHZ",
     help="The clock that the core's constraints state.",
 )
+@width_option
 def build(
     file: str, folder: str, no_gateware: bool, classifier: str, architectures: tuple[str, ...], top: str,
-    clock_mhz: float,
+    clock_mhz: float, beat_bits: int,
 ) -> int:  # fmt: skip
     """Build the rule file FILE into the bundle DIR.
 
@@ -91,7 +93,7 @@ def build(
     compiled = compile_file(file)
     path = Path(folder)
     objects = partial(_objects, architectures) if architectures else None
-    options = CoreOptions(top, round(PS_PER_US / clock_mhz))
+    options = CoreOptions(top, round(PS_PER_US / clock_mhz), beat_bits)
     make = partial(
         write_bundle, compiled.plan, path, not no_gateware,
         options=options, classifier=classifier, objects=objects, written=noted(not no_gateware),

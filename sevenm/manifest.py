@@ -19,6 +19,9 @@ from sevenm.tables import Key as ShapeKey
 
 FORMAT = 3
 """Version of the manifest; another one is refused."""
+BEAT_BITS = (64, 128, 256, 512)
+BEAT_BITS_DEFAULT = 512
+"""Bits that a core can take a cycle, and those it takes unless asked otherwise."""
 NAME = "manifest.json"
 NAME_MAX = 256
 """Characters in a name of a rule, channel, counter, block, table or layout."""
@@ -318,12 +321,13 @@ class Bits:
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """The gateware: the top module, its latency in clock cycles, the beats that it looks at, the period of the clock in
-    its constraints, its ports, and the bits of its blocks."""
+    """The gateware: the top module, its latency in clock cycles, the beats of ``beat_bits`` that it looks at, the
+    period of the clock in its constraints, its ports, and the bits of its blocks."""
 
     top: Annotated[str, LABEL]
     latency_cycles: Annotated[int, Number(1, 1 << 16)]
-    window_beats: Annotated[int, Number(1, CAPTURE_MAX // 64)]
+    beat_bits: Annotated[int, OneOf(BEAT_BITS)]
+    window_beats: Annotated[int, Number(1, CAPTURE_MAX // 8)]
     clock_ps: Annotated[int, Number(1, 1 << 40)]
     ports: Annotated[tuple[Port, ...], Many(Entry(Port), PORTS_MAX)]
     bits: Annotated[tuple[Bits, ...], Many(Entry(Bits), RULES_MAX)]

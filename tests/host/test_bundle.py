@@ -17,6 +17,7 @@ PORT = {"name": "clk", "direction": "input", "width": 1}
 CORE = {
     "top": "sevenm_core",
     "latency_cycles": 12,
+    "beat_bits": 512,
     "window_beats": 4,
     "clock_ps": 4000,
     "ports": [PORT],

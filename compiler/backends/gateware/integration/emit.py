@@ -29,8 +29,8 @@ def integration_of(
     """The manifest's entry for it, and the text of each of TEMPLATES. ``verilog`` is what was made of ``source``."""
     numbers = numbers_of(plan)
     core = Core(
-        options.top, source.latency_cycles, source.window_beats, options.clock_ps, ports_of(verilog, options.top),
-        tuple(part.bits for part in numbers.parts),
+        options.top, source.latency_cycles, options.beat_bits, source.window_beats, options.clock_ps,
+        ports_of(verilog, options.top), tuple(part.bits for part in numbers.parts),
     )  # fmt: skip
     values = {
         "name": plain(plan.name),
