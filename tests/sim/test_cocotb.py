@@ -8,7 +8,8 @@ import pytest
 
 from sevenm.compiler import compile_text
 from sevenm.compiler.backends.gateware.emit import emit_source
-from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
+from sevenm.compiler.backends.gateware.options import TOP
+from sevenm.compiler.backends.gateware.verilog import to_verilog
 from sevenm.compiler.plan import Plan
 from sevenm.sim.testbench.simulators import Bench, missing, run_bench
 
