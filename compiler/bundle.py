@@ -14,6 +14,7 @@ file                                                      what
 ``core.v``, ``core.py``                                   the core in Verilog, and as readable Amaranth source
 ``core.vh``, ``core_inst.v``                              its numbers by name, and a template of an instance
 ``core.xdc``, ``core.sdc``, ``core.lpf``                  its clock, for Vivado, for others, for nextpnr
+``actions.v``                                             the core with what does the rules' actions, if asked for
 ``bench/run.py``, ``bench/frames.py``                     a bench for it under cocotb
 ``<schema>.h``, ``<schema>_dtype.py``, ``…_layout.py``    each schema as C struct, NumPy dtype, Amaranth layout
 ========================================================  ==========================================================
@@ -50,7 +51,8 @@ INTEGRATION_FILES = (
     "core.vh", "core_inst.v", "core.xdc", "core.sdc", "core.lpf", "bench/run.py", "bench/frames.py",
 )  # fmt: skip
 
-GATEWARE_FILES = (*CORE_FILES, *INTEGRATION_FILES)
+ACTIONS = "actions.v"
+GATEWARE_FILES = (*CORE_FILES, *INTEGRATION_FILES, ACTIONS)
 """Every file that is made with the core."""
 REPORT = "synth.json"
 """A report of `sevenm synth` that was written into a bundle: it is of the core beside it, and goes when that does."""
@@ -148,6 +150,13 @@ def generate(
             core = _gateware(plan, files, say, options)
         except Refused as error:
             refused |= dict.fromkeys(CORE_FILES, str(error)[: form.REASON_MAX])
+    if core is not None and options.actions is not None:
+        from sevenm.compiler.backends.gateware.actions import actions_verilog
+
+        try:
+            files[ACTIONS] = actions_verilog(plan, options)
+        except Refused as error:
+            refused[ACTIONS] = str(error)[: form.REASON_MAX]
     return Generated(files, core, refused)
 
 

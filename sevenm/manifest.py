@@ -320,9 +320,19 @@ class Bits:
 
 
 @dataclass(frozen=True, slots=True)
+class Actions:
+    """The stage behind a core: what ``dst`` is made of, the bit or the queue of each port, and whether a record goes
+    before each packet."""
+
+    destinations: Annotated[str, OneOf(("ports", "queues"))]
+    numbers: Annotated[tuple[int, ...], Many(Number(0, 0xFFFF), PORTS)]
+    in_band: Annotated[bool, Flag()]
+
+
+@dataclass(frozen=True, slots=True)
 class Core:
     """The gateware: the top module, its latency in clock cycles, the beats of ``beat_bits`` that it looks at, the
-    period of the clock in its constraints, its ports, and the bits of its blocks."""
+    period of the clock in its constraints, its ports, the bits of its blocks, and the stage behind it if there is one."""
 
     top: Annotated[str, LABEL]
     latency_cycles: Annotated[int, Number(1, 1 << 16)]
@@ -331,6 +341,7 @@ class Core:
     clock_ps: Annotated[int, Number(1, 1 << 40)]
     ports: Annotated[tuple[Port, ...], Many(Entry(Port), PORTS_MAX)]
     bits: Annotated[tuple[Bits, ...], Many(Entry(Bits), RULES_MAX)]
+    actions: Annotated[Actions | None, Optional(Entry(Actions))]
 
 
 @dataclass(frozen=True, slots=True)

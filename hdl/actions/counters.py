@@ -126,7 +126,8 @@ class RuleCounters(wiring.Component):
             memory = (self._first if block.mode == "first" else self._all)(m, block, bits)
             m.submodules[f"block{number}"] = memory
             m.d.comb += memory.read_address.eq(self.rule - start)
-            with m.If((asked >= start) & (asked < start + block.rules)):
+            here = asked < start + block.rules
+            with m.If(here & (asked >= start) if start else here):
                 m.d.comb += count.eq(memory.count)
             at += block.width
             start += block.rules

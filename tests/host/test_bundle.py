@@ -22,6 +22,7 @@ CORE = {
     "clock_ps": 4000,
     "ports": [PORT],
     "bits": [{"block": "edge", "part": "index", "lsb": 0, "width": 2}],
+    "actions": {"destinations": "queues", "numbers": list(range(16)), "in_band": True},
 }
 
 
@@ -108,6 +109,11 @@ def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
             r"core.ports\[0\].direction is \"inout\", expected",
         ),
         (["core"], {**CORE, "ports": [{**PORT, "width": 0}]}, r"core.ports\[0\].width is 0, expected"),
+        (
+            ["core"],
+            {**CORE, "actions": {"destinations": "x"}},
+            r'core.actions.destinations is "x", expected one of ports',
+        ),
         (["core"], {**CORE, "bits": [{"block": "b"}]}, r"core.bits\[0\].part is missing, expected"),
         (["files"], {"bench/../../engine.c": "0" * 64}, "files.bench/../../engine.c is not the plain name of a file"),
         (["files"], {"/engine.c": "0" * 64}, "files./engine.c is not the plain name of a file in the bundle"),

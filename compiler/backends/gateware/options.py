@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sevenm.manifest import BEAT_BITS_DEFAULT, Core
+from sevenm.manifest import BEAT_BITS_DEFAULT, Actions, Core
 
 TOP = "sevenm_core"
 """Name of the core's Verilog module, unless another is asked for."""
@@ -19,13 +19,15 @@ CLOCK_PS = 4000
 @dataclass(frozen=True, slots=True)
 class CoreOptions:
     """``top`` names the core's Verilog module; ``clock_ps`` is the period of the clock in the constraints, in
-    picoseconds; ``beat_bits`` is what the core takes a cycle."""
+    picoseconds; ``beat_bits`` is what the core takes a cycle; with
+    ``actions`` there is a stage behind it that does what the rules say."""
 
     top: str = TOP
     clock_ps: int = CLOCK_PS
     beat_bits: int = BEAT_BITS_DEFAULT
+    actions: Actions | None = None
 
 
 def options_of(core: Core | None) -> CoreOptions:
     """What was asked for of a bundle's core."""
-    return CoreOptions() if core is None else CoreOptions(core.top, core.clock_ps, core.beat_bits)
+    return CoreOptions() if core is None else CoreOptions(core.top, core.clock_ps, core.beat_bits, core.actions)

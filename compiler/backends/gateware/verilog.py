@@ -49,9 +49,13 @@ def to_verilog(plan: Plan, top: str = TOP, window: int = WINDOW, beat_bytes: int
 
 @lru_cache(maxsize=4)
 def _convert(source: GatewareSource, top: str) -> str:
-    core = load_source(source).Core()
+    return verilog_of(load_source(source).Core(), top)
+
+
+def verilog_of(component: Any, top: str) -> str:
+    """A component with ``ports()`` as module ``top`` and modules ``top_...``."""
     with _collector_paused():
-        text: str = rtlil.convert(core, name=top, ports=core.ports(), emit_src=False)
+        text: str = rtlil.convert(component, name=top, ports=component.ports(), emit_src=False)
         text = renamed(widened(text), top)
     return _run_yosys("\n".join((f"read_rtlil <<rtlil\n{text}\nrtlil", *_SCRIPT)))
 

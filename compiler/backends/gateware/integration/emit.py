@@ -14,6 +14,7 @@ import jinja2
 from sevenm.compiler.backends.gateware.emit import GatewareSource, plain
 from sevenm.compiler.backends.gateware.options import CoreOptions
 from sevenm.compiler.plan import Plan
+from sevenm.hdl.actions.stage import STAGE_CYCLES
 from sevenm.manifest import Core
 
 from .numbers import Constant, numbers_of
@@ -30,7 +31,7 @@ def integration_of(
     numbers = numbers_of(plan)
     core = Core(
         options.top, source.latency_cycles, options.beat_bits, source.window_beats, options.clock_ps,
-        ports_of(verilog, options.top), tuple(part.bits for part in numbers.parts),
+        ports_of(verilog, options.top), tuple(part.bits for part in numbers.parts), options.actions,
     )  # fmt: skip
     values = {
         "name": plain(plan.name),
@@ -50,6 +51,7 @@ def integration_of(
 
 def _shape(core: Core) -> list[Constant]:
     """What a core is like as a whole."""
+    actions = [Constant("ACTIONS_LATENCY", STAGE_CYCLES, None, "cycles that the stage of actions.v takes more")]
     width = {port.name: port.width for port in core.ports}
     return [
         Constant("LATENCY", core.latency_cycles, None, "cycles from a packet's first beat in to its first beat out"),
@@ -59,6 +61,7 @@ def _shape(core: Core) -> list[Constant]:
         Constant("BLOCKS_WIDTH", width["m_verdict_blocks"], None, "bits of m_verdict_blocks"),
         Constant("CHANNELS_WIDTH", width["m_verdict_channels"], None, "bits of m_verdict_channels"),
         Constant("FORWARD_WIDTH", width["m_verdict_forward"], None, "bits of m_verdict_forward, one a port"),
+        *(actions if core.actions is not None else ()),
     ]
 
 
