@@ -332,7 +332,7 @@ class Actions:
 @dataclass(frozen=True, slots=True)
 class Core:
     """The gateware: the top module, its latency in clock cycles, the beats of ``beat_bits`` that it looks at, the
-    period of the clock in its constraints, its ports, the bits of its blocks, and the stage behind it if there is one."""
+    period of the clock in its constraints, its ports, the bits of its blocks, and the stage behind it, if any."""
 
     top: Annotated[str, LABEL]
     latency_cycles: Annotated[int, Number(1, 1 << 16)]
@@ -378,6 +378,12 @@ class Manifest:
             raise ManifestError(f"record_size is {self.record_size}, but the source is {self.source}s")
         if self.source == "record" and (not self.layouts or self.layouts[0].size != self.record_size):
             raise ManifestError(f"record_size is {self.record_size}, which is not the size of the first layout")
+        actions = None if self.core is None else self.core.actions
+        if actions is not None:
+            most = PORTS - 1 if actions.destinations == "ports" else 0xFFFF
+            if len(actions.numbers) != PORTS or max(actions.numbers) > most:
+                found = list(actions.numbers)
+                raise ManifestError(f"core.actions.numbers is {found}, expected {PORTS} numbers from 0 to {most}")
         at = 0
         for number, block in enumerate(self.blocks):
             if block.start != at or not at <= block.stop <= len(self.rules):

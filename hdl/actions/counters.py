@@ -29,6 +29,16 @@ class TooManyCounted(ValueError):
     """An ``all`` block has more rules than are counted; the message names it."""
 
 
+def refuse(blocks: Sequence[BlockShape]) -> None:
+    """Raises TooManyCounted for the first block that cannot be counted."""
+    for block in blocks:
+        if block.mode == "all" and block.rules > COUNTED_MAX:
+            raise TooManyCounted(
+                f"block {block.name} has {block.rules} rules that all count, and {COUNTED_MAX} of such a block are "
+                f"counted in gateware; make it several blocks"
+            )
+
+
 class CountMemory(wiring.Component):
     """Adds ``amount`` to the count at ``address`` in each cycle with ``add``. Counts begin at 0 when the device is
     configured, and a reset does not change them. What was added in the last 4 cycles may not be read yet.
@@ -96,12 +106,7 @@ class RuleCounters(wiring.Component):
     """
 
     def __init__(self, blocks: Sequence[BlockShape]) -> None:
-        for block in blocks:
-            if block.mode == "all" and block.rules > COUNTED_MAX:
-                raise TooManyCounted(
-                    f"block {block.name} has {block.rules} rules that all count, and {COUNTED_MAX} of such a block are "
-                    f"counted in gateware; make it several blocks"
-                )
+        refuse(blocks)
         self.blocks = tuple(blocks)
         self.rules = sum(block.rules for block in blocks)
         super().__init__(

@@ -14,8 +14,8 @@ from .packets import Beat, Collector, Marked, Packet, Verdict, all_beats
 
 _PLAIN, _SIDEBANDS = ("data", "keep", "last"), ("size", "src", "dst", "ts")
 _MARKS = tuple(field.name for field in fields(Verdict))
-_QUIET_CYCLES = 12
-"""Cycles without a transfer after which counts are looked at, beyond those that a core of small memories needs."""
+_QUIET_CYCLES = 100
+"""Cycles without a transfer after which counts are looked at: more than a core's latency and the rules of a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def act(
         offering, waiting, cycle, quiet = False, None, 0, 0
         while not ctx.get(s_axis.tready):
             await ctx.tick()
-        while quiet < _QUIET_CYCLES + len(packets) // 2 or current is not None or len(collector.marked) < expected:
+        while quiet < _QUIET_CYCLES or current is not None or len(collector.marked) < expected:
             assert cycle < cycles_max, f"{len(collector.marked)} of {expected} packets after {cycle} cycles"
             offering = current is not None and (offering or offer(cycle))
             ctx.set(s_axis.tvalid, offering)

@@ -114,6 +114,11 @@ def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
             {**CORE, "actions": {"destinations": "x"}},
             r'core.actions.destinations is "x", expected one of ports',
         ),
+        (
+            ["core"],
+            {**CORE, "actions": {"destinations": "ports", "numbers": [16] * 16, "in_band": True}},
+            "core.actions.numbers is .*, expected 16 numbers from 0 to 15",
+        ),
         (["core"], {**CORE, "bits": [{"block": "b"}]}, r"core.bits\[0\].part is missing, expected"),
         (["files"], {"bench/../../engine.c": "0" * 64}, "files.bench/../../engine.c is not the plain name of a file"),
         (["files"], {"/engine.c": "0" * 64}, "files./engine.c is not the plain name of a file in the bundle"),
