@@ -154,7 +154,10 @@ class RuleCounters(wiring.Component):
             now = Signal(name=f"now{r}")
             m.d.comb += now.eq(self.packet & fired[r])
             m.d.sync += counts[r].eq(Mux(turn == r, 0, counts[r]) + now)
-        m.d.comb += [memory.add.eq(1), memory.address.eq(turn), memory.amount.eq(counts[turn])]
+        # In the first cycle after a reset there is nothing to add, and in Verilog nothing has been worked out yet.
+        running = Signal(name="running")
+        m.d.sync += running.eq(1)
+        m.d.comb += [memory.add.eq(running), memory.address.eq(turn), memory.amount.eq(counts[turn])]
         return memory
 
 

@@ -20,6 +20,8 @@ from cocotb_tools.runner import get_runner
 SIMULATORS = ("icarus", "verilator")
 OWN_TESTS = "sevenm.sim.testbench.cocotb_core"
 """The module with the tests that every core has to pass."""
+ACTION_TESTS = "sevenm.sim.testbench.cocotb_actions"
+"""The module with the test of a core with the stage behind it."""
 _TIMESCALE = ("1ns", "1ps")
 _MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
 """The wheel's makefile was configured without a compiler and lacks the option that includes a precompiled header. What
@@ -33,15 +35,17 @@ class BenchFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What is simulated: the core's ``verilog`` with its module ``top``, the file of the ``plan`` that says what is
-    right, the stated ``latency`` in cycles; ``packets`` for each test of OWN_TESTS, random ones by ``seed``."""
+    """What is simulated: the files of ``verilog`` with the module ``top``, the file of the ``plan`` that says what is
+    right, the stated ``latency`` in cycles; ``packets`` for each random test, by ``seed``; for ACTION_TESTS what the
+    stage was asked to do, as JSON."""
 
-    verilog: Path
+    verilog: Sequence[Path]
     top: str
     plan: Path
     latency: int
     packets: int = 240
     seed: int = 1
+    actions: str = ""
 
 
 def missing(simulator: str) -> str | None:
@@ -64,7 +68,7 @@ def run_bench(
         runner = get_runner(simulator)
         try:
             runner.build(
-                sources=[bench.verilog],
+                sources=list(bench.verilog),
                 hdl_toplevel=bench.top,
                 build_args=["-O3"] if simulator == "verilator" else [],
                 build_dir=folder / "build",
@@ -90,6 +94,7 @@ def run_bench(
                     "SEVENM_LATENCY": str(bench.latency),
                     "SEVENM_PACKETS": str(bench.packets),
                     "SEVENM_SEED": str(bench.seed),
+                    "SEVENM_ACTIONS": bench.actions,
                     "COCOTB_ANSI_OUTPUT": "0",
                 },
             )

@@ -12,14 +12,21 @@ import pytest
 from sevenm.compiler import compile_text
 from sevenm.compiler.backends.gateware.options import CoreOptions
 from sevenm.compiler.bundle import write_bundle
+from sevenm.manifest import Actions
 
-RULES = "rules r on packet first { rule dns: udp.dstport == 53 => deliver dns  rule long: frame.len > 1000 => drop }"
+RULES = """
+rules r on packet first { rule dns: udp.dstport == 53 => deliver dns, forward 3  rule long: frame.len > 1000 => drop }
+rules s on packet all { rule odd: l4.srcport & 1 == 1 => forward 7  rule four: ip => deliver ip }
+"""
+ACTIONS = Actions("queues", tuple(range(256, 272)), in_band=True)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = compile_text(RULES, "r").plan
-    return write_bundle(plan, tmp_path_factory.mktemp("bench") / "bundle", options=CoreOptions("dns_core"))
+    return write_bundle(
+        plan, tmp_path_factory.mktemp("bench") / "bundle", options=CoreOptions("dns_core", actions=ACTIONS)
+    )
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,6 +61,17 @@ def test_a_core_that_is_not_of_the_plan_fails(folder: Path, tmp_path: Path) -> N
     done = run(wrong, "--only-frames")
     assert (done.returncode, done.stdout) == (1, "icarus: 1 tests, 1 failed\n")
     assert "AssertionError: frame 0: Verdict(" in done.stderr
+
+
+@pytest.mark.needs("iverilog")
+def test_the_stage_behind_the_core_does_what_the_plan_says(folder: Path, tmp_path: Path) -> None:
+    done = run(folder, "--actions", "--packets", "80")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "icarus: 4 tests, 0 failed\n", "")
+    wrong = shutil.copytree(folder, tmp_path / "wrong")
+    text = (wrong / "core.v").read_text()
+    (wrong / "core.v").write_text(text.replace("assign m_verdict_drop =", "assign m_verdict_drop = !"))
+    done = run(wrong, "--actions", "--packets", "16")
+    assert (done.returncode, done.stdout) == (1, "icarus: 4 tests, 4 failed\n")
 
 
 @pytest.mark.needs("iverilog")

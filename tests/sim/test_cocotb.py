@@ -43,7 +43,7 @@ def simulate(simulator: str, plan: Plan, folder: Path, packets: int) -> None:
     verilog, plan_file = folder / "core.v", folder / "plan.json"
     verilog.write_text(to_verilog(plan))
     plan.save(plan_file)
-    bench = Bench(verilog, TOP, plan_file, emit_source(plan).latency_cycles, packets)
+    bench = Bench([verilog], TOP, plan_file, emit_source(plan).latency_cycles, packets)
     assert run_bench(bench, simulator, folder) == (TESTS, 0), (folder / "test.log").read_text()[-4000:]
 
 

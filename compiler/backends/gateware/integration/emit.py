@@ -6,6 +6,8 @@ its own, so none can say something else than the core.
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -38,6 +40,7 @@ def integration_of(
         "digest": plan.digest,
         "top": core.top,
         "prefix": core.top.upper(),
+        "actions": None if core.actions is None else json.dumps(asdict(core.actions)),
         "latency": core.latency_cycles,
         "ports": core.ports,
         "shape": _shape(core),
