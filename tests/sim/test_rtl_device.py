@@ -25,6 +25,7 @@ from sevenm.sim.verilate import ModelBuildError
 pytestmark = pytest.mark.needs("g++")
 TOY = Path(__file__).with_name("toy_core.v")
 CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
+CORE = {"beat_bits": 512, "clock_ps": 4000, "ports": [], "bits": [], "actions": None}
 RULES = """
 rules edge on packet first {
   rule broken: parse.malformed             => drop, count broken
@@ -63,7 +64,7 @@ def toy_bundle(folder: Path, latency: int = 5, **changes: object) -> Bundle:
         "channels": ["one", "two"], "counters": [], "layouts": [], "tables": [], "states": [], "refused": {},
         "classifier": "auto",
         "files": {"core.v": hashlib.sha256(source).hexdigest()},
-        "core": {"top": "sevenm_core", "latency_cycles": latency, "beat_bits": 512, "window_beats": 1},
+        "core": {"top": "sevenm_core", "latency_cycles": latency, "window_beats": 1, **CORE},
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps({**manifest, **changes}))
     return Bundle.open(folder)
@@ -169,7 +170,7 @@ def test_bundles_without_a_core_that_fits_are_refused(tmp_path: Path) -> None:
     device = toy_device()
     with pytest.raises(DeviceError, match="the bundle has no gateware; build it again with gateware"):
         device.prepare(toy_bundle(tmp_path / "none", core=None))
-    other = {"top": "other", "latency_cycles": 5, "beat_bits": 512, "window_beats": 1}
+    other = {"top": "other", "latency_cycles": 5, "window_beats": 1, **CORE}
     with pytest.raises(ModelBuildError, match="the Verilog has no module other"):
         device.prepare(toy_bundle(tmp_path / "other", core=other))
     with pytest.raises(DeviceError, match=r"the core has 2 channels, the manifest 3; build"):
