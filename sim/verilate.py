@@ -62,10 +62,13 @@ class ModelBuildError(DeviceError):
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How hard to optimise: ``verilator`` flags, ``cxx`` flags for the code that runs every cycle. What only sets
-    the model up is never optimised."""
+    the model up is never optimised. ``everywhere`` are flags for all that is compiled, Verilator's runtime as well, and
+    ``runtime`` files of that which are needed besides."""
 
     verilator: tuple[str, ...]
     cxx: tuple[str, ...]
+    everywhere: tuple[str, ...] = ()
+    runtime: tuple[str, ...] = ()
 
 
 QUICK = Effort(("-O3",), ("-O1",))
@@ -167,7 +170,7 @@ def build(verilog: Path, effort: Effort, cache: Path, top: str = TOP) -> Path:
         models.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(models / f"{target.name[:2]}.lock"):
             if not is_sealed(target):
-                runtime = _runtime(tools, models)
+                runtime = _runtime(tools, models, effort)
                 with tempfile.TemporaryDirectory(dir=models, prefix="build-") as folder:
                     made = _compile(tools, effort, source, top, Path(folder), runtime)
                     seal(made)
@@ -177,14 +180,14 @@ def build(verilog: Path, effort: Effort, cache: Path, top: str = TOP) -> Path:
 
 
 def _harness() -> list[bytes]:
-    files = [(HARNESS / name).read_bytes() for name in ("harness.h", "harness.cpp", "bench.v")]
+    files = [(HARNESS / name).read_bytes() for name in ("harness.h", "harness.cpp", "wave.h", "bench.v")]
     return [*files, boundary.c_header().encode()]
 
 
 def _name(tools: Toolchain, effort: Effort, sources: Sequence[bytes]) -> str:
     parts = {
         "sources": [hashlib.sha256(data).hexdigest() for data in sources],
-        "flags": [_VERILATOR, _CXX, _LINK, effort.verilator, effort.cxx],
+        "flags": [_VERILATOR, _CXX, _LINK, effort.verilator, effort.cxx, effort.everywhere, effort.runtime],
         "tools": [tools.verilator_version, str(tools.root), tools.cxx_version, _processor()],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -205,7 +208,7 @@ def _compile(
     command = [str(tools.verilator), *_VERILATOR, *effort.verilator, *widths, *control, "--top-module", BENCH]
     command += ["--Mdir", str(out), str(HARNESS / "bench.v"), core.name]
     _run(command, folder, "Verilator does not take the core's Verilog", environment)
-    flags = (*_CXX, *widths, *tools.includes, "-I.", "-I..")
+    flags = (*_CXX, *effort.everywhere, *widths, *tools.includes, "-I.", "-I..")
     # Two translation units, what runs every cycle and what only sets the model up: each costs most of a second in
     # headers alone, and a compiler that sees the harness and the model together inlines one into the other.
     jobs = []
@@ -236,16 +239,19 @@ def _objects(tools: Toolchain, jobs: Sequence[tuple[str, tuple[str, ...]]], fold
         return list(pool.map(compile_one, jobs))
 
 
-def _runtime(tools: Toolchain, models: Path) -> list[Path]:
-    """Verilator's own runtime, compiled once for all models."""
-    folder = models / f"runtime-{_name(tools, Effort((), ('-O2',)), [])[:32]}"
+def _runtime(tools: Toolchain, models: Path, effort: Effort) -> list[Path]:
+    """Verilator's own runtime, compiled once for all models of such an effort."""
+    kind = Effort((), ("-O2",), effort.everywhere, effort.runtime)
+    folder = models / f"runtime-{_name(tools, kind, [])[:32]}"
     with _locked(models / "runtime.lock"):
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=models, prefix="build-") as made:
-                flags = (*_CXX, *tools.includes, "-O2")
+                flags = (*_CXX, *kind.everywhere, *tools.includes, *kind.cxx)
                 out = Path(made) / "out"
                 out.mkdir()
-                _objects(tools, [(str(tools.root / "include" / name), flags) for name in _RUNTIME], out)
+                _objects(
+                    tools, [(str(tools.root / "include" / name), flags) for name in (*_RUNTIME, *kind.runtime)], out
+                )
                 out.replace(folder)
     return sorted(folder.glob("*.o"))
 

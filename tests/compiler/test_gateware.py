@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from sevenm.compiler import compile_filter, compile_text
 from sevenm.compiler.backends.gateware.emit import LATENCY_TARGET, emit_source, load_source
+from sevenm.compiler.backends.gateware.options import TOP
 from sevenm.compiler.backends.gateware.refuse import NotInGateware
 from sevenm.compiler.backends.gateware.target import WINDOW
-from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
+from sevenm.compiler.backends.gateware.verilog import to_verilog
 from sevenm.compiler.plan import Action, Block, Names, Plan, Rule, actions, prune
 from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.plan.ops import RangeError

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sevenm.compiler import compile_text
+from sevenm.compiler.backends.gateware.options import CoreOptions
 from sevenm.compiler.bundle import write_bundle
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
@@ -25,6 +26,9 @@ from sevenm.sim.verilate import ModelBuildError
 pytestmark = pytest.mark.needs("g++")
 TOY = Path(__file__).with_name("toy_core.v")
 CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
+CORE = {
+    "beat_bits": 512, "clock_ps": 4000, "ports": [], "bits": [], "actions": None, "rows": "auto", "slots": [],
+}  # fmt: skip
 RULES = """
 rules edge on packet first {
   rule broken: parse.malformed             => drop, count broken
@@ -63,8 +67,7 @@ def toy_bundle(folder: Path, latency: int = 5, **changes: object) -> Bundle:
         "channels": ["one", "two"], "counters": [], "layouts": [], "tables": [], "states": [], "refused": {},
         "classifier": "auto",
         "files": {"core.v": hashlib.sha256(source).hexdigest()},
-        "core": {"top": "sevenm_core", "latency_cycles": latency, "beat_bits": 512, "window_beats": 1,
-                 "rows": "auto", "slots": []},
+        "core": {"top": "sevenm_core", "latency_cycles": latency, "window_beats": 1, **CORE},
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps({**manifest, **changes}))
     return Bundle.open(folder)
@@ -109,7 +112,9 @@ def test_a_core_with_memories_begins_with_the_rows_of_its_bundle(tmp_path: Path)
       rule listed: (class, port) in acl => drop
     }
     """
-    bundle = Bundle.open(write_bundle(compile_text(text, "flows").plan, tmp_path / "bundle", rows="memory"))
+    bundle = Bundle.open(
+        write_bundle(compile_text(text, "flows").plan, tmp_path / "bundle", options=CoreOptions(rows="memory"))
+    )
     assert bundle.core is not None and bundle.core.slots == (32,)
     data = [
         bytes((kind, high, port)).ljust(64, b"\0") for kind in range(8) for high in (0, 5) for port in (79, 80, 255)
@@ -196,7 +201,7 @@ def test_bundles_without_a_core_that_fits_are_refused(tmp_path: Path) -> None:
     device = toy_device()
     with pytest.raises(DeviceError, match="the bundle has no gateware; build it again with gateware"):
         device.prepare(toy_bundle(tmp_path / "none", core=None))
-    other = {"top": "other", "latency_cycles": 5, "beat_bits": 512, "window_beats": 1, "rows": "auto", "slots": []}
+    other = {"top": "other", "latency_cycles": 5, "window_beats": 1, **CORE}
     with pytest.raises(ModelBuildError, match="the Verilog has no module other"):
         device.prepare(toy_bundle(tmp_path / "other", core=other))
     with pytest.raises(DeviceError, match=r"the core has 2 channels, the manifest 3; build"):
