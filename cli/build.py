@@ -19,7 +19,7 @@ from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.passes.cost import AUTO
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.objects import LEVELS, build_object, object_name
-from sevenm.manifest import Actions
+from sevenm.manifest import ROWS, Actions
 
 from . import output, tables
 from .choices import width_option
@@ -79,6 +79,13 @@ def _actions(destinations: str | None, leads: Mapping[int, int], in_band: bool) 
     help="How the C looks rules up; auto is what costs least, block by block (see sevenm check --explain).",
 )
 @click.option(
+    "--rows",
+    type=click.Choice(ROWS),
+    default=AUTO,
+    show_default=True,
+    help="Rows of tables in the core: wired, or in memories that are written while it runs; auto wires few.",
+)
+@click.option(
     "--object",
     "architectures",
     type=click.Choice(sorted(LEVELS)),
@@ -122,7 +129,7 @@ def _actions(destinations: str | None, leads: Mapping[int, int], in_band: bool) 
 @click.option("--in-band", is_flag=True, help="With --actions: a record of 32 bytes goes before each packet.")
 def build(
     file: str, folder: str, no_gateware: bool, classifier: str, architectures: tuple[str, ...], top: str,
-    clock_mhz: float, beat_bits: int, destinations: str | None, leads: Mapping[int, int], in_band: bool,
+    rows: str, clock_mhz: float, beat_bits: int, destinations: str | None, leads: Mapping[int, int], in_band: bool,
 ) -> int:  # fmt: skip
     """Build the rule file FILE into the bundle DIR.
 
@@ -141,7 +148,7 @@ def build(
     compiled = compile_file(file)
     path = Path(folder)
     objects = partial(_objects, architectures) if architectures else None
-    options = CoreOptions(top, round(PS_PER_US / clock_mhz), beat_bits, actions)
+    options = CoreOptions(top, round(PS_PER_US / clock_mhz), beat_bits, actions, rows)
     make = partial(
         write_bundle, compiled.plan, path, not no_gateware,
         options=options, classifier=classifier, objects=objects, written=noted(not no_gateware),

@@ -18,6 +18,8 @@ from sevenm.tables import Column as ShapeColumn
 from sevenm.tables import Key as ShapeKey
 
 FORMAT = 3
+ROWS = ("auto", "wired", "memory")
+"""How a core can be asked to keep the rows of tables."""
 """Version of the manifest; another one is refused."""
 BEAT_BITS = (64, 128, 256, 512)
 BEAT_BITS_DEFAULT = 512
@@ -332,7 +334,9 @@ class Actions:
 @dataclass(frozen=True, slots=True)
 class Core:
     """The gateware: the top module, its latency in clock cycles, the beats of ``beat_bits`` that it looks at, the
-    period of the clock in its constraints, its ports, the bits of its blocks, and the stage behind it, if any."""
+    period of the clock in its constraints, its ports, the bits of its blocks, and the stage behind it, if any.
+    ``rows``: how it was asked to keep those of tables; ``slots``: for each table those of its memory, 0 where it is
+    wired."""
 
     top: Annotated[str, LABEL]
     latency_cycles: Annotated[int, Number(1, 1 << 16)]
@@ -342,6 +346,8 @@ class Core:
     ports: Annotated[tuple[Port, ...], Many(Entry(Port), PORTS_MAX)]
     bits: Annotated[tuple[Bits, ...], Many(Entry(Bits), RULES_MAX)]
     actions: Annotated[Actions | None, Optional(Entry(Actions))]
+    rows: Annotated[str, OneOf(ROWS)]
+    slots: Annotated[tuple[int, ...], Many(Number(0, 1 << 16), TABLES_MAX)]
 
 
 @dataclass(frozen=True, slots=True)

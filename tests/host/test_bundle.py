@@ -23,6 +23,8 @@ CORE = {
     "ports": [PORT],
     "bits": [{"block": "edge", "part": "index", "lsb": 0, "width": 2}],
     "actions": {"destinations": "queues", "numbers": list(range(16)), "in_band": True},
+    "rows": "auto",
+    "slots": [],
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sevenm.compiler.backends.gateware.emit import plain
+from sevenm.compiler.backends.gateware.memories import memory_slots
 from sevenm.compiler.backends.gateware.options import CoreOptions
 from sevenm.compiler.backends.gateware.refuse import NotInGateware
 from sevenm.compiler.backends.gateware.verilog import verilog_of
@@ -20,6 +21,11 @@ def actions_verilog(plan: Plan, options: CoreOptions) -> str:
     if asked is None:
         raise ValueError("no actions were asked for")
     shapes = tuple(BlockShape(block.name, block.mode, block.stop - block.start) for block in plan.blocks)
+    if any(memory_slots(plan, options.rows)):
+        raise NotInGateware(
+            "the stage that does the actions stands before a core whose rows are wired, and here tables are memories; "
+            "build without --actions, or with --rows wired"
+        )
     try:
         refuse(shapes)
     except TooManyCounted as error:

@@ -18,6 +18,7 @@ from amaranth.back import rtlil
 
 from sevenm.compiler.backends.gateware.emit import GatewareSource, emit_source, load_source, plain
 from sevenm.compiler.backends.gateware.keywords import KEYWORDS
+from sevenm.compiler.backends.gateware.memories import AUTO
 from sevenm.compiler.backends.gateware.options import TOP
 from sevenm.compiler.backends.gateware.target import WINDOW
 from sevenm.compiler.backends.gateware.widths import renamed, widened
@@ -35,15 +36,17 @@ _SCRIPT = (
 )
 
 
-def to_verilog(plan: Plan, top: str = TOP, window: int = WINDOW, beat_bytes: int = BEAT_BYTES) -> str:
+def to_verilog(
+    plan: Plan, top: str = TOP, window: int = WINDOW, beat_bytes: int = BEAT_BYTES, rows: str = AUTO
+) -> str:  # fmt: skip
     """The core of a Plan as Verilog-2005, for beats of ``beat_bytes``, top module ``top``, its other modules
     ``top_...``; the same Plan gives the same text. Raises ValueError for a name that is none in Verilog,
-    NotInGateware."""
+    NotInGateware, TablesTooLarge."""
     if not _NAME.fullmatch(top):
         raise ValueError(f"a module's name is made of letters, digits and _, and starts with no digit: not {top!r}")
     if top in KEYWORDS:
         raise ValueError(f"a module cannot be called {top}, which is a word of Verilog")
-    source = emit_source(plan, window=window, beat_bytes=beat_bytes)
+    source = emit_source(plan, window=window, beat_bytes=beat_bytes, rows=rows)
     header = f"// Match core of Plan {plain(plan.name)}\n// digest  {plan.digest}\n"
     return f"{header}// latency {source.latency_cycles} cycles\n{_convert(source, top)}"
 
