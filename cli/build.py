@@ -17,6 +17,7 @@ from sevenm.host.bundle import Bundle
 from sevenm.host.engine.objects import LEVELS, build_object, object_name
 
 from . import output, tables
+from .choices import width_option
 from .errors import Exit
 from .sources import compile_file
 
@@ -56,7 +57,10 @@ def _module(context: click.Context, parameter: click.Parameter, name: str) -> st
     metavar="NAME",
     help="Name of the core's Verilog module; its other modules begin with it.",
 )
-def build(file: str, folder: str, no_gateware: bool, classifier: str, architectures: tuple[str, ...], top: str) -> int:
+@width_option
+def build(
+    file: str, folder: str, no_gateware: bool, classifier: str, architectures: tuple[str, ...], top: str, beat_bits: int
+) -> int:
     """Build the rule file FILE into the bundle DIR.
 
     A bundle holds the match function in C, the core in Verilog and as readable Amaranth source, and each schema as
@@ -73,7 +77,7 @@ def build(file: str, folder: str, no_gateware: bool, classifier: str, architectu
     objects = partial(_objects, architectures) if architectures else None
     make = partial(
         write_bundle, compiled.plan, path, not no_gateware,
-        top=top, classifier=classifier, objects=objects, written=noted(not no_gateware),
+        top=top, classifier=classifier, beat_bits=beat_bits, objects=objects, written=noted(not no_gateware),
     )  # fmt: skip
     if output.animated():
         with Status("building", console=tables.console(stderr=True)) as status:

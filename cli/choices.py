@@ -7,6 +7,8 @@ from importlib import import_module
 
 import click
 
+from sevenm.manifest import BEAT_BITS, BEAT_BITS_DEFAULT
+
 
 def registered(where: str) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
     """The callback of an option whose value is a name out of the registry at "module:name"."""
@@ -23,6 +25,17 @@ def registered(where: str) -> Callable[[click.Context, click.Parameter, str | No
 
     return check
 
+
+width_option = click.option(
+    "--width",
+    "beat_bits",
+    type=click.Choice([str(bits) for bits in BEAT_BITS]),
+    default=str(BEAT_BITS_DEFAULT),
+    show_default=True,
+    metavar="BITS",
+    callback=lambda context, option, bits: int(bits),
+    help=f"Bits that the core takes a cycle: {', '.join(map(str, BEAT_BITS))}.",
+)
 
 engine_option = click.option(
     "--engine",

@@ -24,6 +24,7 @@ from sevenm.host.registry import RegistryError
 from sevenm.host.session import Session
 
 from .captures import batches, open_events
+from .choices import width_option
 from .comparison import MATCHED, Comparison, Lane, report
 from .errors import Exit, Failure
 from .export import open_writer
@@ -40,7 +41,8 @@ RATE_SECONDS = 0.3
 @click.argument("file")
 @read_options
 @click.option("-o", "--output", "folder", metavar="DIR", help="Keep bundle, matches and table in this folder.")
-def compare(file: str, source: str, ingress: str | None, folder: str | None) -> int:
+@width_option
+def compare(file: str, source: str, ingress: str | None, folder: str | None, beat_bits: int) -> int:
     """Run the rule file FILE on a capture in every engine and compare every verdict on every event.
 
     The engines are those that `sevenm devices` lists: the NumPy reference model, which defines the answer, the C engine
@@ -53,7 +55,7 @@ def compare(file: str, source: str, ingress: str | None, folder: str | None) -> 
     """
     plan = compile_file(file).plan
     with ExitStack() as stack:
-        bundle = stack.enter_context(_bundle(plan, folder))
+        bundle = stack.enter_context(_bundle(plan, folder, beat_bits))
         result = Comparison(plan, bundle)
         for name in device_names():
             _start(name, result, stack)
@@ -72,15 +74,15 @@ def compare(file: str, source: str, ingress: str | None, folder: str | None) -> 
 
 
 @contextmanager
-def _bundle(plan: Plan, folder: str | None) -> Iterator[Bundle]:
+def _bundle(plan: Plan, folder: str | None, beat_bits: int) -> Iterator[Bundle]:
     """The bundle in DIR/bundle, or in the cache; without gateware where Amaranth is missing."""
     gateware = gateware_missing() is None
     if folder is None:
-        with bundle_for(plan, gateware) as bundle:
+        with bundle_for(plan, gateware, beat_bits) as bundle:
             yield bundle
     else:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        yield Bundle.open(write_bundle(plan, Path(folder) / "bundle", gateware))
+        yield Bundle.open(write_bundle(plan, Path(folder) / "bundle", gateware, beat_bits=beat_bits))
 
 
 def _start(name: str, result: Comparison, stack: ExitStack) -> None:

@@ -34,7 +34,7 @@ from sevenm.compiler.collection import collection_paused
 from sevenm.compiler.passes.cost import AUTO
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
-from sevenm.manifest import Core, Manifest
+from sevenm.manifest import BEAT_BITS_DEFAULT, Core, Manifest
 from sevenm.version import VERSION
 
 MANIFEST = form.NAME
@@ -66,13 +66,14 @@ def write_bundle(
     progress: Progress | None = None,
     top: str = TOP,
     classifier: str = AUTO,
+    beat_bits: int = BEAT_BITS_DEFAULT,
     objects: Objects | None = None,
     written: Callable[[Manifest], None] | None = None,
 ) -> Path:
     """Writes the Plan's bundle and returns ``folder``; ``progress`` is called with the name of each step. ``objects``
     makes machine code of engine.c, as files that are added; ``written`` is given the manifest once all is in place.
 
-    ``top`` is the name of the core's Verilog module; without ``gateware`` there is no core. ``classifier`` is how the C
+    ``top`` is the name of the core's Verilog module, which takes ``beat_bits`` a cycle; without ``gateware`` there is none. ``classifier`` is how the C
     looks rules up, AUTO for what costs least. What a back end refuses is left out, with its reason in the manifest.
     Raises MissingExtra if the gateware needs Amaranth and it is not there, ChoiceError for a classifier that cannot be
     had, BundleWriteError if ``folder`` holds something else than a bundle, or cannot be written."""
@@ -80,7 +81,7 @@ def write_bundle(
     previous = _replaceable(folder)
     say = progress or (lambda step: None)
     with collection_paused():
-        files, core, refused = generate(plan, gateware, say, top, classifier)
+        files, core, refused = generate(plan, gateware, say, top, classifier, beat_bits)
     say("writing")
     contents = {name: text.encode() for name, text in files.items()}
     if objects is not None and ENGINE in contents:
@@ -108,7 +109,9 @@ class Generated(NamedTuple):
     refused: dict[str, str]
 
 
-def generate(plan: Plan, gateware: bool, say: Progress, top: str = TOP, classifier: str = AUTO) -> Generated:
+def generate(
+    plan: Plan, gateware: bool, say: Progress, top: str = TOP, classifier: str = AUTO, beat_bits: int = BEAT_BITS_DEFAULT
+) -> Generated:
     """What a bundle of the Plan holds.
 
     The same arguments give the same text, so that what a bundle holds can be compared with what it should. Raises
@@ -134,13 +137,13 @@ def generate(plan: Plan, gateware: bool, say: Progress, top: str = TOP, classifi
         files[f"{layout.name}_layout.py"] = amaranth_source(layout)
     if gateware:
         try:
-            core = _gateware(plan, files, say, top)
+            core = _gateware(plan, files, say, top, beat_bits)
         except Refused as error:
             refused |= dict.fromkeys(CORE_FILES, str(error)[: form.REASON_MAX])
     return Generated(files, core, refused)
 
 
-def _gateware(plan: Plan, files: dict[str, str], say: Progress, top: str) -> Core:
+def _gateware(plan: Plan, files: dict[str, str], say: Progress, top: str, beat_bits: int) -> Core:
     """Adds the core's sources and returns the manifest's entry for it."""
     missing = gateware_missing()
     if missing is not None:
@@ -153,11 +156,11 @@ def _gateware(plan: Plan, files: dict[str, str], say: Progress, top: str) -> Cor
     from sevenm.compiler.backends.gateware.verilog import to_verilog
 
     say("Amaranth")
-    source = emit_source(plan)
+    source = emit_source(plan, beat_bytes=beat_bits // 8)
     say("Verilog")
-    verilog = to_verilog(plan, top)
+    verilog = to_verilog(plan, top, beat_bytes=beat_bits // 8)
     files |= zip(CORE_FILES, (source.text, verilog), strict=True)
-    return Core(top, source.latency_cycles, source.window_beats)
+    return Core(top, source.latency_cycles, beat_bits, source.window_beats)
 
 
 def gateware_missing() -> str | None:

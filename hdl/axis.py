@@ -10,7 +10,9 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 BEAT_BYTES = 64
-"""Bytes in one beat: 512 bits."""
+"""Bytes in one beat unless another width is asked for: 512 bits."""
+BEATS_OF = (8, 16, 32, 64)
+"""Bytes that a beat can have (64 to 512 bits): at 156 to 322 MHz for 10 to 100 Gb/s."""
 SIDEBANDS: tuple[tuple[str, int], ...] = (("size", 16), ("src", 16), ("dst", 16), ("ts", 64))
 """Names and widths of the sidebands:
 
@@ -27,24 +29,27 @@ def sideband_layout() -> StructLayout:
 
 
 class PacketStream(wiring.Signature):
-    """512-bit AXI4-Stream with the sidebands ``size``, ``src``, ``dst`` and ``ts`` as TUSER parts.
+    """AXI4-Stream of ``beat_bytes`` with the sidebands ``size``, ``src``, ``dst`` and ``ts`` as TUSER parts.
 
     Members (directions as the source of the stream has them)
     -------
-    tdata : Out(512)       byte 0 of the frame is bits [7:0] of the first beat
-    tkeep : Out(64)        bit i: byte i is there; all ones except on the last beat, and contiguous from bit 0
+    tdata : Out(8 * beat_bytes)    byte 0 of the frame is bits [7:0] of the first beat
+    tkeep : Out(beat_bytes)        bit i: byte i is there; all ones except on the last beat, contiguous from bit 0
     tvalid : Out(1)
     tready : In(1)
-    tlast : Out(1)         the packet ends here
+    tlast : Out(1)                 the packet ends here
     tuser_size, tuser_src, tuser_dst : Out(16)
     tuser_ts : Out(64)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, beat_bytes: int = BEAT_BYTES) -> None:
+        if beat_bytes not in BEATS_OF:
+            raise ValueError(f"a beat has {', '.join(map(str, BEATS_OF))} bytes, not {beat_bytes}")
+        self.beat_bytes = beat_bytes
         super().__init__(
             {
-                "tdata": Out(8 * BEAT_BYTES),
-                "tkeep": Out(BEAT_BYTES),
+                "tdata": Out(8 * beat_bytes),
+                "tkeep": Out(beat_bytes),
                 "tvalid": Out(1),
                 "tready": In(1),
                 "tlast": Out(1),
@@ -53,10 +58,10 @@ class PacketStream(wiring.Signature):
         )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, PacketStream)
+        return isinstance(other, PacketStream) and other.beat_bytes == self.beat_bytes
 
     def __repr__(self) -> str:
-        return "PacketStream()"
+        return f"PacketStream({self.beat_bytes})"
 
     def __hash__(self) -> int:
-        return hash(PacketStream)
+        return hash((PacketStream, self.beat_bytes))

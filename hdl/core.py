@@ -29,18 +29,18 @@ from .lane import LANE, Lane
 from .outlet import IN_FLIGHT, Outlet
 from .release import Release
 from .verdict import verdict_layout
-from .window import WindowAssembler
+from .window import WindowAssembler, window_cycles
 
-SHELL_CYCLES = 4
-"""Cycles of the way through a core that are neither the window's nor the decision's: into the intake's registers, out
-of the window's, out of the lanes' memories, into the output's registers."""
+SHELL_CYCLES = 3
+"""Cycles of the way through a core that are neither the window's nor the decision's: out of the lanes' memories, into
+the output's registers."""
 DEPTH_STEP = 16
 """Words that the smallest memories made of look-up tables have: a store is a multiple of it."""
 
 
 def core_latency(beats: int, decision_latency: int) -> int:
     """Cycles from the acceptance of a packet's first beat to its presence at the output."""
-    return beats + decision_latency + SHELL_CYCLES
+    return beats + window_cycles(beats) + decision_latency + SHELL_CYCLES
 
 
 class PacketCore(wiring.Component):
@@ -57,8 +57,8 @@ class PacketCore(wiring.Component):
 
     Members
     -------
-    s_axis : In(PacketStream())
-    m_axis : Out(PacketStream())
+    s_axis : In(PacketStream(decision.beat_bytes))
+    m_axis : Out(PacketStream(decision.beat_bytes))
     m_verdict : Out(Signature)      the parts of ``verdict_layout``, stable over all beats of a packet
 
     ``fifo_depth`` is in beats; by default the smallest multiple of ``DEPTH_STEP`` that keeps the full rate.
@@ -77,8 +77,8 @@ class PacketCore(wiring.Component):
         self._verdict = verdict_layout(decision.blocks, decision.n_channels)
         super().__init__(
             {
-                "s_axis": In(PacketStream()),
-                "m_axis": Out(PacketStream()),
+                "s_axis": In(PacketStream(decision.beat_bytes)),
+                "m_axis": Out(PacketStream(decision.beat_bytes)),
                 "m_verdict": Out(wiring.Signature({name: Out(part.shape) for name, part in self._verdict})),
             }
         )
@@ -86,33 +86,45 @@ class PacketCore(wiring.Component):
     def ports(self) -> dict[str, tuple[Any, None]]:
         """Flat names for the Verilog module, as ``amaranth.back.verilog.convert`` takes them."""
         out: dict[str, tuple[Any, None]] = {}
+        members = PacketStream(self.decision.beat_bytes).members
         for prefix, stream in (("s_axis", self.s_axis), ("m_axis", self.m_axis)):
-            out |= {f"{prefix}_{name}": (getattr(stream, name), None) for name in PacketStream().members}
+            out |= {f"{prefix}_{name}": (getattr(stream, name), None) for name in members}
         out |= {f"m_verdict_{name}": (getattr(self.m_verdict, name), None) for name, _ in self._verdict}
         return out
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         decision, beats = self.decision, self.decision.beats
-        m.submodules.intake = intake = Intake(beats)
+        m.submodules.intake = intake = Intake(beats, decision.beat_bytes)
         wiring.connect(m, wiring.flipped(self.s_axis), intake.s_axis)
 
-        m.submodules.assembler = window = WindowAssembler(beats, decision.window_bytes)
+        m.submodules.assembler = window = WindowAssembler(
+            beats, decision.window_bytes, decision.beat_bytes, decision.rows
+        )
         m.submodules.decision = decision
-        m.submodules.release = release = Release(beats, decision.latency - 1)
+        m.submodules.release = release = Release(beats, decision.latency - 1 + window_cycles(beats))
         for part in (window, release):
             m.d.comb += [
                 part.coming.eq(intake.coming),
                 part.place.eq(intake.place),
-                part.ends.eq(intake.ends),
+                part.completes.eq(intake.completes),
             ]
         m.d.comb += [
+            window.ends.eq(intake.ends),
             window.data.eq(intake.data),
             window.keep.eq(intake.keep),
             window.sidebands.eq(intake.sidebands),
             decision.window.eq(window.window),
-            decision.visible.eq(window.visible),
+            decision.keep.eq(window.last_keep),
+            decision.place.eq(window.last_place),
         ]
+        if decision.rows:
+            m.d.comb += [
+                decision.beat.eq(intake.data),
+                decision.stored.eq(window.stored),
+                decision.row.eq(window.row),
+                decision.origin.eq(window.origin),
+            ]
         m.d.comb += [getattr(decision, name).eq(getattr(window, f"{name}_out")) for name, _ in SIDEBANDS]
         valid = window.valid
         for stage in range(decision.latency):

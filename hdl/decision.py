@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In, Out
 
 from .axis import BEAT_BYTES, SIDEBANDS
 from .verdict import BlockShape, verdict_layout
+from .window import place_width
 
 
 class DecisionSignature(wiring.Signature):
@@ -20,17 +21,31 @@ class DecisionSignature(wiring.Signature):
 
     Members
     -------
-    window : In(8 * window_bytes)      first bytes of the packet, zero past its end (see WindowAssembler)
-    visible : In(64 * beats + 1)       bit i: the packet has a byte i
+    window : In(8 * window_bytes)      bytes at the start of the packet that are held; undefined past its end
+    keep : In(beat_bytes)              tkeep of the last beat that counts: the packet's last one, or the last of ``beats``
+    place : In(place_width(beats))     its number in the packet, from 0; ``beats`` if the packet goes on after it
     size, src, dst, ts                 the packet's sidebands
     verdict : Out(verdict_layout)      belongs to the inputs of ``latency`` cycles before
+
+    and with ``rows``, a power of two, for pipelines that look further into the packet:
+
+    origin : In(log2(rows))            the row of the packet's first beat
+    beat : In(8 * beat_bytes), stored : In(1), row : In(log2(rows))
+                                       a beat as it comes, one cycle before the window that it is the last of; whether
+                                       it is one of the first ``beats`` of its packet, and its number among those
     """
 
-    def __init__(self, beats: int, window_bytes: int, blocks: Sequence[BlockShape], n_channels: int) -> None:
+    def __init__(
+        self, beats: int, beat_bytes: int, window_bytes: int, blocks: Sequence[BlockShape], n_channels: int, rows: int
+    ) -> None:
+        row = (rows - 1).bit_length()
+        stream = {"origin": In(row), "beat": In(8 * beat_bytes), "stored": In(1), "row": In(row)}
         super().__init__(
             {
                 "window": In(8 * window_bytes),
-                "visible": In(BEAT_BYTES * beats + 1),
+                "keep": In(beat_bytes),
+                "place": In(place_width(beats)),
+                **(stream if rows else {}),
                 **{name: In(width) for name, width in SIDEBANDS},
                 "verdict": Out(verdict_layout(blocks, n_channels)),
             }
@@ -42,13 +57,18 @@ class DecisionPipeline(wiring.Component):
     cycle. One window goes in and one verdict comes out every cycle."""
 
     def __init__(
-        self, *, beats: int, window_bytes: int, blocks: Sequence[BlockShape], n_channels: int, latency: int
+        self, *, beats: int, window_bytes: int, blocks: Sequence[BlockShape], n_channels: int, latency: int,
+        beat_bytes: int = BEAT_BYTES, rows: int = 0,
     ) -> None:  # fmt: skip
         if latency < 1:
             raise ValueError(f"latency must be at least 1 cycle, not {latency}")
+        if rows and (beats == 1 or rows & (rows - 1)):
+            raise ValueError(f"a memory of beats has rows by a power of two, for packets of more than one: not {rows}")
         self.latency = latency
         self.beats = beats
+        self.beat_bytes = beat_bytes
         self.window_bytes = window_bytes
         self.blocks = tuple(blocks)
         self.n_channels = n_channels
-        super().__init__(DecisionSignature(beats, window_bytes, blocks, n_channels))
+        self.rows = rows
+        super().__init__(DecisionSignature(beats, beat_bytes, window_bytes, blocks, n_channels, rows))

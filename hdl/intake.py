@@ -24,29 +24,32 @@ class Intake(wiring.Component):
 
     Members
     -------
-    s_axis : In(PacketStream())
+    s_axis : In(PacketStream(beat_bytes))
     room : In(1)                 beats may be taken; up to 3 more come after it has fallen
     coming : Out(1)              a beat is taken now, and is in ``data`` and the rest in the next cycle
     place : Out(beats + 1)       one-hot: which beat of its packet that is; bit ``beats`` for all past the window
     ends : Out(1)                it is the packet's last
+    completes : Out(1)           with it the first ``beats`` beats of its packet are there, or all that it has
     beat : Out(1)                the beat of the cycle before is in the following
     first : Out(1)               it is the first of its packet
-    data : Out(512), keep : Out(64), last : Out(1), sidebands : Out(sideband_layout())
+    data : Out(8 * beat_bytes), keep : Out(beat_bytes), last : Out(1), sidebands : Out(sideband_layout())
     """
 
-    def __init__(self, beats: int) -> None:
+    def __init__(self, beats: int, beat_bytes: int = BEAT_BYTES) -> None:
         self.beats = beats
+        self.beat_bytes = beat_bytes
         super().__init__(
             {
-                "s_axis": In(PacketStream()),
+                "s_axis": In(PacketStream(beat_bytes)),
                 "room": In(1),
                 "coming": Out(1),
                 "place": Out(beats + 1),
                 "ends": Out(1),
+                "completes": Out(1),
                 "beat": Out(1),
                 "first": Out(1),
-                "data": Out(8 * BEAT_BYTES),
-                "keep": Out(BEAT_BYTES),
+                "data": Out(8 * beat_bytes),
+                "keep": Out(beat_bytes),
                 "last": Out(1),
                 "sidebands": Out(sideband_layout()),
             }
@@ -67,6 +70,7 @@ class Intake(wiring.Component):
             self.coming.eq(accept & (in_step | ~inside)),
             self.place.eq(place),
             self.ends.eq(s_axis.tlast),
+            self.completes.eq(self.coming & (place[-2] | (s_axis.tlast & ~place[-1]))),
         ]
         # One expression, no condition around it: of a register that no reset sets a simulator of events knows the value
         # that it keeps only if nothing has to happen for that.
@@ -79,8 +83,8 @@ class Intake(wiring.Component):
 
         m.d.sync += [self.beat.eq(self.coming), self.first.eq(self.coming & place[0])]
         sidebands = Signal(sideband_layout(), reset_less=True)
-        data = Signal(8 * BEAT_BYTES, reset_less=True)
-        keep = Signal(BEAT_BYTES, reset_less=True)
+        data = Signal(8 * self.beat_bytes, reset_less=True)
+        keep = Signal(self.beat_bytes, reset_less=True)
         last = Signal(reset_less=True)
         m.d.sync += [data.eq(s_axis.tdata), keep.eq(s_axis.tkeep), last.eq(s_axis.tlast)]
         m.d.sync += [sidebands[name].eq(getattr(s_axis, f"tuser_{name}")) for name, _ in SIDEBANDS]

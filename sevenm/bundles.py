@@ -37,25 +37,25 @@ from sevenm.generators import generators
 from sevenm.host.bundle import Bundle, BundleError
 from sevenm.host.engine.code_cache import usable
 from sevenm.host.engine.objects import LEVELS, object_name
-from sevenm.manifest import Manifest
+from sevenm.manifest import BEAT_BITS_DEFAULT, Manifest
 
 BUNDLES_MAX = 128
 """Bundles that are kept in the cache; the longest unused go first."""
 
 
 @contextmanager
-def bundle_for(plan: Plan, gateware: bool) -> Iterator[Bundle]:
-    """The Plan's bundle, from the cache or made now; in a temporary folder where no cache can be written."""
+def bundle_for(plan: Plan, gateware: bool, beat_bits: int = BEAT_BITS_DEFAULT) -> Iterator[Bundle]:
+    """The Plan's bundle, with a core for beats of ``beat_bits`` if there is ``gateware``, from the cache or made now; in a temporary folder where no cache can be written."""
     bundle: Bundle | None = None
     own = usable()
     if own is not None:
         with suppress(OSError, BundleWriteError):
-            bundle = _cached(plan, gateware, own / "bundles")
+            bundle = _cached(plan, gateware, beat_bits, own / "bundles")
     if bundle is not None:
         yield bundle
         return
     with tempfile.TemporaryDirectory(prefix="sevenm-") as temporary:
-        yield Bundle.open(write_bundle(plan, Path(temporary) / "bundle", gateware))
+        yield Bundle.open(write_bundle(plan, Path(temporary) / "bundle", gateware, beat_bits=beat_bits))
 
 
 def noted(gateware: bool) -> Callable[[Manifest], None]:
@@ -92,9 +92,9 @@ def open_bundle(folder: str | PathLike[str], gateware: bool = False, prebuilt: b
 def _compare(bundle: Bundle, gateware: bool, left_out: set[str]) -> None:
     """Raises BundleError unless the bundle is, but for the files left out, what its Plan says it is."""
     plan = plan_of(bundle)
-    top = TOP if bundle.core is None else bundle.core.top
+    top, beat_bits = (TOP, BEAT_BITS_DEFAULT) if bundle.core is None else (bundle.core.top, bundle.core.beat_bits)
     try:
-        expected = generate(plan, gateware, lambda step: None, top, bundle.manifest.classifier).files
+        expected = generate(plan, gateware, lambda step: None, top, bundle.manifest.classifier, beat_bits).files
     except ChoiceError as error:
         raise BundleError(f"{bundle.folder}: {error}; build the bundle again") from error
     for name in (name for name in bundle.files if name not in left_out):
@@ -124,9 +124,9 @@ def plan_of(bundle: Bundle) -> Plan:
     return plan
 
 
-def _cached(plan: Plan, gateware: bool, folder: Path) -> Bundle:
+def _cached(plan: Plan, gateware: bool, beat_bits: int, folder: Path) -> Bundle:
     folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / _key(plan, gateware)
+    path = folder / _key(plan, gateware, beat_bits)
     with suppress(BundleError):
         bundle = Bundle.open(path)
         for name in bundle.files:
@@ -135,7 +135,7 @@ def _cached(plan: Plan, gateware: bool, folder: Path) -> Bundle:
         return bundle
     if path.exists():
         shutil.rmtree(path)
-    write_bundle(plan, path, gateware)
+    write_bundle(plan, path, gateware, beat_bits=beat_bits)
     _prune(folder)
     return Bundle.open(path)
 
@@ -147,6 +147,6 @@ def _prune(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _key(plan: Plan, gateware: bool) -> str:
+def _key(plan: Plan, gateware: bool, beat_bits: int) -> str:
     text = json.dumps(plan.to_json(), sort_keys=True) + generators()
-    return hashlib.sha256(text.encode()).hexdigest()[:40] + ("-gateware" if gateware else "")
+    return hashlib.sha256(text.encode()).hexdigest()[:40] + (f"-gateware{beat_bits}" if gateware else "")

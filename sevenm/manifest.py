@@ -17,8 +17,11 @@ from sevenm.tables import COLUMNS_MAX, KINDS, ROWS_MAX, VALUE_MAX, VALUE_MIN, WI
 from sevenm.tables import Column as ShapeColumn
 from sevenm.tables import Key as ShapeKey
 
-FORMAT = 2
+FORMAT = 3
 """Version of the manifest; another one is refused."""
+BEAT_BITS = (64, 128, 256, 512)
+BEAT_BITS_DEFAULT = 512
+"""Bits that a core can take a cycle, and those it takes unless asked otherwise."""
 NAME = "manifest.json"
 NAME_MAX = 256
 """Characters in a name of a rule, channel, counter, block, table or layout."""
@@ -296,11 +299,12 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """The gateware: the top module, its latency in clock cycles, and the beats of 64 bytes that it looks at."""
+    """The gateware: the top module, its latency in clock cycles, and the beats of ``beat_bits`` that it looks at."""
 
     top: Annotated[str, LABEL]
     latency_cycles: Annotated[int, Number(1, 1 << 16)]
-    window_beats: Annotated[int, Number(1, CAPTURE_MAX // 64)]
+    beat_bits: Annotated[int, OneOf(BEAT_BITS)]
+    window_beats: Annotated[int, Number(1, CAPTURE_MAX // 8)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from pathlib import Path
 
 from sevenm import boundary
 from sevenm.boundary import CHANNELS_MAX
+from sevenm.hdl.axis import BEAT_BYTES, BEATS_OF
 from sevenm.hdl.verdict import BlockShape
 from sevenm.host.devices.device import DeviceError
 from sevenm.host.engine.code_cache import is_sealed, prune, seal, usable
@@ -79,19 +80,25 @@ _CXX = (
 _LINK = ("-shared", "-pthread", "-Wl,-z,defs")
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 
-_STREAM = {"tdata": 512, "tkeep": 64, "tvalid": 1, "tready": 1, "tlast": 1, "tuser_size": 16, "tuser_src": 16,
-           "tuser_dst": 16, "tuser_ts": 64}  # fmt: skip
-_PORTS: dict[str, tuple[str, int]] = {
-    "clk": ("IN", 1),
-    "rst": ("IN", 1),
-    **{f"s_axis_{name}": ("OUT" if name == "tready" else "IN", width) for name, width in _STREAM.items()},
-    **{f"m_axis_{name}": ("IN" if name == "tready" else "OUT", width) for name, width in _STREAM.items()},
-    "m_verdict_forward": ("OUT", 16),
-    "m_verdict_drop": ("OUT", 1),
-    "m_verdict_malformed": ("OUT", 1),
-    "m_verdict_truncated": ("OUT", 1),
-    "m_verdict_punt": ("OUT", 1),
-}
+_STREAM = {"tvalid": 1, "tready": 1, "tlast": 1, "tuser_size": 16, "tuser_src": 16, "tuser_dst": 16, "tuser_ts": 64}
+
+
+def _ports(beat_bytes: int) -> dict[str, tuple[str, int]]:
+    """The ports of every core for beats of these bytes."""
+    stream = {"tdata": 8 * beat_bytes, "tkeep": beat_bytes, **_STREAM}
+    return {
+        "clk": ("IN", 1),
+        "rst": ("IN", 1),
+        **{f"s_axis_{name}": ("OUT" if name == "tready" else "IN", width) for name, width in stream.items()},
+        **{f"m_axis_{name}": ("IN" if name == "tready" else "OUT", width) for name, width in stream.items()},
+        "m_verdict_forward": ("OUT", 16),
+        "m_verdict_drop": ("OUT", 1),
+        "m_verdict_malformed": ("OUT", 1),
+        "m_verdict_truncated": ("OUT", 1),
+        "m_verdict_punt": ("OUT", 1),
+    }
+
+
 _WIDE = ("m_verdict_blocks", "m_verdict_channels")
 """Outputs whose width is the rule set's; at least one bit each."""
 
@@ -185,8 +192,10 @@ def _compile(
     core, out = folder / "core.v", folder / "out"
     core.write_bytes(source)
     boundary.write_header(folder)
-    blocks, channels = _check_ports(source.decode(errors="replace"), top)
-    widths = (f"-DSM_BLOCKS_BITS={blocks}", f"-DSM_N_CHANNELS={channels}", f"-DSM_TOP={top}")
+    blocks, channels, beat_bytes = _check_ports(source.decode(errors="replace"), top)
+    widths = (
+        f"-DSM_BLOCKS_BITS={blocks}", f"-DSM_N_CHANNELS={channels}", f"-DSM_BEAT_BYTES={beat_bytes}", f"-DSM_TOP={top}",
+    )  # fmt: skip
     environment = {**os.environ, "VERILATOR_ROOT": str(tools.root)}
     command = [str(tools.verilator), *_VERILATOR, *effort.verilator, *widths, "--top-module", BENCH, "--Mdir", str(out)]
     command += [str(HARNESS / "bench.v"), core.name]
@@ -236,8 +245,9 @@ def _runtime(tools: Toolchain, models: Path) -> list[Path]:
     return sorted(folder.glob("*.o"))
 
 
-def _check_ports(verilog: str, top: str) -> tuple[int, int]:
-    """Compares the declared ports of the core with the contract; the widths of its blocks and of its channels."""
+def _check_ports(verilog: str, top: str) -> tuple[int, int, int]:
+    """Compares the declared ports of the core with the contract; the widths of its blocks and of its channels, and the
+    bytes of its beats."""
     module = re.search(rf"^module {top}\b.*?^endmodule", verilog, re.DOTALL | re.MULTILINE)
     if module is None:
         raise ModelBuildError(f"the Verilog has no module {top}")
@@ -248,7 +258,9 @@ def _check_ports(verilog: str, top: str) -> tuple[int, int]:
         )
     }
     wide = {name: ("OUT", found.get(name, ("", 1))[1]) for name in _WIDE}
-    for name, (direction, width) in {**_PORTS, **wide}.items():
+    beat_bytes = found.get("s_axis_tkeep", ("", BEAT_BYTES))[1]
+    ports = _ports(beat_bytes if beat_bytes in BEATS_OF else BEAT_BYTES)
+    for name, (direction, width) in {**ports, **wide}.items():
         have = found.get(name)
         if have != (direction, width):
             is_ = "missing" if have is None else f"{have[0].lower()}put [{have[1]}]"
@@ -256,9 +268,9 @@ def _check_ports(verilog: str, top: str) -> tuple[int, int]:
     blocks, channels = (found[name][1] for name in _WIDE)
     if channels > CHANNELS_MAX:
         raise ModelBuildError(f"{top}: m_verdict_channels must have at most {CHANNELS_MAX} bits, not {channels}")
-    if unknown := sorted(set(found) - set(_PORTS) - set(_WIDE)):
+    if unknown := sorted(set(found) - set(ports) - set(_WIDE)):
         raise ModelBuildError(f"{top}: the harness does not know port {unknown[0]}")
-    return blocks, channels
+    return blocks, channels, beat_bytes
 
 
 def _run(command: Sequence[str], folder: Path, what: str, environment: dict[str, str] | None = None) -> None:

@@ -32,6 +32,24 @@ class Aligned:
     at: int
 
 
+def chosen(nets: Netlist, start: int, values: list[int], conditions: list[int]) -> int:
+    """The condition of the value that the net ``start`` has, of values that one step tells apart."""
+    if len(values) == 1:
+        return conditions[0]
+    bits = _telling(values, _varying(values))
+    if bits is None:
+        raise ValueError(f"one step does not tell {values} apart")
+    of = {_gather(value, bits): condition for value, condition in zip(values, conditions, strict=True)}
+    table = [of.get(i, of.get(i ^ 2, of.get(i ^ 1, nets.false))) for i in range(1 << len(bits))]
+    select = _select(nets, start, bits)
+    return nets.mux(select, table[1], table[0], 1, False) if len(bits) == 1 else nets.select(select, table)
+
+
+def told_apart(values: list[int]) -> bool:
+    """Whether one step, a multiplexer of at most four, tells these values (ascending) apart."""
+    return len(values) < 2 or _telling(values, _varying(values)) is not None
+
+
 def align(
     nets: Netlist, source: int, unit: int, start: int, values: Iterable[int], span: Span
 ) -> Aligned | None:  # fmt: skip

@@ -1,8 +1,7 @@
 """Program to nets: every node becomes pieces that fit between two registers.
 
-One idea: a load that is not wholly visible is 0, but the window is 0 past the event's end anyway. So a loaded value
-is carried as (raw bytes, flag) for as long as possible: a comparison needs the flag as one more input of an AND, not
-a gate on every bit.
+One idea: a load that did not come in whole is 0. So a loaded value is carried as (raw bytes, flag) for as long as
+possible: a comparison needs the flag as one more input of an AND, not a gate on every bit.
 """
 
 from __future__ import annotations
@@ -10,18 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..axis import BEAT_BYTES
-from .align import Aligned, Span, align
 from .description import Program
 from .divide import add_cost, offset, quotient, remainder
+from .fields import Fields
 from .members import MemberBuilder, Ranges, unsigned_ranges
 from .netlist import Netlist
 from .nodes import PORT_MAX, Node
-from .reach import window_beats, window_bytes
+from .reach import window_beats
 from .resolve import lowest
 from .values import possible_values
 
-ROUTED_VALUES_MAX = 64
-"""Most values of a start for which "captured < start" is looked up in the visible flags instead of compared."""
 EQ_BITS = 8
 """Bits of two variables compared in one piece."""
 LT_BITS = 16
@@ -39,29 +36,21 @@ class Value:
 class Lowering:
     """The nets of a program's nodes: ``net(ref)`` gives that of a node, after ``run``."""
 
-    def __init__(self, program: Program, levels: int) -> None:
+    def __init__(self, program: Program, levels: int, beat_bytes: int = BEAT_BYTES) -> None:
         self.nodes = program.nodes
-        self._limit = program.captured_max
         self._names = program.names
         self._labels = _labels(program)
         self.nets = Netlist(levels)
-        self.beats = window_beats(program)
-        self.window_bytes = window_bytes(program)
-        self.visible_bits = min(BEAT_BYTES * self.beats + 1, program.captured_max)
-        nets = self.nets
-        self._window = nets.make("window", width=8 * self.window_bytes)
-        self._visible = nets.make("visible", width=self.visible_bits)
-        self._members = MemberBuilder(nets)
-        self._possible = possible_values(program.nodes)
+        self.beats = window_beats(program, beat_bytes)
+        self._members = MemberBuilder(self.nets)
+        possible = possible_values(program.nodes)
+        self._fields = Fields(self.nets, self._members, program, possible, self.beats, beat_bytes, self.net)
+        self.window_bytes = self._fields.window_bytes
+        self._sight = self._fields.sight
         self._values: list[Value | None] = []
-        self._data_spans: dict[int, Span] = {}
-        self._flag_spans: dict[int, Span] = {}
-        self._aligned: dict[tuple[int, bool], Aligned | None] = {}
         self._captured: int | None = None
-        self._routes: dict[int, tuple[int, int]] = {}
 
     def run(self) -> None:
-        self._find_spans()
         for ref, node in enumerate(self.nodes):
             self.nets.owner = self._labels[ref]
             self._values.append(None if node.op == "captured" else self._lower(ref, node))
@@ -74,7 +63,7 @@ class Lowering:
         value = self._values[ref]
         if value is None:
             if self._captured is None:
-                self._captured = self._count_captured()
+                self._captured = self._sight.captured()
             return self._captured
         return self._whole(value)
 
@@ -85,104 +74,22 @@ class Lowering:
         """Whether a node has this value."""
         return self._whole(self._test(ref, ((value, value),)))
 
-    # what is aligned to which start
-
-    def _find_spans(self) -> None:
-        nodes = self.nodes
-        for node in nodes:
-            if node.op == "load":
-                base, (disp, count, _) = node.args[0], node.attrs
-                _widen(self._data_spans, base, disp, disp + count)
-                if count > 1:
-                    _widen(self._flag_spans, base, disp + count - 1, disp + count)
-        for ref, node in enumerate(nodes):
-            route = self._route(node)
-            if route is not None:
-                self._routes[ref] = route
-                _widen(self._flag_spans, route[0], route[1], route[1] + 1)
-
-    def _route(self, node: Node) -> tuple[int, int] | None:
-        """(base, d) if ``captured < x`` is "byte base + d is not visible" and cheap to look up, or ``x < captured``
-        that it is visible."""
-        nodes = self.nodes
-        if node.op != "lt" or sum(nodes[a].op == "captured" for a in node.args) != 1:
-            return None
-        below = nodes[node.args[0]].op == "captured"
-        base, offset = node.args[1 if below else 0], 0
-        if nodes[base].op == "const":
-            return None
-        if nodes[base].op == "add":
-            for one, two in (nodes[base].args, nodes[base].args[::-1]):
-                if nodes[two].op == "const":
-                    base, offset = one, nodes[two].attrs[0]
-                    break
-        disp = offset - 1 if below else offset
-        if nodes[base].lo < 0 or nodes[base].lo + disp < 0 or not 0 <= disp < self._limit:
-            return None
-        items = self._possible[base].items
-        cheap = base in self._data_spans or (items is not None and len(items) <= ROUTED_VALUES_MAX)
-        return (base, disp) if cheap else None
-
-    def _place(self, base: int, is_flag: bool) -> Aligned | None:
-        key = (base, is_flag)
-        if key not in self._aligned:
-            node = self.nodes[base]
-            source, unit = (self._visible, 1) if is_flag else (self._window, 8)
-            values = self._possible[base].below(node, self._limit)
-            span = (self._flag_spans if is_flag else self._data_spans)[base]
-            self._aligned[key] = align(self.nets, source, unit, self.net(base), values, span)
-        return self._aligned[key]
-
-    def _inside(self, base: int) -> int:
-        """Whether the start is inside of the window, which is what the aligners see of it."""
-        node = self.nodes[base]
-        if node.hi < self._limit:
-            return self.nets.true
-        return self.nets.all(self._member(Value(self.net(base)), ((0, self._limit - 1),)))
-
-    def _shown(self, base: int, disp: int) -> int:
-        """Whether byte base + disp is visible."""
-        place = self._place(base, True)
-        if place is None:
-            return self.nets.false
-        return self.nets.all((self._flag(place.vector, place.at + disp), self._inside(base)))
-
-    def _flag(self, vector: int, index: int) -> int:
-        if not 0 <= index < self.nets[vector].width:
-            return self.nets.false
-        return self.nets.make("flag", (vector,), (index,))
+    # values
 
     def _load(self, node: Node) -> Value:
-        base, (disp, count, little) = node.args[0], node.attrs
-        place = self._place(base, False)
-        start = place.at + disp if place else 0
-        if place is None or 8 * (start + count) > self.nets[place.vector].width:
-            return Value(self.nets.false)
-        net = self.nets.make("bytes", (place.vector,), (start, count, little), 8 * count)
-        flag = self._inside(base) if count == 1 else self._shown(base, disp + count - 1)
+        net, flag = self._fields.load(node)
         return Value(net, None if flag == self.nets.true else flag)
-
-    # values
 
     def _value(self, ref: int) -> Value:
         value = self._values[ref]
         return Value(self.net(ref)) if value is None else value
 
-    def _count_captured(self) -> int:
-        """``visible`` as a number: bit b is 1 in every second run of 2**b counts."""
-        most = self.visible_bits
-        bits = []
-        for b in range(most.bit_length()):
-            runs = tuple((v, min(v + (1 << b) - 1, most)) for v in range(1 << b, most + 1, 2 << b))
-            bits.append(self._captured_member(runs))
-        return self.nets.make("concat", bits, (), len(bits))
-
     def _captured_member(self, ranges: Ranges) -> int:
         nets = self.nets
         terms = []
         for lo, hi in ranges:
-            at_least = nets.true if lo <= 0 else self._flag(self._visible, lo - 1)
-            above = nets.false if hi < 0 else self._flag(self._visible, hi)
+            at_least = nets.true if lo <= 0 else self._sight.shown(lo - 1)
+            above = nets.false if hi < 0 else self._sight.shown(hi)
             terms.append(nets.all((at_least, nets.invert(above))))
         return nets.any(terms)
 
@@ -300,8 +207,8 @@ class Lowering:
             return self._test(node.args[0], ((a.lo, b.attrs[0] - 1),))
         if a.op == "const":
             return self._test(node.args[1], ((a.attrs[0] + 1, b.hi),))
-        if ref in self._routes:
-            shown = self._shown(*self._routes[ref])
+        shown = self._fields.compared(ref)
+        if shown is not None:
             return Value(nets.invert(shown) if a.op == "captured" else shown)
         x, y = (self.net(r) for r in node.args)
         width = max(nets[x].width, nets[y].width)
@@ -382,10 +289,6 @@ class Lowering:
         else:
             cost = 0 if x is not None or y is not None else 1
         return Value(nets.make(node.op, (a, b), (), node.width, node.is_signed, cost))
-
-
-def _widen(spans: dict[int, Span], base: int, start: int, stop: int) -> None:
-    spans[base] = spans[base].including(start, stop) if base in spans else Span(start, stop)
 
 
 def _labels(program: Program) -> list[str]:

@@ -10,18 +10,25 @@ A level is one 6-input look-up table, or a 4:1 multiplexer, or about 16 bits of 
 op         args                 attrs                           value
 =========  ===================  ==============================  ===================================================
 const                           value                           the value
-window                                                          all window bytes, byte i at bits [8 i + 7 : 8 i]
-visible                                                         bit i: the packet has a byte i
+window                                                          bytes at the start, byte i at bits [8 i + 7 : 8 i]
+keep                                                            tkeep of the last beat that counts
+place                                                           its number, one more if the packet goes on after it
+beat                                                            a beat as it comes, one cycle before its window
+origin                                                          the row of the packet's first beat
 size                                                            bytes on the wire
 slice      x                    lsb, width                      bits of x, two's complement; no net of its own
 pair       bit bit                                              two bits as one value, the first one is bit 0
+join       x...                                                 values side by side, the first one lowest; no net
 concat     bit...                                               bits as one value, the first one is bit 0
 extend     x                                                    x, wider
 shl shr    x                    bits                            x * 2**bits, floor(x / 2**bits)
 signed     x                                                    bits of x read as two's complement
 not        bool                                                 no net of its own
 bytes      vector               start, count, little            integer of these bytes
-flag       vector               index                           one bit of ``visible`` or of an aligned part of it
+flag       vector               index                           one bit of ``keep``
+fetch      beat row...          depth, slack, group...          lane i of a memory of ``depth`` beats, in row
+                                                                row[group[i]], 0 where the group is -1; the beats are
+                                                                written at most ``slack`` stages before
 align      vector select...     unit, length, offset...         units [offset[select], + length) of the vector
 mask       bool x                                               x if the condition is 1, else 0
 table      x                    bits                            bit x of ``bits``; x has at most 4 bits
@@ -40,10 +47,10 @@ FAN_IN = 4
 """Operands of one ``all`` or ``any``."""
 TABLE_BITS = 4
 """Bits of a ``table``'s operand."""
-INLINE = frozenset({"const", "slice", "signed", "pair", "not"})
+INLINE = frozenset({"const", "slice", "signed", "pair", "join", "not"})
 """Operations without a register or name of their own: they are written where they are used."""
-VECTORS = frozenset({"window", "visible"})
-INPUTS = VECTORS | {"size", "time", "source"}
+VECTORS = frozenset({"window", "keep", "beat"})
+INPUTS = VECTORS | {"place", "origin", "size", "time", "source"}
 """What comes into the pipeline."""
 
 
@@ -81,6 +88,11 @@ class Netlist:
         self._index: dict[tuple[str, tuple[int, ...], tuple[int, ...], int, bool], int] = {}
         self.false = self.const(0)
         self.true = self.const(1)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the memories of beats; 0 if nothing is fetched from them."""
+        return next((net.attrs[0] for net in self.nets if net.op == "fetch"), 0)
 
     def __getitem__(self, ref: int) -> Net:
         return self.nets[ref]

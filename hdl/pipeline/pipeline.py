@@ -13,13 +13,15 @@ from weakref import WeakKeyDictionary
 
 from amaranth.hdl import Cat, Module, Shape, Signal
 
+from ..axis import BEAT_BYTES
+from ..beats import BeatMemory
 from ..decision import DecisionPipeline
 from ..delay import DelayLine
 from .act import Verdict, lower_verdict
 from .description import Description, Program, program
 from .lower import Lowering
-from .netlist import INLINE, INPUTS, VECTORS, Netlist
-from .schedule import Schedule, Stage, schedule
+from .netlist import INLINE, INPUTS, VECTORS, Net, Netlist
+from .schedule import Schedule, Stage, schedule, written
 from .signals import fit, net_value
 
 LEVELS = (2, 3, 4)
@@ -39,6 +41,7 @@ class Placed:
     verdict: Verdict
     schedule: Schedule
     beats: int
+    beat_bytes: int
     window_bytes: int
 
     @property
@@ -46,21 +49,23 @@ class Placed:
         return self.schedule.latency
 
 
-_PLACED: WeakKeyDictionary[type[Description], dict[int, Placed]] = WeakKeyDictionary()
-"""What was placed for descriptions that are still there, by levels."""
+_PLACED: WeakKeyDictionary[type[Description], dict[tuple[int, int], Placed]] = WeakKeyDictionary()
+"""What was placed for descriptions that are still there, by levels and bytes of a beat."""
 
 
-def place(description: type[Description], levels: int) -> Placed:
+def place(description: type[Description], levels: int, beat_bytes: int = BEAT_BYTES) -> Placed:
     """Places everything a description says, with ``levels`` logic levels between two registers."""
     done = _PLACED.setdefault(description, {})
-    if levels not in done:
+    found = done.get((levels, beat_bytes))
+    if found is None:
         what = program(description)
-        lowering = Lowering(what, levels)
+        lowering = Lowering(what, levels, beat_bytes)
         lowering.run()
         verdict = lower_verdict(what, lowering)
         times = schedule(lowering.nets, verdict.roots)
-        done[levels] = Placed(what, lowering.nets, verdict, times, lowering.beats, lowering.window_bytes)
-    return done[levels]
+        found = Placed(what, lowering.nets, verdict, times, lowering.beats, beat_bytes, lowering.window_bytes)
+        done[levels, beat_bytes] = found
+    return found
 
 
 class Pipeline(DecisionPipeline):
@@ -70,16 +75,21 @@ class Pipeline(DecisionPipeline):
     or about 16 bits of carry chain. ``latency`` is what it comes to and may be stated; ValueError if it does not.
     """
 
-    def __init__(self, description: type[Description], *, levels: int = 3, latency: int | None = None) -> None:
-        self.placed = placed = place(description, levels)
+    def __init__(
+        self, description: type[Description], *, levels: int = 3, latency: int | None = None,
+        beat_bytes: int = BEAT_BYTES,
+    ) -> None:  # fmt: skip
+        self.placed = placed = place(description, levels, beat_bytes)
         if latency not in (None, placed.latency):
             raise ValueError(f"{description.__name__} takes {placed.latency} cycles at {levels} levels, not {latency}")
         super().__init__(
             beats=placed.beats,
+            beat_bytes=beat_bytes,
             window_bytes=placed.window_bytes,
             blocks=placed.program.shapes,
             n_channels=len(placed.program.channels),
             latency=placed.latency,
+            rows=placed.nets.rows,
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -105,15 +115,26 @@ class _Builder:
         self.verdict = placed.verdict
         self.stages = placed.schedule.stages
         self.names = _names(placed.nets)
+        self.fetched: dict[int, list[int]] = {}
+        """The memories of beats, by the stage that they are written in."""
+        for number, stage in enumerate(self.stages):
+            for ref in stage.computed:
+                if placed.nets[ref].op == "fetch":
+                    self.fetched.setdefault(written(placed.nets[ref], number), []).append(ref)
         self.values: dict[int, Any] = {}
         self.vectors: dict[int, _Held] = {}
         inputs = {
             "window": ports.window,
-            "visible": ports.visible,
+            "keep": ports.keep,
+            "place": ports.place,
             "size": ports.size,
             "time": ports.ts,
             "source": ports.src,
         }
+        self.memories: dict[int, BeatMemory] = {}
+        if ports.rows:
+            inputs |= {"beat": ports.beat, "origin": ports.origin}
+            self.writes = (ports.stored, ports.row)
         for ref, net in enumerate(placed.nets.nets):
             if net.op in VECTORS:
                 self.vectors[ref] = _Held(inputs[net.op], 0, 0)
@@ -124,6 +145,7 @@ class _Builder:
         for number, stage in enumerate(self.stages):
             if number:
                 self._registers(number, stage)
+            self._memories(number)
             for ref in stage.computed:
                 self._compute(ref)
         verdict = self.ports.verdict
@@ -146,13 +168,41 @@ class _Builder:
     def _compute(self, ref: int) -> None:
         net = self.nets[ref]
         signal = Signal(Shape(net.width, net.is_signed), name=self.names[ref])
-        first = self.vectors[net.args[0]].first if net.args and net.args[0] in self.vectors else 0
-        value = net_value(net, [self._use(a) for a in net.args], first)
+        if net.op == "fetch":
+            value = self._fetch(ref, net)
+        else:
+            first = self.vectors[net.args[0]].first if net.args and net.args[0] in self.vectors else 0
+            value = net_value(net, [self._use(a) for a in net.args], first)
         self.m.d.comb += signal.eq(fit(value, net.width, net.is_signed))
         self.values[ref] = signal
 
+    def _memories(self, number: int) -> None:
+        """The memories of beats that are written in this stage."""
+        for ref in self.fetched.get(number, ()):
+            net = self.nets[ref]
+            depth, _, *groups = net.attrs
+            lanes = [[lane for lane, at in enumerate(groups) if at == group] for group in range(len(net.args) - 1)]
+            memory = BeatMemory(depth, len(groups), lanes)
+            self.m.submodules[f"{self.names[ref]}_beats"] = self.memories[ref] = memory
+            stored, row = self.writes
+            self.m.d.comb += [
+                memory.w_en.eq(stored),
+                memory.w_row.eq(row),
+                memory.w_data.eq(self._use(net.args[0])),
+            ]
+
+    def _fetch(self, ref: int, net: Net) -> Any:
+        memory = self.memories[ref]
+        for group, row in enumerate(net.args[1:]):
+            port = getattr(memory, f"row{group}")
+            self.m.d.comb += port.eq(fit(self._use(row), len(port), False))
+        return memory.data
+
     def _registers(self, number: int, stage: Stage) -> None:
         """The registers that lead into a stage."""
+        if self.fetched and number <= max(self.fetched):
+            stored, row = self.writes
+            self.writes = (self._register(f"stored_s{number}", stored), self._register(f"row_s{number}", row))
         for vector, (start, stop) in stage.ranges.items():
             held = self.vectors[vector]
             gap = stage.next_use[vector] - held.stage
@@ -171,7 +221,7 @@ class _Builder:
 
     def _vector(self, vector: int, number: int, start: int, stop: int, gap: int) -> None:
         held, op = self.vectors[vector], self.nets[vector].op
-        unit = 8 if op == "window" else 1
+        unit = 1 if op == "keep" else 8
         part = held.value[unit * (start - held.first) : unit * (stop - held.first)]
         if gap >= DELAY_MIN:
             line = DelayLine(len(part), gap)

@@ -6,7 +6,7 @@ from ..axis import BEAT_BYTES
 from .description import Program
 
 
-def window_bytes(program: Program) -> int:
+def reach(program: Program) -> int:
     """Bytes at the start of a packet that fields can read: at most the description's window, at least 1."""
     last = 1
     for node in program.nodes:
@@ -16,13 +16,13 @@ def window_bytes(program: Program) -> int:
     return last
 
 
-def window_beats(program: Program) -> int:
+def window_beats(program: Program, beat_bytes: int = BEAT_BYTES) -> int:
     """Beats in the window: as many as fields reach, and as comparisons with ``captured`` need.
 
-    With n beats the core can tell 0 .. 64 n bytes and "more" apart; a comparison of ``captured`` needs more only if it
-    can tell two larger counts apart.
+    With n beats of b bytes the core can tell 0 .. b n bytes and "more" apart; a comparison of ``captured`` needs more
+    only if it can tell two larger counts apart.
     """
-    most, limit = window_bytes(program), program.captured_max
+    most, limit = reach(program), program.captured_max
     for node in program.nodes:
         for position, arg in enumerate(node.args):
             if program.nodes[arg].op != "captured":
@@ -37,6 +37,6 @@ def window_beats(program: Program) -> int:
                 threshold = other.hi if strict else other.hi + 1
             else:
                 threshold = limit
-            # captured >= threshold is bit threshold - 1 of `visible`, which has 64 n + 1 bits.
+            # "More" is one byte more than the beats have.
             most = max(most, min(threshold, limit) - 1)
-    return -(-most // BEAT_BYTES)
+    return -(-most // beat_bytes)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from .netlist import INLINE, INPUTS, VECTORS, Netlist
 
-_FIXED = INPUTS | {"align", "bytes", "flag"}
+_FIXED = INPUTS | {"fetch", "align", "bytes", "flag"}
 """Taken from wider values, so there is nothing to gain by waiting."""
 _NONE, _MANY = -1, -2
 
@@ -73,10 +73,10 @@ class _Retiming:
         for ref in sorted(self.users):
             op = self.nets[ref].op
             if op in _FIXED:
-                source[ref] = _NONE if op in ("flag", "visible") else ref
+                source[ref] = _NONE if op in ("flag", "keep", "place") else ref
                 continue
             found = {source[a] for a in self.args(ref)} - {_NONE}
-            source[ref] = found.pop() if len(found) == 1 else _MANY
+            source[ref] = (found.pop() if found else _NONE) if len(found) < 2 else _MANY
             if source[ref] >= 0:
                 cones.setdefault(source[ref], []).append(ref)
         return list(cones.values())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .netlist import INLINE, INPUTS, VECTORS, Netlist
+from .netlist import INLINE, INPUTS, VECTORS, Net, Netlist
 from .retime import retime
 
 
@@ -55,7 +55,7 @@ def schedule(nets: Netlist, roots: Sequence[int]) -> Schedule:
             if net.op in INLINE:
                 uses[arg] += uses[ref] - 1
             if nets[arg].op in VECTORS:
-                _need(needs.setdefault(arg, {}), used, _units(nets, ref))
+                _need(needs.setdefault(arg, {}), written(net, used), _units(nets, ref))
     single = [r for r, last in last_use.items() if uses[r] == 1 and last == placed[r]]
     carried: list[list[int]] = [[] for _ in range(latency + 1)]
     computed: list[list[int]] = [[] for _ in range(latency + 1)]
@@ -79,14 +79,21 @@ def schedule(nets: Netlist, roots: Sequence[int]) -> Schedule:
     return Schedule(tuple(stages), latency, frozenset(single))
 
 
+def written(net: Net, stage: int) -> int:
+    """The stage in which what a net in ``stage`` reads of a vector is taken: for a memory, where it is written."""
+    return max(0, stage - net.attrs[1]) if net.op == "fetch" else stage
+
+
 def _need(by_stage: dict[int, tuple[int, int]], stage: int, units: tuple[int, int]) -> None:
     old = by_stage.get(stage, units)
     by_stage[stage] = (min(old[0], units[0]), max(old[1], units[1]))
 
 
 def _units(nets: Netlist, ref: int) -> tuple[int, int]:
-    """Bytes (of the window) or bits (of ``visible``) that a net reads from its first operand."""
+    """Bytes, or bits of ``keep``, that a net reads from its first operand."""
     net = nets[ref]
+    if net.op == "fetch":
+        return 0, nets[net.args[0]].width // 8
     if net.op == "bytes":
         return net.attrs[0], net.attrs[0] + net.attrs[1]
     if net.op == "flag":

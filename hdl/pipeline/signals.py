@@ -37,7 +37,7 @@ def net_value(net: Net, args: Sequence[Any], first: int) -> Any:
             return args[0].as_signed()
         case "not":
             return ~args[0]
-        case "pair" | "concat":
+        case "pair" | "concat" | "join":
             return Cat(args)
         case "bytes":
             start, count, little = attrs

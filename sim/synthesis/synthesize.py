@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sevenm.compiler.plan import Plan
+from sevenm.manifest import BEAT_BITS_DEFAULT
 
 from .critical_path import Path as TimingPath
 from .critical_path import fastest, longest
@@ -81,8 +82,8 @@ class Synthesis:
         return ordered[(len(ordered) - 1) // 2]
 
 
-def core_of(plan: Plan) -> Core:
-    """The core as ``sevenm build`` writes it. Raises MissingExtra without Amaranth, NotInGateware."""
+def core_of(plan: Plan, beat_bits: int = BEAT_BITS_DEFAULT) -> Core:
+    """The core as ``sevenm build`` writes it for beats of ``beat_bits``. Raises MissingExtra without Amaranth, NotInGateware."""
     from sevenm.compiler.bundle import MissingExtra, gateware_missing
 
     missing = gateware_missing()
@@ -91,8 +92,8 @@ def core_of(plan: Plan) -> Core:
     from sevenm.compiler.backends.gateware.emit import emit_source
     from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
 
-    source = emit_source(plan)
-    return Core(to_verilog(plan), TOP, source.latency_cycles, source.levels, words_of(plan))
+    source = emit_source(plan, beat_bytes=beat_bits // 8)
+    return Core(to_verilog(plan, beat_bytes=beat_bits // 8), TOP, source.latency_cycles, source.levels, words_of(plan))
 
 
 def words_of(plan: Plan) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from amaranth.sim import Simulator
 
-from .packets import BEAT_BYTES, Beat, Collector, Marked, Packet, Verdict, all_beats
+from .packets import RUBBISH, Beat, Collector, Marked, Packet, Verdict, all_beats, beats
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,10 @@ def play(
     ``offer(cycle)`` says whether a new beat is offered (one that is, stays, as AXI asks), ``take(cycle)`` whether
     the output is ready. Raises AssertionError if not all packets have left after ``cycles_max`` cycles.
     """
-    collector = Collector()
+    beat_bytes = core.s_axis.signature.beat_bytes
+    collector = Collector(beat_bytes)
     accepted: list[int] = []
-    source = all_beats(packets)
+    source = all_beats(packets, beat_bytes)
     cycles = 0
 
     async def testbench(ctx: Any) -> None:
@@ -88,21 +89,47 @@ def _verdict(ctx: Any, marks: Any) -> Verdict:
 
 
 def decide(pipeline: Any, packets: Sequence[Packet]) -> list[Verdict]:
-    """Sends the packets' windows through a ``sevenm.hdl.decision.DecisionPipeline``, one a cycle."""
+    """Sends the packets' windows through a ``sevenm.hdl.decision.DecisionPipeline``, each as soon as its beats are
+    there: a window of one beat every cycle."""
     out: list[Verdict] = []
 
     async def testbench(ctx: Any) -> None:
-        for cycle in range(len(packets) + pipeline.latency):
-            if cycle < len(packets):
-                packet = packets[cycle]
-                window = packet.data[: pipeline.window_bytes]
-                ctx.set(pipeline.window, int.from_bytes(window, "little"))
-                ctx.set(pipeline.visible, (1 << min(len(packet.data), BEAT_BYTES * pipeline.beats + 1)) - 1)
-                for name in ("size", "src", "dst", "ts"):
-                    ctx.set(getattr(pipeline, name), getattr(packet, name))
-            if cycle >= pipeline.latency:
+        row, due, cycle = 0, [], 0
+
+        async def tick() -> None:
+            nonlocal cycle
+            if due and due[0] == cycle:
+                due.pop(0)
                 out.append(_verdict(ctx, pipeline.verdict))
             await ctx.tick()
+            cycle += 1
+
+        for packet in packets:
+            parts = list(beats(packet, pipeline.beat_bytes))
+            seen = parts[: pipeline.beats]
+            origin = row
+            # A packet's first beat goes in beside the window of the packet before.
+            for part in seen if pipeline.rows else ():
+                ctx.set(pipeline.beat, part.data)
+                ctx.set(pipeline.stored, 1)
+                ctx.set(pipeline.row, row % pipeline.rows)
+                row += 1
+                await tick()
+            window = packet.data[: pipeline.window_bytes].ljust(pipeline.window_bytes, RUBBISH)
+            ctx.set(pipeline.window, int.from_bytes(window, "little"))
+            ctx.set(pipeline.keep, seen[-1].keep)
+            ctx.set(pipeline.place, len(seen) - 1 if len(parts) <= pipeline.beats else pipeline.beats)
+            for name in ("size", "src", "dst", "ts"):
+                ctx.set(getattr(pipeline, name), getattr(packet, name))
+            if pipeline.rows:
+                ctx.set(pipeline.origin, origin % pipeline.rows)
+            due.append(cycle + pipeline.latency)
+            if not pipeline.rows:
+                await tick()
+        if pipeline.rows:
+            ctx.set(pipeline.stored, 0)
+        while due:
+            await tick()
 
     simulator = Simulator(pipeline)
     simulator.add_clock(1e-6)

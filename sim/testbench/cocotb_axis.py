@@ -36,6 +36,7 @@ class Port:
         self.ready = getattr(dut, f"{prefix}_tready")
         self.parts = {name: getattr(dut, f"{prefix}_t{name}") for name in _PLAIN}
         self.parts |= {name: getattr(dut, f"{prefix}_tuser_{name}") for name in _SIDEBANDS}
+        self.beat_bytes = len(self.parts["keep"])
 
     @property
     def transfers(self) -> bool:
@@ -59,7 +60,7 @@ class PacketSource:
         self.accepted: list[int] = []
         self.refused = 0
         self._offer = offer
-        self._beats: Iterator[tuple[int, bool, Beat]] = all_beats(packets)
+        self._beats: Iterator[tuple[int, bool, Beat]] = all_beats(packets, self.port.beat_bytes)
         self._current = next(self._beats, None)
         self._offered = False
         self.port.valid.value = 0
@@ -93,7 +94,7 @@ class PacketSink:
         self.port = Port(dut, "m_axis")
         self._marks = {f.name: getattr(dut, f"m_verdict_{f.name}") for f in fields(Verdict)}
         self._take = take
-        self._collector = Collector()
+        self._collector = Collector(self.port.beat_bytes)
         self._waiting: tuple[Beat, Verdict] | None = None
         self.port.ready.value = 0
 

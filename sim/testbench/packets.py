@@ -65,15 +65,15 @@ class Marked:
     last_cycle: int
 
 
-def beats(packet: Packet) -> Iterator[Beat]:
+def beats(packet: Packet, beat_bytes: int = BEAT_BYTES) -> Iterator[Beat]:
     """The packet's beats; one without any byte if it is empty. Sidebands are real on the first beat only, and
     inverted after it, so that a core that samples them later is caught."""
-    count = max(1, -(-len(packet.data) // BEAT_BYTES))
+    count = max(1, -(-len(packet.data) // beat_bytes))
     for i in range(count):
-        part = packet.data[BEAT_BYTES * i : BEAT_BYTES * (i + 1)]
+        part = packet.data[beat_bytes * i : beat_bytes * (i + 1)]
         flip = -1 if i else 0
         yield Beat(
-            data=int.from_bytes(part.ljust(BEAT_BYTES, RUBBISH), "little"),
+            data=int.from_bytes(part.ljust(beat_bytes, RUBBISH), "little"),
             keep=(1 << len(part)) - 1,
             last=int(i == count - 1),
             size=(packet.size ^ flip) & 0xFFFF,
@@ -90,7 +90,8 @@ class Collector:
     a whole packet, sidebands or a verdict that change within a packet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, beat_bytes: int = BEAT_BYTES) -> None:
+        self.beat_bytes = beat_bytes
         self.marked: list[Marked] = []
         self._parts: list[bytes] = []
         self._first: tuple[int, Beat, Verdict] | None = None
@@ -98,7 +99,7 @@ class Collector:
     def take(self, cycle: int, beat: Beat, verdict: Verdict) -> None:
         count = beat.keep.bit_count()
         assert beat.keep == (1 << count) - 1, f"tkeep has holes: {beat.keep:#x}"
-        assert beat.last or count == BEAT_BYTES, f"{count} bytes in a beat that is not the last one"
+        assert beat.last or count == self.beat_bytes, f"{count} bytes in a beat that is not the last one"
         if self._first is None:
             self._first = (cycle, beat, verdict)
         else:
@@ -114,8 +115,8 @@ class Collector:
             self._parts, self._first = [], None
 
 
-def all_beats(packets: Iterable[Packet]) -> Iterator[tuple[int, bool, Beat]]:
+def all_beats(packets: Iterable[Packet], beat_bytes: int = BEAT_BYTES) -> Iterator[tuple[int, bool, Beat]]:
     """(number of the packet, whether the beat is its first, beat), in order."""
     for number, packet in enumerate(packets):
-        for i, beat in enumerate(beats(packet)):
+        for i, beat in enumerate(beats(packet, beat_bytes)):
             yield number, i == 0, beat

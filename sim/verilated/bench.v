@@ -4,10 +4,10 @@
 // other end would. Without these registers Verilator evaluates everything that hangs on an input three times a cycle.
 module sevenm_bench (
     input clk, input rst,
-    input [511:0] s_axis_tdata, input [63:0] s_axis_tkeep, input s_axis_tvalid, output s_axis_tready,
+    input [8*`SM_BEAT_BYTES-1:0] s_axis_tdata, input [`SM_BEAT_BYTES-1:0] s_axis_tkeep, input s_axis_tvalid, output s_axis_tready,
     input s_axis_tlast, input [15:0] s_axis_tuser_size, input [15:0] s_axis_tuser_src, input [15:0] s_axis_tuser_dst,
     input [63:0] s_axis_tuser_ts,
-    output [511:0] m_axis_tdata, output [63:0] m_axis_tkeep, output m_axis_tvalid, input m_axis_tready,
+    output [8*`SM_BEAT_BYTES-1:0] m_axis_tdata, output [`SM_BEAT_BYTES-1:0] m_axis_tkeep, output m_axis_tvalid, input m_axis_tready,
     output m_axis_tlast, output [15:0] m_axis_tuser_size, output [15:0] m_axis_tuser_src,
     output [15:0] m_axis_tuser_dst, output [63:0] m_axis_tuser_ts,
     output [`SM_BLOCKS_BITS-1:0] m_verdict_blocks, output [`SM_N_CHANNELS-1:0] m_verdict_channels,
@@ -15,8 +15,9 @@ module sevenm_bench (
     output m_verdict_punt
 );
     reg rst_q, valid_q, last_q, ready_q;
-    reg [511:0] data_q;
-    reg [63:0] keep_q, ts_q;
+    reg [8*`SM_BEAT_BYTES-1:0] data_q;
+    reg [`SM_BEAT_BYTES-1:0] keep_q;
+    reg [63:0] ts_q;
     reg [15:0] size_q, src_q, dst_q;
 
     always @(posedge clk) begin

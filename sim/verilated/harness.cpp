@@ -24,7 +24,8 @@ static_assert(SM_N_CHANNELS <= 64, "a channel mask has 64 bits");
 
 namespace {
 
-constexpr uint32_t kBeat = 64;
+constexpr uint32_t kBeat = SM_BEAT_BYTES;
+constexpr uint64_t kKeep = ~uint64_t{0} >> (64 - kBeat);  // tkeep of a whole beat
 constexpr uint32_t kCapMax = 256 * 1024;
 constexpr uint32_t kWord = 32;  // rules in one word of a block where all count
 constexpr uint32_t kWords = 2;  // such words in a verdict
@@ -82,7 +83,7 @@ uint32_t beats_of(const sm_event &event) { return event.cap_len ? (event.cap_len
 
 uint64_t keep_of(const sm_event &event, uint32_t beat) {
     const uint32_t left = event.cap_len - beat * kBeat;
-    return left >= kBeat ? kAll : (uint64_t{1} << left) - 1;
+    return left >= kBeat ? kKeep : (uint64_t{1} << left) - 1;
 }
 
 uint16_t size_of(const sm_event &event) { return event.wire_len > 0xFFFF ? 0xFFFF : uint16_t(event.wire_len); }
@@ -159,7 +160,7 @@ struct sm_rtl_model {
     void offer(const uint8_t *buffer, const sm_event &event, uint64_t number, uint32_t beat, uint32_t beats) {
         const uint32_t at = beat * kBeat;
         const uint32_t left = event.cap_len - at;
-        auto *data = reinterpret_cast<uint8_t *>(&top.s_axis_tdata[0]);
+        auto *data = reinterpret_cast<uint8_t *>(&top.s_axis_tdata);
         if (left >= kBeat) {
             std::memcpy(data, buffer + event.offset + at, kBeat);
         } else {
@@ -204,7 +205,7 @@ struct sm_rtl_model {
                         static_cast<unsigned long long>(top.m_axis_tkeep), static_cast<unsigned long long>(keep));
         const uint32_t at = beat * kBeat;
         const uint32_t count = event.cap_len - at < kBeat ? event.cap_len - at : kBeat;
-        const auto *data = reinterpret_cast<const uint8_t *>(&top.m_axis_tdata[0]);
+        const auto *data = reinterpret_cast<const uint8_t *>(&top.m_axis_tdata);
         if (count && std::memcmp(data, buffer + event.offset + at, count) != 0) {
             uint32_t byte = 0;
             while (data[byte] == buffer[event.offset + at + byte]) ++byte;

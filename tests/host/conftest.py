@@ -97,7 +97,7 @@ def rule(name: str, **actions: Any) -> dict[str, Any]:
 def manifest() -> dict[str, Any]:
     """A manifest that is right, to be changed."""
     return {
-        "format": 2,
+        "format": 3,
         "name": "edge",
         "version": "0.1.0",
         "structure": "ab" * 32,

@@ -15,7 +15,7 @@ from sevenm.manifest import read, write
 
 
 def test_a_right_manifest_is_read_whole(manifest: dict[str, Any], make_bundle: Callable[..., Bundle]) -> None:
-    bundle = make_bundle({**manifest, "core": {"top": "sevenm_core", "latency_cycles": 12, "window_beats": 4}})
+    bundle = make_bundle({**manifest, "core": {"top": "sevenm_core", "latency_cycles": 12, "beat_bits": 512, "window_beats": 4}})
     assert (bundle.name, bundle.source, bundle.channels, bundle.counters) == (
         "edge",
         "packet",
@@ -49,8 +49,8 @@ def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ("[]", "expected an object, found list"),
-        ('{"format": 1}', "format is 1, expected 2; build the bundle again with this version"),
-        ("{}", "format is None, expected 2; build the bundle again with this version"),
+        ('{"format": 1}', "format is 1, expected 3; build the bundle again with this version"),
+        ("{}", "format is None, expected 3; build the bundle again with this version"),
         ("\xff", "not JSON"),
     ):
         (tmp_path / "manifest.json").write_bytes(text.encode("latin-1"))
@@ -89,7 +89,7 @@ def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
         (["files"], {"../engine.c": "0" * 64}, "files.../engine.c is not the plain name of a file in the bundle"),
         (["files"], {"manifest.json": "0" * 64}, "files.manifest.json is not the plain name of a file in the bundle"),
         (["files"], {"a": "0"}, "files.a is .*, expected 64 hexadecimal digits"),
-        (["core"], {"top": "x", "latency_cycles": 0, "window_beats": 1}, "core.latency_cycles is 0, expected a number"),
+        (["core"], {"top": "x", "latency_cycles": 0, "beat_bits": 512, "window_beats": 1}, "core.latency_cycles is 0, expected a number"),
         (["layouts"], [{"name": "x", "version": 1, "size": 65}], r"layouts\[0\].size is 65, expected one of 64, 128"),
         (
             ["tables"],
@@ -138,7 +138,7 @@ def test_writing_is_the_inverse_of_reading(manifest: dict[str, Any]) -> None:
         "source": "record",
         "record_size": 64,
     }
-    full["core"] = {"top": "sevenm_core", "latency_cycles": 12, "window_beats": 4}
+    full["core"] = {"top": "sevenm_core", "latency_cycles": 12, "beat_bits": 512, "window_beats": 4}
     assert write(read(full)) == full
 
 

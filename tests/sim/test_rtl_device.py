@@ -57,13 +57,13 @@ def toy_bundle(folder: Path, latency: int = 5, **changes: object) -> Bundle:
     plain = {"block": 0, "deliver": [], "count": [], "forward": 0, "computed": False, "drop": False, "default": False}
     rules = [{**plain, "line": 0, "name": f"r{number}", **actions.get(number, {})} for number in range(70)]
     manifest: dict[str, object] = {
-        "format": 2, "name": "toy", **dict.fromkeys(("structure", "content", "digest"), "0" * 64), "version": "0",
+        "format": 3, "name": "toy", **dict.fromkeys(("structure", "content", "digest"), "0" * 64), "version": "0",
         "source": "packet", "record_size": None, "reach": 64, "rules": rules,
         "blocks": [{"name": "toy", "mode": "all", "start": 0, "stop": 70, "layout": None}],
         "channels": ["one", "two"], "counters": [], "layouts": [], "tables": [], "states": [], "refused": {},
         "classifier": "auto",
         "files": {"core.v": hashlib.sha256(source).hexdigest()},
-        "core": {"top": "sevenm_core", "latency_cycles": latency, "window_beats": 1},
+        "core": {"top": "sevenm_core", "latency_cycles": latency, "beat_bits": 512, "window_beats": 1},
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps({**manifest, **changes}))
     return Bundle.open(folder)
@@ -169,7 +169,7 @@ def test_bundles_without_a_core_that_fits_are_refused(tmp_path: Path) -> None:
     device = toy_device()
     with pytest.raises(DeviceError, match="the bundle has no gateware; build it again with gateware"):
         device.prepare(toy_bundle(tmp_path / "none", core=None))
-    other = {"top": "other", "latency_cycles": 5, "window_beats": 1}
+    other = {"top": "other", "latency_cycles": 5, "beat_bits": 512, "window_beats": 1}
     with pytest.raises(ModelBuildError, match="the Verilog has no module other"):
         device.prepare(toy_bundle(tmp_path / "other", core=other))
     with pytest.raises(DeviceError, match=r"the core has 2 channels, the manifest 3; build"):

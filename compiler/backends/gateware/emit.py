@@ -19,48 +19,56 @@ import jinja2
 from sevenm.boundary import PORTS
 from sevenm.compiler.plan import Name, Plan, Rule
 from sevenm.hdl import pipeline
+from sevenm.hdl.axis import BEAT_BYTES
 from sevenm.hdl.core import core_latency
 from sevenm.hdl.pipeline.pipeline import LEVELS, place
+from sevenm.hdl.pipeline.reach import reach
 
 from .target import WINDOW, for_gateware
 from .words import Words, unique, wrapped
 
-LATENCY_TARGET = {"packet": 34, "record": 16}
-"""Cycles that a core should not take more than, by the Plan's source."""
+LATENCY_TARGET = {"packet": 30, "record": 15}
+"""Cycles that a core should not take more than, beside those in which the window's beats come, by the Plan's source."""
 
 
 @dataclass(frozen=True, slots=True)
 class GatewareSource:
     """``text`` is the module ``core.py`` with the classes ``Match`` and ``Core``; ``latency_cycles`` is from a packet's
-    first beat in to its first beat out; ``levels`` the logic levels between two registers."""
+    first beat in to its first beat out; ``window_beats`` the beats, of ``beat_bytes``, that it looks at; ``levels`` the
+    logic levels between two registers."""
 
     text: str
     latency_cycles: int
     window_beats: int
+    beat_bytes: int
     levels: int
 
 
-def emit_source(plan: Plan, levels: int | None = None, window: int = WINDOW) -> GatewareSource:
-    """The core of a Plan, which looks at the first ``window`` bytes of each packet and punts what needs more. Without
-    ``levels`` the fewest levels are taken that meet LATENCY_TARGET, else the most.
+def emit_source(
+    plan: Plan, levels: int | None = None, window: int = WINDOW, beat_bytes: int = BEAT_BYTES
+) -> GatewareSource:
+    """The core of a Plan, which takes ``beat_bytes`` a cycle, looks at the first ``window`` bytes of each packet and
+    punts what needs more. Without ``levels`` the fewest levels are taken that meet LATENCY_TARGET, else the most.
 
     The same Plan gives the same text, byte for byte. Raises NotInGateware.
     """
-    return _emit(plan, tuple(plan.names.pairs()), levels, window)
+    return _emit(plan, tuple(plan.names.pairs()), levels, window, beat_bytes)
 
 
 @lru_cache(maxsize=4)
-def _emit(plan: Plan, names: tuple[tuple[int, Name], ...], levels: int | None, window: int) -> GatewareSource:
+def _emit(
+    plan: Plan, names: tuple[tuple[int, Name], ...], levels: int | None, window: int, beat_bytes: int
+) -> GatewareSource:
     """``names`` are the Plan's, which say nothing of its meaning, and so are no part of its equality."""
-    write = _Writer(plan, window)
+    write = _Writer(plan, window, beat_bytes)
     match = _run(write.text(1, 1, LEVELS[0], 1, 1)).Match
     for choice in LEVELS if levels is None else (levels,):
-        placed = place(match, choice)
+        placed = place(match, choice, beat_bytes)
         latency = core_latency(placed.beats, placed.latency)
-        if latency <= LATENCY_TARGET[plan.source]:
+        if latency - placed.beats <= LATENCY_TARGET[plan.source]:
             break
-    text = write.text(latency, placed.latency, choice, placed.beats, placed.window_bytes)
-    return GatewareSource(text, latency, placed.beats, choice)
+    text = write.text(latency, placed.latency, choice, placed.beats, reach(placed.program))
+    return GatewareSource(text, latency, placed.beats, beat_bytes, choice)
 
 
 def load_source(source: GatewareSource) -> Any:
@@ -77,12 +85,13 @@ def _run(text: str) -> Any:
 class _Writer:
     """The text of one Plan, but for the numbers that come from placing what it says."""
 
-    def __init__(self, plan: Plan, window: int) -> None:
+    def __init__(self, plan: Plan, window: int, beat_bytes: int) -> None:
         self.digest = plan.digest
+        self.beat_bytes = beat_bytes
         self.plan, self.window = for_gateware(plan, window), window
         self.words = Words(self.plan, window + 1)
 
-    def text(self, latency: int, decision_latency: int, levels: int, beats: int, window_bytes: int) -> str:
+    def text(self, latency: int, decision_latency: int, levels: int, beats: int, reaching: int) -> str:
         plan = self.plan
         lines, doubts = self.words.lines, self.words.doubts
         program = list(self._program())
@@ -93,7 +102,7 @@ class _Writer:
         )  # fmt: skip
         return environment.get_template("core.py.j2").render(
             name=plain(plan.name), digest=self.digest, rules=plan.rules, latency=latency, beats=beats,
-            window_bytes=window_bytes, window=self.window, lines=lines, doubts=doubts, program=program, levels=levels,
+            reach=reaching, beat_bytes=self.beat_bytes, window=self.window, lines=lines, doubts=doubts, program=program, levels=levels,
             decision_latency=decision_latency,
             imports=[n for n in pipeline.__all__ if n in used or n in ("Description", "Pipeline")],
         )  # fmt: skip

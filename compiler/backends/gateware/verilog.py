@@ -20,6 +20,7 @@ from sevenm.compiler.backends.gateware.emit import GatewareSource, emit_source, 
 from sevenm.compiler.backends.gateware.target import WINDOW
 from sevenm.compiler.backends.gateware.widths import renamed, widened
 from sevenm.compiler.plan import Plan
+from sevenm.hdl.axis import BEAT_BYTES
 
 TOP = "sevenm_core"
 """Name of the Verilog module unless another one is asked for."""
@@ -34,12 +35,12 @@ _SCRIPT = (
 )
 
 
-def to_verilog(plan: Plan, top: str = TOP, window: int = WINDOW) -> str:
-    """The core of a Plan as Verilog-2005, top module ``top``, its other modules ``top_...``; the same Plan gives the
+def to_verilog(plan: Plan, top: str = TOP, window: int = WINDOW, beat_bytes: int = BEAT_BYTES) -> str:
+    """The core of a Plan as Verilog-2005, for beats of ``beat_bytes``, top module ``top``, its other modules ``top_...``; the same Plan gives the
     same text. Raises ValueError for a name that is none in Verilog, NotInGateware."""
     if not _NAME.fullmatch(top):
         raise ValueError(f"a module's name is made of letters, digits and _, and starts with no digit: not {top!r}")
-    source = emit_source(plan, window=window)
+    source = emit_source(plan, window=window, beat_bytes=beat_bytes)
     header = f"// Match core of Plan {plain(plan.name)}\n// digest  {plan.digest}\n"
     return f"{header}// latency {source.latency_cycles} cycles\n{_convert(source, top)}"
 
