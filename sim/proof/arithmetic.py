@@ -8,6 +8,7 @@ and a multiplier never has to be proved equal to another one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from .gates import FALSE, TRUE, Gates
 
@@ -101,8 +102,8 @@ def quotient(gates: Gates, x: Sequence[int], divisor: int) -> Bits:
 
 def remainder(gates: Gates, x: Sequence[int], divisor: int, below: Callable[[Bits, int], None]) -> Bits:
     """x modulo the divisor, of an unsigned number: the remainder of a sum is that of the sum of the remainders. The
-    parts are added in pairs, as the hardware does it: two ways that share no sums are out of reach of a solver. ``below`` is told each
-    sum, which is less than the divisor."""
+    parts are added in pairs, as the hardware does it: two ways that share no sums are out of reach of a solver.
+    ``below`` is told each sum, which is less than the divisor."""
     width = (divisor - 1).bit_length()
     low = min(divisor.bit_length() - 1, len(x))
     terms = [extend(x[:low], width, False)]
@@ -158,7 +159,7 @@ def within(gates: Gates, bits: Sequence[int], ranges: Sequence[tuple[int, int]])
 
 def _joined(ranges: Sequence[tuple[int, int]]) -> bool:
     """Whether there is nothing between the ranges."""
-    return all(one[1] + 1 == two[0] for one, two in zip(ranges, ranges[1:], strict=False))
+    return all(one[1] + 1 == two[0] for one, two in pairwise(ranges))
 
 
 def lowest(gates: Gates, bits: Sequence[int]) -> Bits:

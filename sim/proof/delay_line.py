@@ -1,13 +1,12 @@
 """Delay lines of written Verilog: proved to give out what came in some cycles before, whatever their memory held.
 
-One idea: only the pointer matters. It takes few values, so each of them is tried as a beginning, with everything else in
-the module unknown; memories and inputs are then names that are moved about, and the output has to be the name that came
-in so many cycles before.
+One idea: only the pointer matters. It takes few values, so each of them is tried as a beginning, with everything else
+in the module unknown; memories and inputs are then names that are moved about, and the output has to be the name that
+came in so many cycles before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .cells import CELLS, output_of
@@ -165,9 +164,3 @@ class _Line:
 
 def _refuse(gates: Gates, a: int, b: int) -> None:
     """Names that are moved about are never equal to one another."""
-
-
-def delays_of(modules: Mapping[str, Module], name: str) -> dict[str, int]:
-    """The delays of the modules that one module consists of, all of which have to be delay lines."""
-    kinds = {cell.type for cell in modules[name].cells}
-    return {kind: delay_of(modules[kind]) for kind in sorted(kinds & modules.keys())}

@@ -2,9 +2,9 @@
 
 One idea: what the Plan says is built first. What the Verilog does is built on top, cell by cell, and every bit that a
 cell puts out is compared with what says the same on many sample packets among the Plan's gates: if the two are proved
-equal, the Plan's literal goes on in its place. So each proof is about the few gates since the last ones that were proved,
-which makes them lemmas of one another, and in the end two bits are equal where they are the same literal. A bit of which
-nothing was decided goes on as it is, which is safe.
+equal, the Plan's literal goes on in its place. So each proof is about the few gates since the last ones that were
+proved, which makes them lemmas of one another, and in the end two bits are equal where they are the same literal. A
+bit of which nothing was decided goes on as it is, which is safe.
 
 A literal is 2 * gate, plus 1 if it is inverted. Gate 0 is constant, so literal 0 is false and 1 is true.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 FALSE, TRUE = 0, 1
 INPUT = -1
 """Operand of a gate that is an input."""
-TRIED_MAX = 3
+TRIED_MAX = 2
 """Gates that one bit is compared with."""
 PENDING_MAX = 16
 """Assignments that told gates apart, kept until all gates are evaluated on them."""
@@ -43,6 +43,7 @@ class Gates:
         """Pairs that look equal and were not decided."""
         self._made: dict[tuple[int, int], int] = {}
         self._alike: dict[int, list[int]] = {}
+        """Gates by what they say on the samples, the oldest first."""
         self._known = 0
         """Gates that others are compared with: those before this one."""
         self._merged: dict[int, int] = {}
@@ -134,7 +135,8 @@ class Gates:
 
     def _find(self, gate: int) -> int:
         turned = self.signatures[gate] & 1
-        for other in self._alike.get(self._normal(gate), ())[:TRIED_MAX]:
+        alike = self._alike.get(self._normal(gate), ())
+        for other in alike[: TRIED_MAX if alike[:1] != [0] else 1]:
             literal = 2 * other + (turned ^ (self.signatures[other] & 1))
             answer = self._judge(self, 2 * gate, literal)
             if answer is True:
@@ -142,7 +144,7 @@ class Gates:
                 return literal
             if answer is None:
                 self.undecided += 1
-            else:
+            elif answer is not False:
                 self._pending.append(frozenset(answer))
         if len(self._pending) >= PENDING_MAX:
             self._refine()

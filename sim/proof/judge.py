@@ -17,8 +17,10 @@ import z3
 
 from .gates import INPUT, Gates
 
-SIZES = (16, 120, 1000, 8000, 1 << 40)
+SIZES = (16, 120, 700)
 """Gates in the windows that are tried, one after the other."""
+WHOLE_MAX = 2500
+"""Gates above the inputs that are all looked at on the way."""
 TRIED_BITS = 14
 """Inputs of a window whose values are all tried."""
 CONFLICTS = 400
@@ -46,7 +48,10 @@ class Judge:
 
     deadline: float
     facts: list[Fact] = field(default_factory=list)
+    asks: bool = True
+    """Whether anything is asked: without, nothing is known to be equal but what is the same gate."""
     conflicts: int = CONFLICTS
+    whole_max: int = WHOLE_MAX
     tried: int = 0
     asked: int = 0
     unknown: int = 0
@@ -60,18 +65,15 @@ class Judge:
             self._of_gate.setdefault(literal >> 1, []).append(fact)
 
     def __call__(self, gates: Gates, a: int, b: int) -> bool | Sequence[int] | None:
-        last = 0
+        if not self.asks:
+            return None
         for size in SIZES:
             window = _Window(gates, (a >> 1, b >> 1), size)
-            if len(window.gates) == last:
-                continue
-            last = len(window.gates)
             answer = self._ask(gates, window, a, b)
             if answer is True or window.is_whole:
                 return answer
-            if answer is None:
-                return None
-        return None
+        window = _Window(gates, (a >> 1, b >> 1), self.whole_max)
+        return self._ask(gates, window, a, b) if window.is_whole else None
 
     def _ask(self, gates: Gates, window: _Window, a: int, b: int) -> bool | Sequence[int] | None:
         facts = self._known(window)

@@ -17,6 +17,19 @@ from .verilog import Bit, Cell, Module
 
 REGISTER = "$dff"
 RESET, CLOCK = "rst", "clk"
+STREAM = ("beat", "stored", "row")
+"""Inputs that tell of the stream, and not of the packet whose window is there: only memories of beats take them."""
+Remembered = Callable[[Sequence[int], Sequence[int]], Bits]
+"""Bits of a beat, by the row that it is in and their places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """What a memory of beats gives at one address port: for each output bit its port, its place there, and its place in
+    a beat."""
+
+    address: str
+    bits: tuple[tuple[str, int, int], ...]
 
 
 class NotThePipeline(Exception):
@@ -25,22 +38,27 @@ class NotThePipeline(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Bits that one cell, or one bit of a register, makes of others. ``registers``: how many it is by itself."""
+    """Bits that one cell, one bit of a register, or one address of a memory of beats makes of others. ``registers``:
+    how many it is by itself; ``lanes``: for a memory, the places in a beat of the bits that it gives."""
 
     cell: Cell
     reads: tuple[Bit, ...]
     writes: tuple[Bit, ...]
     registers: int
+    lanes: tuple[int, ...] = ()
 
 
 class Netlist:
     """``delays`` gives, for each module below, the cycles that it delays ``i``, as was proved of it. Raises
     NotThePipeline for a cell that is none of a pipeline, and for a loop."""
 
-    def __init__(self, module: Module, delays: Mapping[str, int]) -> None:
+    def __init__(self, module: Module, delays: Mapping[str, int], memories: Mapping[str, tuple[Lanes, ...]]) -> None:
         self.module = module
-        self._free = {bit for name in (RESET, CLOCK) for bit in module.inputs.get(name, ())}
-        self.steps = list(self._ordered(list(self._steps(delays))))
+        self._free = {bit for name in (RESET, CLOCK, *STREAM) for bit in module.nets.get(name, ())}
+        self._memories = memories
+        every = list(self._steps(delays))
+        self._drivers = {bit: step for step in every for bit in step.writes}
+        self.steps = list(self._ordered(every))
 
     def _steps(self, delays: Mapping[str, int]) -> Iterator[Step]:
         for cell in self.module.cells:
@@ -52,6 +70,12 @@ class Netlist:
                 registers = delays.get(cell.type, 1)
                 for d, q in zip(ports[source], ports[target], strict=True):
                     yield Step(cell, (d,), (q,), registers)
+            elif cell.type in self._memories:
+                for lanes in self._memories[cell.type]:
+                    kept = [(ports[port][at], place) for port, at, place in lanes.bits if port in ports]
+                    yield Step(
+                        cell, ports[lanes.address], tuple(bit for bit, _ in kept), 0, tuple(place for _, place in kept)
+                    )
             elif cell.type in CELLS:
                 reads = tuple(bit for port, bits in ports.items() if port != "Y" for bit in bits)
                 yield Step(cell, reads, ports["Y"], 0)
@@ -69,7 +93,8 @@ class Netlist:
                 if bit in driver:
                     raise NotThePipeline(f"{self.name(bit)} has two drivers")
                 driver[bit] = number
-        todo, state = [driver[b] for bits in self.module.outputs.values() for b in bits if b in driver], {}
+        todo = [driver[b] for bits in self.module.outputs.values() for b in bits if b in driver]
+        state: dict[int, str] = {}
         while todo:
             number = todo[-1]
             if state.get(number) == "done":
@@ -86,6 +111,20 @@ class Netlist:
                 state[number] = "done"
                 todo.pop()
                 yield steps[number]
+
+    def way(self, bit: Bit, source: Bit) -> int | None:
+        """Registers between an input and a bit that is nothing but that input, some cycles later; None for a constant.
+        Raises NotThePipeline if it is something else."""
+        registers = 0
+        while bit != source:
+            if bit in ("0", "1"):
+                return None
+            step = self._drivers.get(bit)
+            if step is None or len(step.reads) != 1 or step.cell.type in CELLS:
+                raise NotThePipeline(f"{self.name(bit)} is not {self.name(source)} as it came in")
+            registers += step.registers
+            bit = step.reads[0]
+        return registers
 
     def name(self, bit: Bit) -> str:
         return self.module.names.get(bit, f"net {bit}")
@@ -115,14 +154,13 @@ class Netlist:
         return out
 
     def build(
-        self, gates: Gates, inputs: Mapping[str, Sequence[int]], say: Callable[[int], None]
+        self, gates: Gates, inputs: Mapping[Bit, int], remembered: Remembered, say: Callable[[int], None]
     ) -> dict[str, Bits]:  # fmt: skip
-        """The outputs as literals, of inputs as literals. ``say`` is told how many cells are done. Raises OutOfTime."""
+        """The outputs as literals, of inputs as literals; ``remembered`` is what memories of beats hold. ``say`` is
+        told how many cells are done. Raises OutOfTime."""
         literal: dict[Bit, int] = {"0": FALSE, "1": TRUE}
         literal.update((bit, FALSE) for bit in self._free)
-        for port, bits in self.module.inputs.items():
-            if port not in (RESET, CLOCK):
-                literal.update(zip(bits, inputs[port], strict=True))
+        literal.update(inputs)
 
         def known(bit: Bit) -> int:
             # An undefined bit is anything, another one each time that it is read.
@@ -132,6 +170,8 @@ class Netlist:
             if step.cell.type in CELLS:
                 operands = {p: tuple(map(known, bits)) for p, bits in step.cell.ports.items() if p != "Y"}
                 made = tuple(map(gates.merge, output_of(gates, step.cell, operands)))
+            elif step.cell.type in self._memories:
+                made = remembered(tuple(map(known, step.reads)), step.lanes)
             else:
                 made = tuple(map(known, step.reads))
             literal.update(zip(step.writes, made, strict=True))

@@ -1,9 +1,10 @@
 """The packet that a proof is about: any bytes, of any length, with any sideband, as inputs of the gates.
 
-One idea: a packet is inputs, and what the decision module is told of it are functions of those: byte i of the window is
-0 where the packet has no byte i. Nothing is assumed of the inputs, so every counterexample is a packet. The length
-counts up to a most, which stands for all lengths from there on; whether a byte past it is there is an input of
-its own for each byte, so the proof holds for more than what can happen.
+One idea: a packet is inputs, and what the decision module is told of it are functions of those. Nothing is assumed of
+the inputs, so every counterexample is a packet. Where the packet has no byte i, the module may find anything there, but
+the same wherever it looks for byte i. The length counts up to a most, which stands for all lengths from there on;
+whether a byte past it is there is an input of its own for each byte, so the proof holds for more than what can
+happen.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class PacketBits:
         self.size = self._number(SIZE_BITS, [s.size for s in samples])
         self.time = self._number(TIME_BITS, [s.time for s in samples])
         self.source = self._number(PORTS, [s.source for s in samples])
-        self._bytes: dict[int, tuple[Bits, Bits]] = {}
+        self._bytes: dict[int, Bits] = {}
         self._past: dict[int, int] = {}
         self._visible: dict[int, int] = {}
 
@@ -50,12 +51,12 @@ class PacketBits:
         )
 
     def byte(self, at: int) -> Bits:
-        """Byte ``at``, lowest bit first; 0 where the packet has none."""
+        """Byte ``at``, lowest bit first; anything where the packet has none."""
         if at not in self._bytes:
-            raw = self._number(8, [s.data[at] if at < len(s.data) else 0 for s in self._samples])
-            visible = self.visible(at)
-            self._bytes[at] = raw, tuple(self.gates.both(bit, visible) for bit in raw)
-        return self._bytes[at][1]
+            self._bytes[at] = self._number(
+                8, [s.data[at] if at < len(s.data) else at * 167 % 251 for s in self._samples]
+            )
+        return self._bytes[at]
 
     def visible(self, at: int) -> int:
         """Whether the packet has byte ``at``."""
@@ -79,7 +80,7 @@ class PacketBits:
         if length == self.length_max:
             length = max([length, *(at + 1 for at, past in self._past.items() if past >> 1 in ones)])
         data = bytearray(length)
-        for at, (raw, _) in self._bytes.items():
+        for at, raw in self._bytes.items():
             if at < length:
                 data[at] = number(raw)
         return Sample(bytes(data), number(self.size), number(self.time), number(self.source))

@@ -16,12 +16,14 @@ from sevenm.hdl.pipeline.values import possible_values
 
 from . import arithmetic as bits_of
 from .arithmetic import Bits, constant, extend
-from .gates import FALSE, TRUE, Gates
+from .gates import FALSE, TRUE
 from .judge import Fact, Judge
 from .packet_bits import PacketBits
 
-PLACES_MAX = 4096
-"""Places at which a field may begin."""
+NEAR = 320
+"""Places of a field that are told apart; what lies further away may be anything, each time it is read."""
+VALUES_MAX = 256
+"""Values in the longest list that a start is proved to be one of."""
 
 REMAINDERS_MAX = 256
 """Remainders of which it is stated beside every question that there are no more."""
@@ -48,8 +50,10 @@ class PlanBits:
     def __init__(self, plan: Plan, packet: PacketBits, judge: Judge) -> None:
         self.plan, self._packet, self._gates, self._judge = plan, packet, packet.gates, judge
         self._hints = possible_values(plan.nodes)  # type: ignore[arg-type]  # a Plan's nodes are of the same form
-        self._places: dict[int, list[int]] = {}
+        self._starts = _starts(plan)
         self._chosen: dict[tuple[int, int, bool], Bits] = {}
+        self._proved: set[int] = set()
+        """Starts of which the values that they can have are proved."""
         self.values: list[Bits] = []
 
     def build(self, say: Callable[[int], None]) -> None:
@@ -57,6 +61,8 @@ class PlanBits:
         for ref, node in enumerate(self.plan.nodes):
             value = CASES[node.op](self, node)
             self.values.append(extend(value, width_of(node), True))
+            if ref in self._starts:
+                self._state(ref, node)
             say(ref + 1)
 
     def flag(self, ref: int) -> int:
@@ -98,13 +104,24 @@ class PlanBits:
         """The byte ``offset`` bytes after a place, or whether it is there."""
         key = (base, offset, is_flag)
         if key not in self._chosen:
-            places = self._places_of(base)
-            if is_flag:
-                leaves = {place: (self._packet.visible(place + offset),) for place in places}
-            else:
-                leaves = {place: self._packet.byte(place + offset) for place in places}
-            self._chosen[key] = self._choice(self.values[base], places, leaves)
+            node = self.plan.nodes[base]
+            if node.lo < 0:
+                raise NotProvable(f"a field may begin {-node.lo} bytes before the packet")
+            places = self._hints[base].below(node, min(node.hi, NEAR) + 1)  # type: ignore[arg-type]
+            if base not in self._proved:
+                places = list(range(node.lo, min(node.hi, NEAR) + 1))
+            leaves = {place: self._there(place + offset, is_flag) for place in places}
+            bits = self.values[base]
+            near = self._choice(bits, places, leaves) if places else ()
+            if node.hi > NEAR:
+                far = tuple(self._gates.input(0) for _ in range(1 if is_flag else 8))
+                is_near = bits_of.less(self._gates, bits, constant(NEAR + 1, len(bits)), True)
+                near = bits_of.choose(self._gates, is_near, near, far) if places else far
+            self._chosen[key] = near
         return self._chosen[key]
+
+    def _there(self, at: int, is_flag: bool) -> Bits:
+        return (self._packet.visible(at),) if is_flag else self._packet.byte(at)
 
     def _choice(self, bits: Bits, places: Sequence[int], leaves: Mapping[int, Bits]) -> Bits:
         """What belongs to the place that the bits are, by the highest bit in which the places differ."""
@@ -113,34 +130,23 @@ class PlanBits:
         bit = (places[0] ^ places[-1]).bit_length() - 1
         low = [place for place in places if not place >> bit & 1]
         high = [place for place in places if place >> bit & 1]
-        return bits_of.choose(
-            self._gates, bits[bit], self._choice(bits, high, leaves), self._choice(bits, low, leaves)
-        )
+        return bits_of.choose(self._gates, bits[bit], self._choice(bits, high, leaves), self._choice(bits, low, leaves))
 
-    def _places_of(self, base: int) -> list[int]:
-        """All places that a start can be, ascending; proved unless they are all of its interval."""
-        if base not in self._places:
-            node, hint = self.plan.nodes[base], self._hints[base]
-            if node.lo < 0:
-                raise NotProvable(f"a field may begin {-node.lo} bytes before the packet")
-            places = hint.below(node, node.hi + 1)  # type: ignore[arg-type]
-            if len(places) == node.hi - node.lo + 1 or not self._proved(base, places):
-                places = list(range(node.lo, node.hi + 1))
-            if len(places) > PLACES_MAX:
-                raise NotProvable(f"a field may begin at {len(places):,} places")
-            self._places[base] = places
-        return self._places[base]
-
-    def _proved(self, base: int, places: Sequence[int]) -> bool:
-        """Whether the start is proved to be one of the places, which is then known beside every question."""
-        if len(places) > PLACES_MAX:
-            return False
-        gates, bits = self._gates, self.values[base]
-        claim = gates.any(bits_of.is_value(gates, bits, place) for place in places)
-        if claim != TRUE and self._judge(gates, claim, TRUE) is not True:
-            return False
-        self._judge.state(Fact(bits, tuple(places)))
-        return True
+    def _state(self, ref: int, node: Node) -> None:
+        """Proves which values a start, or what it is made of, can have; that is known then beside every question."""
+        hint, bits = self._hints[ref], self.values[ref]
+        if hint.items is not None and len(hint.items) <= min(VALUES_MAX, node.hi - node.lo):
+            fact = Fact(bits, hint.items)
+        elif 1 < hint.stride <= VALUES_MAX and hint.items is None:
+            fact = Fact(bits[: hint.stride.bit_length() - 1], (hint.rest,))
+        else:
+            self._proved.add(ref)
+            return
+        gates = self._gates
+        claim = gates.any(bits_of.is_value(gates, fact.bits, value) for value in fact.values)
+        if claim == TRUE or self._judge(gates, claim, TRUE) is True:
+            self._judge.state(fact)
+            self._proved.add(ref)
 
     # operations
 
@@ -230,6 +236,16 @@ class PlanBits:
         ]  # fmt: skip
         # With its sign inverted a number is that much more, and not negative.
         return bits_of.within(self._gates, (*bits[:-1], bits[-1] ^ 1), ranges), FALSE
+
+
+def _starts(plan: Plan) -> set[int]:
+    """Where fields begin, and the numbers that those are made of."""
+    found = {node.args[0] for node in plan.nodes if node.op == "load"}
+    for ref in range(len(plan.nodes) - 1, -1, -1):
+        node = plan.nodes[ref]
+        if ref in found and node.op != "load":
+            found.update(arg for arg in node.args if not plan.nodes[arg].is_bool)
+    return {ref for ref in found if plan.nodes[ref].op != "const"}
 
 
 CASES: Mapping[str, Callable[[PlanBits, Node], Bits]] = {

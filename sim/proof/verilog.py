@@ -37,13 +37,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Module:
-    """``inputs`` and ``outputs``: the bits of each port. ``names``: what a bit is called, for people."""
+    """``inputs`` and ``outputs``: the bits of each port. ``names``: what a bit is called, for people. ``nets``: the
+    bits of everything with a name, of which one net may have several."""
 
     name: str
     inputs: Mapping[str, tuple[Bit, ...]]
     outputs: Mapping[str, tuple[Bit, ...]]
     cells: tuple[Cell, ...]
     names: Mapping[Bit, str] = field(repr=False)
+    nets: Mapping[str, tuple[Bit, ...]] = field(repr=False)
 
 
 def read_verilog(text: str, top: str, say: Callable[[str], None]) -> dict[str, Module]:
@@ -86,6 +88,7 @@ def _module(name: str, made: Any) -> Module:
         {port: tuple(p["bits"]) for port, p in ports.items() if p["direction"] == "output"},
         cells,
         names,
+        {net_name: tuple(net["bits"]) for net_name, net in made["netnames"].items()},
     )
 
 
