@@ -52,7 +52,7 @@ demo: $(VENV)/.sim ## check, build and run examples/edge.7m on real traffic in e
 
 test: $(VENV)/.test ## the test suite, on all cores; its last lines say what could not be tested
 	@mkdir -p $(BUILD)
-	@$(OWN_CACHE) $(BIN)/pytest -n auto tests
+	@$(OWN_CACHE) $(KEEP_BYTECODE) $(BIN)/pytest -n auto tests
 
 $(VENV)/.bench: $(VENV)/.test
 	@echo "installing the benchmarks' peers into $(VENV)"

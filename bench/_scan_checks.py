@@ -23,10 +23,12 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
 
 
 def finish(question: str, results: list[dict[str, Any]], fault: bool, target: Path | None) -> None:
-    """Keeps the results. Raises SystemExit if answers differ from the scan's; with a fault, unless they all do."""
+    """Keeps the results; one that has ``refused`` is no answer. Raises SystemExit if answers differ from the scan's,
+    with a fault unless they all do, and if there are none."""
     if target:
         body = {"question": question, "machine": machine_facts(), "results": results}
         target.write_text(json.dumps(body, indent=1) + "\n")
-    found = sum(result["differ"] > 0 for result in results)
-    if found != (len(results) if fault else 0):
-        raise SystemExit(f"{found} of {len(results)} answers differ from the scan's")
+    answers = [result for result in results if "refused" not in result]
+    found = sum(result["differ"] > 0 for result in answers)
+    if not answers or found != (len(answers) if fault else 0):
+        raise SystemExit(f"{found} of {len(answers)} answers differ from the scan's")

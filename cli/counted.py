@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from sevenm.boundary import PORTS
-from sevenm.host.engine.counting import Actions
+from sevenm.host.engine.counts import Actions
 from sevenm.host.report import Report
 
 from . import output

@@ -39,9 +39,9 @@ def run(args: Sequence[str]) -> int | None:
     if list(args) == ["--version"]:
         print(f"sevenm, version {VERSION}")
         return Exit.OK
-    asked, rules = _filter(args), _rules(args)
-    if asked is not None:
+    if (asked := _filter(args)) is not None:
         return _run_filter(asked)
+    rules = _rules(args)
     return None if rules is None else _run_rules(rules)
 
 

@@ -118,9 +118,7 @@ def run(
             outlets(bundle)
             return source.ready(reader, plan)
 
-        reloads = Reloads(
-            file, plan, lambda: _rules(file, wants_gateware(engine), prebuilt)[:2], device, session, ready
-        )
+        reloads = Reloads(file, plan, lambda: _rules(file, wants_gateware(engine), prebuilt), device, session, ready)
         stack.callback(reloads.close)  # before the device
         hung_up.to(reloads)
         source.begin(reader)

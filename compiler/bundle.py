@@ -73,10 +73,11 @@ def write_bundle(
     """Writes the Plan's bundle and returns ``folder``; ``progress`` is called with the name of each step. ``objects``
     makes machine code of engine.c, as files that are added; ``written`` is given the manifest once all is in place.
 
-    ``top`` is the name of the core's Verilog module, which takes ``beat_bits`` a cycle; without ``gateware`` there is none. ``classifier`` is how the C
-    looks rules up, AUTO for what costs least. What a back end refuses is left out, with its reason in the manifest.
-    Raises MissingExtra if the gateware needs Amaranth and it is not there, ChoiceError for a classifier that cannot be
-    had, BundleWriteError if ``folder`` holds something else than a bundle, or cannot be written."""
+    ``top`` is the name of the core's Verilog module, which takes ``beat_bits`` a cycle; without ``gateware`` there is
+    none. ``classifier`` is how the C looks rules up, AUTO for what costs least. What a back end refuses is left out,
+    with its reason in the manifest. Raises MissingExtra if the gateware needs Amaranth and it is not there, ChoiceError
+    for a classifier that cannot be had, BundleWriteError if ``folder`` holds something else than a bundle, or cannot be
+    written."""
     folder = Path(folder)
     previous = _replaceable(folder)
     say = progress or (lambda step: None)
@@ -110,7 +111,12 @@ class Generated(NamedTuple):
 
 
 def generate(
-    plan: Plan, gateware: bool, say: Progress, top: str = TOP, classifier: str = AUTO, beat_bits: int = BEAT_BITS_DEFAULT
+    plan: Plan,
+    gateware: bool,
+    say: Progress,
+    top: str = TOP,
+    classifier: str = AUTO,
+    beat_bits: int = BEAT_BITS_DEFAULT,
 ) -> Generated:
     """What a bundle of the Plan holds.
 

@@ -22,7 +22,7 @@ class DecisionSignature(wiring.Signature):
     Members
     -------
     window : In(8 * window_bytes)      bytes at the start of the packet that are held; undefined past its end
-    keep : In(beat_bytes)              tkeep of the last beat that counts: the packet's last one, or the last of ``beats``
+    keep : In(beat_bytes)              tkeep of the last beat that counts: the packet's last, or number ``beats - 1``
     place : In(place_width(beats))     its number in the packet, from 0; ``beats`` if the packet goes on after it
     size, src, dst, ts                 the packet's sidebands
     verdict : Out(verdict_layout)      belongs to the inputs of ``latency`` cycles before

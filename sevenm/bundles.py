@@ -45,7 +45,8 @@ BUNDLES_MAX = 128
 
 @contextmanager
 def bundle_for(plan: Plan, gateware: bool, beat_bits: int = BEAT_BITS_DEFAULT) -> Iterator[Bundle]:
-    """The Plan's bundle, with a core for beats of ``beat_bits`` if there is ``gateware``, from the cache or made now; in a temporary folder where no cache can be written."""
+    """The Plan's bundle, with a core for beats of ``beat_bits`` if there is ``gateware``, from the cache or made now;
+    in a temporary folder where no cache can be written."""
     bundle: Bundle | None = None
     own = usable()
     if own is not None:

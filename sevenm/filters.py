@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sevenm.boundary import ABI
 from sevenm.host.engine.code import Code, EngineError
-from sevenm.host.engine.code_cache import cache_folder, digest_of, is_sealed, prune, usable
+from sevenm.host.engine.code_cache import cache_folder, digest_of, is_sealed, keep_sealed, unsealed, usable
 from sevenm.host.engine.toolchain import NoCompiler, compiler_identity, file_identity, find_compiler, processor
 
 FILTERS_MAX = 128
@@ -50,16 +50,9 @@ class Filters:
 
     def keep(self, text: str, engine: Path) -> None:
         """Keeps a sealed engine as that of the filter; where it cannot be kept, it is compiled again the next time."""
-        if self._folder is None:
-            return
-        path = self._path(self._folder, text)
-        new = path.with_suffix(f".{os.getpid()}.new")
-        with suppress(OSError):
-            new.write_bytes(engine.read_bytes())
-            new.replace(path)
-            prune(self._folder, FILTERS_MAX)
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
+        data = None if self._folder is None else unsealed(engine)
+        if self._folder is not None and data is not None:
+            keep_sealed(self._path(self._folder, text), data, FILTERS_MAX)
 
     def _path(self, folder: Path, text: str) -> Path:
         return folder / f"{digest_of([text.encode('utf-8', 'surrogateescape'), *self._known])}.so"

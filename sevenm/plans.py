@@ -8,15 +8,13 @@ warnings are not kept, since a warning has to be said again, nor are those with 
 from __future__ import annotations
 
 import json
-import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sevenm.compiler.plan import Plan
 from sevenm.generators import generators
-from sevenm.host.engine.code_cache import DIGEST_BYTES, cache_folder, digest_of, is_sealed, prune, seal, usable
+from sevenm.host.engine.code_cache import cache_folder, digest_of, keep_sealed, unsealed, usable
 
 if TYPE_CHECKING:
     from sevenm.compiler import Compiled
@@ -31,27 +29,20 @@ _OTHER_FILES = re.compile(r"""\bfrom\s*["']""")
 def find_plan(text: str, name: str) -> Plan | None:
     """The Plan that the text of a rule file became, whose name is that; None where it has to be compiled."""
     path = _path(text, name)
-    if path is None or not is_sealed(path):
+    data = None if path is None else unsealed(path)
+    if data is None:
         return None
     try:
-        return Plan.from_json(json.loads(path.read_bytes()[:-DIGEST_BYTES]))
-    except (OSError, ValueError):
+        return Plan.from_json(json.loads(data))
+    except ValueError:
         return None
 
 
 def keep_plan(text: str, name: str, compiled: Compiled) -> None:
     """Keeps what the text was compiled to; where that cannot be, it is compiled again the next time."""
     path = _path(text, name)
-    if path is None or compiled.warnings:
-        return
-    new = path.with_suffix(f".{os.getpid()}.new")
-    with suppress(OSError):
-        new.write_text(json.dumps(compiled.plan.to_json(), separators=(",", ":")))
-        seal(new)
-        new.replace(path)
-        prune(path.parent, PLANS_MAX, f"*{ENDING}")
-    with suppress(OSError):
-        new.unlink(missing_ok=True)
+    if path is not None and not compiled.warnings:
+        keep_sealed(path, json.dumps(compiled.plan.to_json(), separators=(",", ":")).encode(), PLANS_MAX)
 
 
 def reads_other_files(text: str) -> bool:

@@ -9,8 +9,6 @@ as engines are (``sevenm.host.engine.code_cache``).
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sevenm.boundary import ABI
 from sevenm.filters import depends_on
 from sevenm.host.engine.code import Code, EngineError
-from sevenm.host.engine.code_cache import DIGEST_BYTES, cache_folder, digest_of, is_sealed, prune, seal, usable
+from sevenm.host.engine.code_cache import cache_folder, digest_of, is_sealed, keep_sealed, unsealed, usable
 
 if TYPE_CHECKING:
     from sevenm.compiler.plan import Plan
@@ -62,9 +60,9 @@ class Start(NamedTuple):
         *facts, rules = json.loads(data)
         return cls._make([*facts, [StartRule(*rule) for rule in rules]])
 
-    def write(self) -> str:
+    def write(self) -> bytes:
         *facts, rules = self
-        return json.dumps([*facts, [astuple(rule) for rule in rules]], separators=(",", ":"))
+        return json.dumps([*facts, [astuple(rule) for rule in rules]], separators=(",", ":")).encode()
 
 
 def find_start(file: str) -> tuple[Start, Code] | None:
@@ -77,12 +75,10 @@ def find_start(file: str) -> tuple[Start, Code] | None:
     except (OSError, ValueError):
         return None
     path = _path(text, Path(file).stem)
-    if path is None or not is_sealed(path):
+    data = None if path is None else unsealed(path)
+    if data is None:
         return None
-    try:
-        start = Start.read(path.read_bytes()[:-DIGEST_BYTES])
-    except OSError:
-        return None
+    start = Start.read(data)
     engine = cache_folder() / start.engine
     if not is_sealed(engine):
         return None
@@ -116,14 +112,7 @@ def keep_start(text: str, plan: Plan, code: Code) -> None:
             for rule in plan.rules
         ],
     )
-    new = path.with_suffix(f".{os.getpid()}.new")
-    with suppress(OSError):
-        new.write_text(start.write())
-        seal(new)
-        new.replace(path)
-        prune(path.parent, STARTS_MAX, f"*{ENDING}")
-    with suppress(OSError):
-        new.unlink(missing_ok=True)
+    keep_sealed(path, start.write(), STARTS_MAX)
 
 
 def _path(text: bytes, name: str) -> Path | None:

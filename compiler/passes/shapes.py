@@ -139,14 +139,15 @@ def _assumed(explicit: Explicit, loads: Sequence[int], inserted: int) -> list[As
     assumptions: list[Assumption] = []
     places = live(explicit.graph.nodes, loads)
     while len(assumptions) < ASSUMPTIONS_MAX:
+        takes_far = len(assumptions) < inserted
         made = _Rebuilt.of_graph(explicit, assumptions, FRAME_MIN, only=places)
         graph = made.explicit.graph
         for mux in _choices(graph.nodes, _moving(made.explicit, [made.of[load] for load in loads])):
             condition, far, near = graph[mux].args
-            apart = not _beyond(graph.nodes, far, near)
-            excluded = literals_of(graph.nodes, 2 * condition + (apart ^ (len(assumptions) < inserted)))
+            swapped = not _beyond(graph.nodes, far, near)
+            excluded = literals_of(graph.nodes, 2 * condition + (swapped ^ takes_far))
             simple = {lit for lit in excluded if _is_simple(graph.nodes, lit // 2)}
-            kept = tuple(sorted(simple)) if len(assumptions) >= inserted or simple == excluded else ()
+            kept = tuple(sorted(simple)) if simple == excluded or not takes_far else ()
             if kept:
                 assumptions.append(Assumption(graph, kept))
                 break

@@ -37,6 +37,7 @@ class Fields:
         self.sight = Sight(nets, members, beats, beat_bytes, program.captured_max)
         self._depth = max(ROWS_MIN, 1 << (beats + SLACK_MIN - 1).bit_length())
         self._spans: dict[int, Span] = {}
+        self._reads: dict[int, set[tuple[int, int]]] = {}
         self._routes: dict[int, tuple[int, int]] = {}
         self._placed: dict[int, Aligned | None] = {}
         self._find_spans()
@@ -54,8 +55,8 @@ class Fields:
         return value, self._shown(base, at + count - 1)
 
     def compared(self, ref: int) -> int | None:
-        """For ``captured < start + at`` whether the byte before that came in, for ``start + at < captured`` whether that
-        one did; None for a comparison with something else than a field's start."""
+        """For ``captured < start + at`` whether the byte before that came in, for ``start + at < captured`` whether
+        that one did; None for a comparison with something else than a field's start."""
         return self._shown(*self._routes[ref]) if ref in self._routes else None
 
     # which starts there are
@@ -66,6 +67,7 @@ class Fields:
             if node.op == "load":
                 base, (at, count, _) = node.args[0], node.attrs
                 span = Span(at, at + count)
+                self._reads.setdefault(base, set()).add((at, at + count))
                 self._spans[base] = self._spans[base].including(at, at + count) if base in self._spans else span
         for ref, node in enumerate(nodes):
             route = self._route(node)
@@ -126,16 +128,23 @@ class Fields:
         return self._placed[base]
 
     def _fetched(self, base: int) -> Aligned | None:
-        """The span of a start out of the beats, as many bytes at once as a beat has."""
-        starts, span, width = self._starts(base), self._spans[base], self._beat_bytes
-        if not starts:
+        """The span of a start out of the beats, as many bytes at once as a beat has; those that nobody reads are 0."""
+        nets, starts, span, width = self._nets, self._starts(base), self._spans[base], self._beat_bytes
+        # What lies past the window for every start is read of none.
+        stop = min(span.stop, width * self._beats - starts[0]) if starts else span.start
+        if stop <= span.start:
             return None
         parts: list[int] = []
-        for number in range(span.start // width, -(-span.stop // width)):
-            part = Span(max(span.start - number * width, 0), min(span.stop - number * width, width))
+        for number in range(span.start // width, -(-stop // width)):
+            part = Span(max(span.start - number * width, 0), min(stop - number * width, width))
+            count = part.stop - part.start
+            if not any(
+                a < number * width + part.stop and b > number * width + part.start for a, b in self._reads[base]
+            ):
+                parts.append(nets.make("const", (), (0,), 8 * count))
+                continue
             place = self._rotated(base, starts, number, part)
-            at, count = place.at + part.start, part.stop - part.start
-            parts.append(self._nets.slice(place.vector, 8 * at, 8 * count))
+            parts.append(nets.slice(place.vector, 8 * (place.at + part.start), 8 * count))
         return Aligned(self._joined(parts), -span.start)
 
     def _rotated(self, base: int, starts: Sequence[int], number: int, part: Span) -> Aligned:

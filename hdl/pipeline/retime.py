@@ -51,7 +51,7 @@ class _Retiming:
                 for arg in self.args(ref):
                     needed.add(arg)
                     self.users.setdefault(arg, []).append(ref)
-        self.movable = [r for r in sorted(self.users) if nets[r].op not in _FIXED]
+        self.movable: list[int] = []
         self.cones = self._cones()
 
     def real(self, ref: int) -> tuple[int, ...]:
@@ -67,7 +67,8 @@ class _Retiming:
         return {r for a in self.nets[ref].args for r in self.real(a)}
 
     def _cones(self) -> list[list[int]]:
-        """For each field the movable nets that depend on it and on nothing else but flags."""
+        """For each field the movable nets that depend on it and on nothing else but flags. What depends on flags alone
+        is not moved: it is one bit, and others may count on it."""
         source: dict[int, int] = {}
         cones: dict[int, list[int]] = {}
         for ref in sorted(self.users):
@@ -77,6 +78,8 @@ class _Retiming:
                 continue
             found = {source[a] for a in self.args(ref)} - {_NONE}
             source[ref] = (found.pop() if found else _NONE) if len(found) < 2 else _MANY
+            if source[ref] != _NONE:
+                self.movable.append(ref)
             if source[ref] >= 0:
                 cones.setdefault(source[ref], []).append(ref)
         return list(cones.values())

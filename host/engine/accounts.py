@@ -14,9 +14,8 @@ import numpy as np
 from sevenm.boundary import CAUSES as CAUSE_SLOTS
 from sevenm.boundary import PORTS, Cause
 from sevenm.host.batch import EventBatch
-from sevenm.host.engine.actions import Actions, ActionTable, Sparse, Words, popcount
-from sevenm.host.engine.counts import CAUSES as CAUSES
-from sevenm.host.engine.counts import TOTALS as TOTALS
+from sevenm.host.engine.actions import ActionTable, Sparse, Words, popcount
+from sevenm.host.engine.counts import TOTALS, Actions
 from sevenm.host.engine.decisions import Decisions
 
 NO_RING = int(Cause.NO_RING)

@@ -8,30 +8,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sevenm.boundary import CHUNK, PORTS
+from sevenm.host.engine.counts import Actions
 
 Words = NDArray[np.uint64]
 Index = NDArray[np.int64]
 RECENT_MAX = 8
 """Tables that are kept: a run has one set of rules, a comparison a few."""
-
-
-class Actions(Protocol):
-    """What a fired rule does. ``sevenm.manifest.Rule`` and the compiler's ``Rule`` both are one."""
-
-    @property
-    def deliver(self) -> tuple[int, ...]: ...
-    @property
-    def count(self) -> tuple[int, ...]: ...
-    @property
-    def forward(self) -> int: ...
-    @property
-    def drop(self) -> bool: ...
 
 
 class Sparse(NamedTuple):

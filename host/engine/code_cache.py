@@ -46,20 +46,42 @@ def digest_of(parts: Iterable[bytes]) -> str:
 def seal(path: Path) -> None:
     """Appends the digest of the file to it; loaders of shared objects ignore what follows the last section."""
     data = path.read_bytes()
-    path.write_bytes(data + hashlib.sha256(data).digest())
+    path.write_bytes(_sealed(data))
 
 
 def is_sealed(path: Path) -> bool:
     """Whether the file is there and ends with the digest of the rest; counts as a use."""
+    return unsealed(path) is not None
+
+
+def unsealed(path: Path) -> bytes | None:
+    """What was sealed, without its digest; None where there is nothing, or only something damaged. Counts as a use."""
     try:
         data = path.read_bytes()
     except OSError:
-        return False
-    if len(data) <= DIGEST_BYTES or hashlib.sha256(data[:-DIGEST_BYTES]).digest() != data[-DIGEST_BYTES:]:
-        return False
+        return None
+    body = data[:-DIGEST_BYTES]
+    if not body or _sealed(body) != data:
+        return None
     with suppress(OSError):
         os.utime(path)
-    return True
+    return body
+
+
+def keep_sealed(path: Path, data: bytes, most: int) -> None:
+    """Writes the data, sealed, whole or not at all, and prunes the files of that ending past ``most``. Where it cannot
+    be written (the disk is full), nothing is said: it is made again the next time."""
+    new = path.with_suffix(f".{os.getpid()}.new")
+    with suppress(OSError):
+        new.write_bytes(_sealed(data))
+        new.replace(path)
+        prune(path.parent, most, f"*{path.suffix}")
+    with suppress(OSError):
+        new.unlink(missing_ok=True)
+
+
+def _sealed(data: bytes) -> bytes:
+    return data + hashlib.sha256(data).digest()
 
 
 def prune(folder: Path, most: int, kind: str = "*.so") -> None:

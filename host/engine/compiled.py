@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from sevenm.boundary import CHUNK
 from sevenm.host.batch import EventBatch
-from sevenm.host.engine.actions import Actions, words
+from sevenm.host.engine.actions import words
 from sevenm.host.engine.build import compile_to, kept
 from sevenm.host.engine.code import Code, EngineError
 from sevenm.host.engine.code_cache import digest_of, seal
+from sevenm.host.engine.counts import Actions
 from sevenm.host.engine.decisions import CHUNK_DTYPE, FIRED_DTYPE, Decisions
 from sevenm.host.engine.toolchain import compiler_identity, find_compiler, processor
 

@@ -8,30 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain
-from typing import Any, Protocol
+from typing import Any
 
 from sevenm.boundary import CAUSES as CAUSE_SLOTS
 from sevenm.boundary import CHUNK, PORTS, Engine
 from sevenm.host.engine.c_struct import CStruct
 from sevenm.host.engine.code import Code, EngineError
-from sevenm.host.engine.counts import TOTALS
+from sevenm.host.engine.counts import TOTALS, Actions
 from sevenm.host.engine.ingress import LoopIngress
 
 SLICE_EVENTS = 1 << 20
 """Events after which C comes back to Python, so that signal handlers run."""
-
-
-class Actions(Protocol):
-    """What a fired rule does."""
-
-    @property
-    def deliver(self) -> Sequence[int]: ...
-    @property
-    def count(self) -> Sequence[int]: ...
-    @property
-    def forward(self) -> int: ...
-    @property
-    def drop(self) -> bool: ...
 
 
 class Counting(CStruct):

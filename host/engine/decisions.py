@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from sevenm import boundary
 from sevenm.boundary import CHUNK
-from sevenm.host.engine.actions import Actions, ActionTable, Sparse, Words, pack, union, unite, unpack, words
+from sevenm.host.engine.actions import ActionTable, Sparse, Words, pack, union, unite, unpack, words
+from sevenm.host.engine.counts import Actions
 
 if TYPE_CHECKING:
     from sevenm.host.bundle import Bundle

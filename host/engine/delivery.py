@@ -13,9 +13,10 @@ import numpy as np
 
 from sevenm.boundary import PORTS
 from sevenm.host.batch import EventBatch
-from sevenm.host.engine.accounts import TOTALS, Accounts
+from sevenm.host.engine.accounts import Accounts
 from sevenm.host.engine.actions import ActionTable, Lists
 from sevenm.host.engine.c_struct import CStruct
+from sevenm.host.engine.counts import TOTALS
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.native import native
 

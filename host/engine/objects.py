@@ -25,8 +25,7 @@ from sevenm import boundary
 from sevenm.boundary import Level
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine.build import compile_to, kept
-from sevenm.host.engine.code import VARIABLE as VARIABLE
-from sevenm.host.engine.code import EngineError
+from sevenm.host.engine.code import VARIABLE, EngineError
 from sevenm.host.engine.code_cache import DIGEST_BYTES, digest_of, is_sealed, seal
 from sevenm.host.engine.compiled import CompiledEngine
 from sevenm.host.engine.toolchain import NoCompiler, compiler_identity, find_compiler

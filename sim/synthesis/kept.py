@@ -7,12 +7,10 @@ the options, and ends with its own digest, so a damaged one is made again. Entri
 
 from __future__ import annotations
 
-import os
 import zlib
-from contextlib import suppress
 from pathlib import Path
 
-from sevenm.host.engine.code_cache import DIGEST_BYTES, cache_folder, digest_of, is_sealed, prune, seal, usable
+from sevenm.host.engine.code_cache import cache_folder, digest_of, keep_sealed, unsealed, usable
 
 KEPT_MAX = 256
 """Entries kept; the longest unused go first."""
@@ -27,26 +25,16 @@ class Kept:
 
     def find(self, *parts: str) -> bytes | None:
         """What was kept for these parts; None where there is nothing, or only something damaged."""
-        if self._folder is None or not is_sealed(path := self._path(self._folder, parts)):
-            return None
+        data = None if self._folder is None else unsealed(self._path(self._folder, parts))
         try:
-            return zlib.decompress(path.read_bytes()[:-DIGEST_BYTES])
-        except (OSError, zlib.error):
+            return None if data is None else zlib.decompress(data)
+        except zlib.error:
             return None
 
     def keep(self, data: bytes, *parts: str) -> None:
         """Keeps it; where that is impossible (the disk is full), it is made again the next time."""
-        if self._folder is None:
-            return
-        path = self._path(self._folder, parts)
-        new = path.with_suffix(f".{os.getpid()}.new")
-        with suppress(OSError):
-            new.write_bytes(zlib.compress(data, 1))
-            seal(new)
-            new.replace(path)
-            prune(self._folder, KEPT_MAX, f"*{_KIND}")
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
+        if self._folder is not None:
+            keep_sealed(self._path(self._folder, parts), zlib.compress(data, 1), KEPT_MAX)
 
     def _path(self, folder: Path, parts: tuple[str, ...]) -> Path:
         return folder / f"{digest_of(part.encode() for part in parts)}{_KIND}"

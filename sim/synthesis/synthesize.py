@@ -83,7 +83,8 @@ class Synthesis:
 
 
 def core_of(plan: Plan, beat_bits: int = BEAT_BITS_DEFAULT) -> Core:
-    """The core as ``sevenm build`` writes it for beats of ``beat_bits``. Raises MissingExtra without Amaranth, NotInGateware."""
+    """The core as ``sevenm build`` writes it for beats of ``beat_bits``. Raises MissingExtra without Amaranth,
+    NotInGateware."""
     from sevenm.compiler.bundle import MissingExtra, gateware_missing
 
     missing = gateware_missing()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import astuple
 from pathlib import Path
@@ -29,9 +30,21 @@ UNKEPT = {
 }
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with the engine of the rule file, which takes the compiler seconds, and nothing else."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        keep(TEXT).close()
+    shutil.rmtree(folder / "sevenm" / "starts")
+    return folder
+
+
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A rule file, and an empty cache."""
+def file(compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A rule file, and a cache that has its engine."""
+    shutil.copytree(compiled, tmp_path / "cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path = tmp_path / "web.7m"
     path.write_text(TEXT)
@@ -144,7 +157,7 @@ def test_code_that_is_not_in_the_cache_is_not_kept(file: Path, tmp_path: Path) -
 def test_what_is_kept_is_bounded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STARTS_MAX", 2)
     for number in range(4):
-        keep(TEXT.replace("53", str(number + 1))).close()
+        keep(TEXT + "\n" * number).close()  # other texts, one engine
     assert len(list((file.parent / "cache" / "sevenm" / "starts").iterdir())) == 2
 
 

@@ -17,8 +17,9 @@ from sevenm.compiler.reference import Memories
 from sevenm.host.batch import EventBatch
 from sevenm.host.engine import segment as one_segment
 from sevenm.host.engine import segments as all_segments
+from sevenm.host.engine.code import VARIABLE
 from sevenm.host.engine.context import Contents
-from sevenm.host.engine.objects import VARIABLE, build_object, load_object, object_name
+from sevenm.host.engine.objects import build_object, load_object, object_name
 from sevenm.host.engine.table_rows import SegmentedRows
 from sevenm.sim.plan_contents import contents_of
 from sevenm.sim.random_tables import near_keys, random_match, random_table, with_random_rows

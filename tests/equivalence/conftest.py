@@ -19,6 +19,7 @@ from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.compiled import CompiledEngine
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.engine.toolchain import find_compiler
+from sevenm.manifest import BEAT_BITS
 from sevenm.sim.packets import batch as generated
 from sevenm.sim.plan_contents import contents_of
 from sevenm.sim.reference_device import ReferenceDevice
@@ -44,12 +45,14 @@ def traffic(readable: Callable[[Path], EventBatch], request: pytest.FixtureReque
 
 @pytest.fixture
 def agree(tmp_path: Path) -> Callable[..., np.ndarray]:
-    """Runs a Plan on all engines (``rtl=False``: on all but the hardware's model, which takes a minute to build),
-    asserts that they say the same of every event, and returns the (rules, n) rows that fired. The RTL device itself
-    checks the hardware's verdict and channels against its fired rules."""
+    """Runs a Plan on all engines (``rtl=False``: on all but the hardware's model, which takes a minute to build, so
+    that no core is made either), asserts that they say the same of every event, and returns the (rules, n) rows that
+    fired. The RTL device itself checks the hardware's verdict and channels against its fired rules."""
 
     def run(plan: Plan, events: EventBatch, rtl: bool = True) -> np.ndarray:
-        bundle = Bundle.open(write_bundle(plan, tmp_path / plan.digest))
+        # Each rule set has a core of one of the widths.
+        beat_bits = BEAT_BITS[int(plan.digest[:8], 16) % len(BEAT_BITS)]
+        bundle = Bundle.open(write_bundle(plan, tmp_path / plan.digest, gateware=rtl, beat_bits=beat_bits))
         said = {}
         devices: list[Device] = [ReferenceDevice(), HostDevice(), *([RtlDevice()] if rtl else [])]
         for device in devices:

@@ -16,8 +16,9 @@ import pytest
 
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
-from sevenm.host.engine.accounts import CAUSES, Accounts
+from sevenm.host.engine.accounts import Accounts
 from sevenm.host.engine.compiled import CompiledEngine
+from sevenm.host.engine.counts import CAUSES
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.engine.delivery import BLOCK_TIMEOUT, Delivery
 from sevenm.host.engine.ingress import MemoryIngress

@@ -15,7 +15,9 @@ from sevenm.manifest import read, write
 
 
 def test_a_right_manifest_is_read_whole(manifest: dict[str, Any], make_bundle: Callable[..., Bundle]) -> None:
-    bundle = make_bundle({**manifest, "core": {"top": "sevenm_core", "latency_cycles": 12, "beat_bits": 512, "window_beats": 4}})
+    bundle = make_bundle(
+        {**manifest, "core": {"top": "sevenm_core", "latency_cycles": 12, "beat_bits": 512, "window_beats": 4}}
+    )
     assert (bundle.name, bundle.source, bundle.channels, bundle.counters) == (
         "edge",
         "packet",
@@ -89,7 +91,11 @@ def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
         (["files"], {"../engine.c": "0" * 64}, "files.../engine.c is not the plain name of a file in the bundle"),
         (["files"], {"manifest.json": "0" * 64}, "files.manifest.json is not the plain name of a file in the bundle"),
         (["files"], {"a": "0"}, "files.a is .*, expected 64 hexadecimal digits"),
-        (["core"], {"top": "x", "latency_cycles": 0, "beat_bits": 512, "window_beats": 1}, "core.latency_cycles is 0, expected a number"),
+        (
+            ["core"],
+            {"top": "x", "latency_cycles": 0, "beat_bits": 512, "window_beats": 1},
+            "core.latency_cycles is 0, expected a number",
+        ),
         (["layouts"], [{"name": "x", "version": 1, "size": 65}], r"layouts\[0\].size is 65, expected one of 64, 128"),
         (
             ["tables"],

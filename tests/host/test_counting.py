@@ -11,10 +11,11 @@ import pytest
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.engine import counting as module
-from sevenm.host.engine.accounts import TOTALS, Accounts
+from sevenm.host.engine.accounts import Accounts
 from sevenm.host.engine.code import EngineError
 from sevenm.host.engine.compiled import CompiledEngine, load_engine
 from sevenm.host.engine.counting import Counting
+from sevenm.host.engine.counts import TOTALS
 from sevenm.host.engine.ingress import MemoryIngress
 
 pytestmark = pytest.mark.needs("compiler")

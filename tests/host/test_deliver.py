@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sevenm.host.batch import EVENT, EventBatch
-from sevenm.host.engine.accounts import CAUSES, NO_RING, TOTALS, Accounts
+from sevenm.host.engine.accounts import NO_RING, Accounts
+from sevenm.host.engine.counts import CAUSES, TOTALS
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.engine.delivery import Delivery
 from sevenm.host.ring import RingReader, RingWriter

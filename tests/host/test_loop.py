@@ -20,8 +20,9 @@ from sevenm.host.capture.pcap import open_capture
 from sevenm.host.capture.records import open_records
 from sevenm.host.devices.device import start
 from sevenm.host.devices.host import HostDevice
-from sevenm.host.engine.accounts import TOTALS, Accounts
+from sevenm.host.engine.accounts import Accounts
 from sevenm.host.engine.compiled import CompiledEngine, load_engine
+from sevenm.host.engine.counts import TOTALS
 from sevenm.host.engine.ingress import MemoryIngress, RecordsIngress
 from sevenm.host.engine.loop import Loop, LoopError, Program, Why
 from sevenm.host.ring import RingReader, RingWriter

@@ -24,9 +24,9 @@ from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
 from sevenm.host.devices.device import DeviceError
 from sevenm.host.devices.host import HostDevice
-from sevenm.host.engine.code import EngineError
+from sevenm.host.engine.code import VARIABLE, EngineError
 from sevenm.host.engine.code_cache import DIGEST_BYTES, seal
-from sevenm.host.engine.objects import LEVELS, VARIABLE, build_object, load_level, load_object, object_name
+from sevenm.host.engine.objects import LEVELS, build_object, load_level, load_object, object_name
 from sevenm.host.engine.toolchain import NoCompiler
 from tests.compiler.generated_c import plan_of
 

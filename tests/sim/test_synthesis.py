@@ -40,6 +40,8 @@ def known_chain() -> Core:
 
 
 def core(name: str) -> Core:
+    """Two rules over records; "orders" are those of ``tests/cli/test_synth.py``, and are mapped and placed once for
+    both."""
     return core_of(compile_text(sums(name), name).plan)
 
 
@@ -75,7 +77,7 @@ def test_the_longest_path_is_the_one_that_was_built_as_the_longest(empty_cache: 
 
 
 def test_two_rules_over_records_stay_small_and_fast() -> None:
-    done = synthesize(core("sums"), ECP5, [1])
+    done = synthesize(core("orders"), ECP5, [1])
     assert is_small(done) and is_fast(done)
 
 
@@ -94,7 +96,7 @@ def test_a_fifo_four_times_as_deep_is_too_large(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_ultrascale_is_mapped_and_not_placed() -> None:
-    done = synthesize(core("sums"), XCUP, [1])
+    done = synthesize(core("orders"), XCUP, [1])
     assert (done.placed, done.clock_mhz, done.latency_ns) == ((), None, None)
     used = done.resources
     assert 1000 < used["LUT"] < 1800 and 2800 < used["flip-flops"] < 3700

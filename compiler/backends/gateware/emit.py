@@ -101,9 +101,9 @@ class _Writer:
             keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False,
         )  # fmt: skip
         return environment.get_template("core.py.j2").render(
-            name=plain(plan.name), digest=self.digest, rules=plan.rules, latency=latency, beats=beats,
-            reach=reaching, beat_bytes=self.beat_bytes, window=self.window, lines=lines, doubts=doubts, program=program, levels=levels,
-            decision_latency=decision_latency,
+            name=plain(plan.name), digest=self.digest, rules=plan.rules, latency=latency, beats=beats, reach=reaching,
+            beat_bytes=self.beat_bytes, window=self.window, lines=lines, doubts=doubts, program=program,
+            levels=levels, decision_latency=decision_latency,
             imports=[n for n in pipeline.__all__ if n in used or n in ("Description", "Pipeline")],
         )  # fmt: skip
 

@@ -36,8 +36,9 @@ _SCRIPT = (
 
 
 def to_verilog(plan: Plan, top: str = TOP, window: int = WINDOW, beat_bytes: int = BEAT_BYTES) -> str:
-    """The core of a Plan as Verilog-2005, for beats of ``beat_bytes``, top module ``top``, its other modules ``top_...``; the same Plan gives the
-    same text. Raises ValueError for a name that is none in Verilog, NotInGateware."""
+    """The core of a Plan as Verilog-2005, for beats of ``beat_bytes``, top module ``top``, its other modules
+    ``top_...``; the same Plan gives the same text. Raises ValueError for a name that is none in Verilog,
+    NotInGateware."""
     if not _NAME.fullmatch(top):
         raise ValueError(f"a module's name is made of letters, digits and _, and starts with no digit: not {top!r}")
     source = emit_source(plan, window=window, beat_bytes=beat_bytes)

@@ -1,8 +1,8 @@
 """Match core of Plan filter: 1 rule.
 
 digest   400c33ddcc31980dd9686535a6355858d00be14d6e90649a4dcc6b20bfd7564b
-latency  9 cycles from a packet's first beat in to its first beat out
-window   1 beat: fields reach 2 bytes
+latency  8 cycles from a packet's first beat in to its first beat out
+window   1 beat of 64 bytes: fields reach 2 bytes
 
 Written by sevenm from the Plan; edit the rules instead. An expression is about one packet; where registers stand
 between expressions is decided when it is elaborated.

@@ -1,8 +1,8 @@
 """Match core of Plan records: 2 rules.
 
 digest   8b597df49f49aaacbf872526bc2250d9edd904fa369b79673fde1ba658c08ac5
-latency  13 cycles from a packet's first beat in to its first beat out
-window   1 beat: fields reach 7 bytes
+latency  12 cycles from a packet's first beat in to its first beat out
+window   1 beat of 64 bytes: fields reach 7 bytes
 
 Written by sevenm from the Plan; edit the rules instead. An expression is about one packet; where registers stand
 between expressions is decided when it is elaborated.
