@@ -19,10 +19,9 @@ from hypothesis import strategies as st
 
 from sevenm.compiler import compile_filter, compile_text
 from sevenm.compiler.backends.gateware.emit import LATENCY_TARGET, emit_source, load_source
-from sevenm.compiler.backends.gateware.options import TOP
 from sevenm.compiler.backends.gateware.refuse import NotInGateware, refuse
 from sevenm.compiler.backends.gateware.target import WINDOW
-from sevenm.compiler.backends.gateware.verilog import to_verilog
+from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
 from sevenm.compiler.plan import Action, Block, Names, Plan, Rule, actions, prune
 from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.plan.ops import RangeError
@@ -301,7 +300,7 @@ def test_the_same_plan_gives_the_same_text_in_another_process() -> None:
     script = (
         "import hashlib, pathlib, sys\n"
         "from sevenm.compiler import compile_text\n"
-        "from sevenm.compiler.backends.gateware.verilog import to_verilog\n"
+        "from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog\n"
         "from sevenm.compiler.backends.gateware.emit import emit_source\n"
         "plan = compile_text(pathlib.Path(sys.argv[1]).read_text(), 'orders').plan\n"
         "print(hashlib.sha256((emit_source(plan).text + to_verilog(plan)).encode()).hexdigest())\n"
