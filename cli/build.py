@@ -128,8 +128,8 @@ def _actions(destinations: str | None, leads: Mapping[int, int], in_band: bool) 
 )
 @click.option("--in-band", is_flag=True, help="With --actions: a record of 32 bytes goes before each packet.")
 def build(
-    file: str, folder: str, no_gateware: bool, classifier: str, rows: str, architectures: tuple[str, ...], top: str,
-    clock_mhz: float, beat_bits: int, destinations: str | None, leads: Mapping[int, int], in_band: bool,
+    file: str, folder: str, no_gateware: bool, classifier: str, architectures: tuple[str, ...], top: str,
+    rows: str, clock_mhz: float, beat_bits: int, destinations: str | None, leads: Mapping[int, int], in_band: bool,
 ) -> int:  # fmt: skip
     """Build the rule file FILE into the bundle DIR.
 

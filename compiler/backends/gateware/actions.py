@@ -20,12 +20,12 @@ def actions_verilog(plan: Plan, options: CoreOptions) -> str:
     asked = options.actions
     if asked is None:
         raise ValueError("no actions were asked for")
+    shapes = tuple(BlockShape(block.name, block.mode, block.stop - block.start) for block in plan.blocks)
     if any(memory_slots(plan, options.rows)):
         raise NotInGateware(
-            "the stage behind the core does not lead on the control port of tables in memories; build the core with "
-            "rows wired, or put the core into the design by itself"
+            "the stage that does the actions stands before a core whose rows are wired, and here tables are memories; "
+            "build without --actions, or with --rows wired"
         )
-    shapes = tuple(BlockShape(block.name, block.mode, block.stop - block.start) for block in plan.blocks)
     try:
         refuse(shapes)
     except TooManyCounted as error:

@@ -19,9 +19,9 @@ CLOCK_PS = 4000
 @dataclass(frozen=True, slots=True)
 class CoreOptions:
     """``top`` names the core's Verilog module; ``clock_ps`` is the period of the clock in the constraints, in
-    picoseconds; ``beat_bits`` is what the core takes a cycle; with
-    ``actions`` there is a stage behind it that does what the rules say. ``rows``, one of ROWS, says which tables are
-    wired and which are memories."""
+    picoseconds; ``beat_bits`` is what the core takes a cycle; with ``actions`` there is a stage behind it that does
+    what the rules say; ``rows``, one of ``sevenm.manifest.ROWS``, says whether rows of tables are wired or in
+    memories."""
 
     top: str = TOP
     clock_ps: int = CLOCK_PS

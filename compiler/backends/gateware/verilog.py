@@ -36,10 +36,12 @@ _SCRIPT = (
 )
 
 
-def to_verilog(plan: Plan, top: str = TOP, window: int = WINDOW, beat_bytes: int = BEAT_BYTES, rows: str = AUTO) -> str:
+def to_verilog(
+    plan: Plan, top: str = TOP, window: int = WINDOW, beat_bytes: int = BEAT_BYTES, rows: str = AUTO
+) -> str:  # fmt: skip
     """The core of a Plan as Verilog-2005, for beats of ``beat_bytes``, top module ``top``, its other modules
-    ``top_...``; the same Plan gives the same text. Raises ValueError for a name that is none in Verilog, NotInGateware,
-    TablesTooLarge."""
+    ``top_...``; the same Plan gives the same text. Raises ValueError for a name that is none in Verilog,
+    NotInGateware, TablesTooLarge."""
     if not _NAME.fullmatch(top):
         raise ValueError(f"a module's name is made of letters, digits and _, and starts with no digit: not {top!r}")
     if top in KEYWORDS:
