@@ -22,6 +22,7 @@ from sevenm.sim.random_tables import random_key, with_random_rows
 from sevenm.sim.testbench.expected import verdicts
 from sevenm.sim.testbench.packets import Packet
 
+# The second look-up in ``acl`` waits for what ``ports`` says: rows may be switched between the two.
 RULES = """
 schema Flow v1 size 64 @endian(big) { src: ip4  class: u8  kind: u8  port: u16 }
 table acl : (ip4 lpm, u8 range, u8 ternary) -> (out: port, mark: u8) max 40 { (10.0.0.0/8, 1..3, 5 & 7): (3, 9) }
@@ -29,6 +30,7 @@ table ports : u16 -> u8 max 12 { 80: 1 }
 rules r on Flow first {
   rule marked: (src, class, kind) in acl and acl[src, class, kind].mark > 99 => forward acl[src, class, kind].out
   rule port: port in ports and ports[port] > 7 => drop
+  rule behind: acl[src, class, ports[port]].mark > 9 => forward 5
   rule listed: (src, class, kind) in acl => forward 2
 }
 """
