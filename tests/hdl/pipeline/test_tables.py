@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
+from amaranth.hdl import Module
 
 from sevenm.hdl.pipeline import All, Description, First, Pipeline, Rule, Slot, Table, captured, field, mux
 from sevenm.hdl.pipeline.description import program
@@ -55,6 +57,30 @@ def test_look_ups_say_what_the_model_says(levels: int) -> None:
     assert decide(Pipeline(Routes, levels=levels), packets) == wanted
     assert {v.forward for v in wanted} >= {0, 2, 1 << 7, 1 << 9}
     assert {bit for v in wanted for bit in range(3) if v.blocks >> 2 + bit & 1} == {0, 1, 2}
+
+
+class Alternating(Pipeline):
+    """Bank 1 has no rows, and every second packet is decided by it."""
+
+    def elaborate(self, platform: Any) -> Module:
+        m = super().elaborate(platform)
+        m.d.sync += self.bank.eq(~self.bank)
+        for number in range(len(self.tables)):
+            update = getattr(self, f"update{number}")
+            m.d.comb += [update.valid_en.eq(1), update.valid_bank.eq(1)]
+        return m
+
+
+def test_all_look_ups_of_a_packet_are_in_its_own_bank() -> None:
+    choose = random.Random(1)
+    packets = [Packet(bytes([0, choose.choice([6, 7])]) + bytes([0, 80]) * 16) for _ in range(60)]
+    what = program(Routes)
+    with_rows = [Verdict(**model(what, p.data)) for p in packets]
+    without = [Verdict(**model(what, p.data, rows=[[], [], []])) for p in packets]
+    seen = decide(Alternating(Routes, levels=1), packets)[10:]
+    ways = [[(with_rows, without)[(at + first) % 2][at] for at in range(10, 60)] for first in range(2)]
+    assert seen in ways
+    assert ways[0] != ways[1]
 
 
 def test_equal_look_ups_are_one_memory() -> None:
