@@ -1,8 +1,9 @@
 """What goes wrong, in the user's words: every known exception becomes one message and one exit code.
 
-Exit codes: 0 done and nothing found; 1 the rules have errors, the engines differ, or a clock is not reached; 2 wrong
-usage; 3 a file, capture, bundle or ring cannot be read or written, or a core cannot be placed; 4 the engine is not
-available here; 70 a fault of sevenm itself; 130 interrupted; 141 the reader of the output went away.
+Exit codes: 0 done and nothing found; 1 the rules have errors, the engines differ, a core is refuted, or a clock is
+not reached; 2 wrong usage; 3 a file, capture, bundle or ring cannot be read or written, or a core cannot be placed; 4
+the engine is not available here; 5 a proof was not decided; 70 a fault of sevenm itself; 130 interrupted; 141 the
+reader of the output went away.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ class Exit(IntEnum):
     USAGE = 2
     INPUT = 3
     ENGINE = 4
+    UNDECIDED = 5
     FAULT = 70
     INTERRUPTED = 130
     PIPE = 141
@@ -26,10 +28,11 @@ class Exit(IntEnum):
 EXIT_HELP = """\b
 Exit codes:
   0  done, nothing found
-  1  the rules have errors, engines differ, or a clock is not reached
+  1  the rules have errors, engines differ, a core is refuted, or a clock is not reached
   2  wrong usage
   3  a file, capture, bundle or ring cannot be read or written, or a core cannot be placed
-  4  the engine is not available on this machine"""
+  4  the engine is not available on this machine
+  5  neither proved nor refuted within the budget"""
 
 
 class Failure(Exception):

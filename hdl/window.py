@@ -2,7 +2,8 @@
 
 One idea: only bytes at a constant place are kept side by side, in registers that are loaded as their beat comes; what
 lies elsewhere is found in the beats themselves (``hdl/beats.py``). When the last beat that counts is there, all is
-handed on in one cycle, once a packet. Each group of ``GROUP`` bits has the strobe that loads it in a register of its own.
+handed on in one cycle, once a packet. Each group of ``GROUP`` bits has the strobe that loads it in a register of its
+own.
 
 A packet that is shorter leaves in the window what an earlier one had there: who reads it asks first what came in.
 """

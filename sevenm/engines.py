@@ -64,8 +64,8 @@ def needs_gateware(name: str) -> bool:
 
 
 def make_device(name: str, bundle: Bundle | None = None, make: Callable[[], Device] | None = None) -> Device:
-    """The device of that name, without rules; ``bundle`` are those that it is for, ``make`` makes it with options of its
-    own. Raises RegistryError, or DeviceUnavailable that says what to install."""
+    """The device of that name, without rules; ``bundle`` are those that it is for, ``make`` makes it with options of
+    its own. Raises RegistryError, or DeviceUnavailable that says what to install."""
     kind = DEVICES.load(name)
     why = missing(kind) if bundle is None else _lacking(kind, bundle)
     if why is not None:

@@ -28,10 +28,12 @@ from pathlib import Path
 
 from sevenm import boundary
 from sevenm.boundary import CHANNELS_MAX
+from sevenm.hdl.axi_lite import AxiLite
 from sevenm.hdl.axis import BEAT_BYTES, BEATS_OF
 from sevenm.hdl.verdict import BlockShape
 from sevenm.host.devices.device import DeviceError
 from sevenm.host.engine.code_cache import is_sealed, prune, seal, usable
+from sevenm.registers import ADDRESS_BITS
 
 from .model import Model
 
@@ -41,6 +43,8 @@ BENCH = "sevenm_bench"
 HARNESS = Path(__file__).parent / "verilated"
 MODELS_MAX = 256
 """Models kept in the cache; the ones unused for longest go first."""
+CONTROL_PORTS = frozenset(f"s_axil_{name}" for name in AxiLite(ADDRESS_BITS).members) | {"m_verdict_generation"}
+"""Of a core with tables in memories: bench.v leaves them alone, and the rows are the first ones."""
 BUILD_SECONDS_MAX = 900
 """Longest run of one program of a build."""
 ERROR_LINES = 12
@@ -199,9 +203,10 @@ def _compile(
     widths = (
         f"-DSM_BLOCKS_BITS={blocks}", f"-DSM_N_CHANNELS={channels}", f"-DSM_BEAT_BYTES={beat_bytes}", f"-DSM_TOP={top}",
     )  # fmt: skip
+    control = ("-DSM_TABLES",) if b"s_axil_awaddr" in source else ()
     environment = {**os.environ, "VERILATOR_ROOT": str(tools.root)}
-    command = [str(tools.verilator), *_VERILATOR, *effort.verilator, *widths, "--top-module", BENCH, "--Mdir", str(out)]
-    command += [str(HARNESS / "bench.v"), core.name]
+    command = [str(tools.verilator), *_VERILATOR, *effort.verilator, *widths, *control, "--top-module", BENCH]
+    command += ["--Mdir", str(out), str(HARNESS / "bench.v"), core.name]
     _run(command, folder, "Verilator does not take the core's Verilog", environment)
     flags = (*_CXX, *effort.everywhere, *widths, *tools.includes, "-I.", "-I..")
     # Two translation units, what runs every cycle and what only sets the model up: each costs most of a second in
@@ -274,7 +279,7 @@ def _check_ports(verilog: str, top: str) -> tuple[int, int, int]:
     blocks, channels = (found[name][1] for name in _WIDE)
     if channels > CHANNELS_MAX:
         raise ModelBuildError(f"{top}: m_verdict_channels must have at most {CHANNELS_MAX} bits, not {channels}")
-    if unknown := sorted(set(found) - set(ports) - set(_WIDE)):
+    if unknown := sorted(set(found) - set(ports) - set(_WIDE) - CONTROL_PORTS):
         raise ModelBuildError(f"{top}: the harness does not know port {unknown[0]}")
     return blocks, channels, beat_bytes
 

@@ -55,8 +55,8 @@ class Fields:
         return value, self._shown(base, at + count - 1)
 
     def compared(self, ref: int) -> int | None:
-        """For ``captured < start + at`` whether the byte before that came in, for ``start + at < captured`` whether that
-        one did; None for a comparison with something else than a field's start."""
+        """For ``captured < start + at`` whether the byte before that came in, for ``start + at < captured`` whether
+        that one did; None for a comparison with something else than a field's start."""
         return self._shown(*self._routes[ref]) if ref in self._routes else None
 
     # which starts there are
@@ -138,7 +138,9 @@ class Fields:
         for number in range(span.start // width, -(-stop // width)):
             part = Span(max(span.start - number * width, 0), min(stop - number * width, width))
             count = part.stop - part.start
-            if not any(a < number * width + part.stop and b > number * width + part.start for a, b in self._reads[base]):
+            if not any(
+                a < number * width + part.stop and b > number * width + part.start for a, b in self._reads[base]
+            ):
                 parts.append(nets.make("const", (), (0,), 8 * count))
                 continue
             place = self._rotated(base, starts, number, part)

@@ -108,6 +108,9 @@ class Sight:
                 high = steps[2 * part]
                 low = nets.mux(high, steps[3 * part], steps[part], 1, False)
                 both = nets.make("pair", (low, high), (), 2)
-                steps = [nets.true, *(nets.select(both, [steps[j * part + i] for j in range(4)]) for i in range(1, part))]
+                steps = [
+                    nets.true,
+                    *(nets.select(both, [steps[j * part + i] for j in range(4)]) for i in range(1, part)),
+                ]
                 bits[:0] = [low, high]
         return bits

@@ -94,7 +94,8 @@ def decide(pipeline: Any, packets: Sequence[Packet]) -> list[Verdict]:
     out: list[Verdict] = []
 
     async def testbench(ctx: Any) -> None:
-        row, due, cycle = 0, [], 0
+        row, cycle = 0, 0
+        due: list[int] = []
 
         async def tick() -> None:
             nonlocal cycle

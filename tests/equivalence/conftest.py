@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sevenm.compiler.backends.c.emit import emit
+from sevenm.compiler.backends.gateware.options import CoreOptions
 from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
@@ -19,6 +20,7 @@ from sevenm.host.devices.host import HostDevice
 from sevenm.host.engine.compiled import CompiledEngine
 from sevenm.host.engine.decisions import Decisions
 from sevenm.host.engine.toolchain import find_compiler
+from sevenm.manifest import BEAT_BITS
 from sevenm.sim.packets import batch as generated
 from sevenm.sim.plan_contents import contents_of
 from sevenm.sim.reference_device import ReferenceDevice
@@ -49,7 +51,11 @@ def agree(tmp_path: Path) -> Callable[..., np.ndarray]:
     fired. The RTL device itself checks the hardware's verdict and channels against its fired rules."""
 
     def run(plan: Plan, events: EventBatch, rtl: bool = True) -> np.ndarray:
-        bundle = Bundle.open(write_bundle(plan, tmp_path / plan.digest, gateware=rtl))
+        # Each rule set has a core of one of the widths.
+        beat_bits = BEAT_BITS[int(plan.digest[:8], 16) % len(BEAT_BITS)]
+        bundle = Bundle.open(
+            write_bundle(plan, tmp_path / plan.digest, gateware=rtl, options=CoreOptions(beat_bits=beat_bits))
+        )
         said = {}
         devices: list[Device] = [ReferenceDevice(), HostDevice(), *([RtlDevice()] if rtl else [])]
         for device in devices:

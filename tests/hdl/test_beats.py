@@ -13,7 +13,8 @@ from sevenm.hdl.beats import BeatMemory
 
 
 @pytest.mark.parametrize(
-    ("depth", "beat_bytes", "groups"), [(16, 64, [[0, 1], [2, 63], [7]]), (2, 8, [list(range(8))]), (64, 16, [[15], [3]])]
+    ("depth", "beat_bytes", "groups"),
+    [(16, 64, [[0, 1], [2, 63], [7]]), (2, 8, [list(range(8))]), (64, 16, [[15], [3]])],
 )
 def test_each_group_of_lanes_reads_its_own_row(depth: int, beat_bytes: int, groups: list[list[int]]) -> None:
     dut = BeatMemory(depth, beat_bytes, groups)

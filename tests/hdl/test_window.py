@@ -93,7 +93,9 @@ def packets_of(seed: int) -> list[Packet]:
     ]
 
 
-@pytest.mark.parametrize(("beat_bytes", "beats"), [(64, 1), (64, 2), (64, 3), (64, 4), (64, 7), (8, 1), (8, 5), (16, 16)])
+@pytest.mark.parametrize(
+    ("beat_bytes", "beats"), [(64, 1), (64, 2), (64, 3), (64, 4), (64, 7), (8, 1), (8, 5), (16, 16)]
+)
 @pytest.mark.parametrize("gap", [0.0, 0.4])
 def test_every_packet_gives_one_window_of_its_first_bytes(beat_bytes: int, beats: int, gap: float) -> None:
     packets = packets_of(beats)
