@@ -22,7 +22,7 @@ from sevenm.host.engine.objects import LEVELS, build_object, object_name
 from sevenm.manifest import ROWS, Actions
 
 from . import output, tables
-from .choices import width_option
+from .choices import marks_option, width_option
 from .errors import Exit
 from .sources import compile_file
 
@@ -111,6 +111,7 @@ def _actions(destinations: str | None, leads: Mapping[int, int], in_band: bool) 
     help="The clock that the core's constraints state.",
 )
 @width_option
+@marks_option
 @click.option(
     "--actions",
     "destinations",
@@ -130,6 +131,7 @@ def _actions(destinations: str | None, leads: Mapping[int, int], in_band: bool) 
 def build(
     file: str, folder: str, no_gateware: bool, classifier: str, architectures: tuple[str, ...], top: str,
     rows: str, clock_mhz: float, beat_bits: int, destinations: str | None, leads: Mapping[int, int], in_band: bool,
+    marks: bool,
 ) -> int:  # fmt: skip
     """Build the rule file FILE into the bundle DIR.
 
@@ -148,7 +150,7 @@ def build(
     compiled = compile_file(file)
     path = Path(folder)
     objects = partial(_objects, architectures) if architectures else None
-    options = CoreOptions(top, round(PS_PER_US / clock_mhz), beat_bits, actions, rows)
+    options = CoreOptions(top, round(PS_PER_US / clock_mhz), beat_bits, actions, rows, marks)
     make = partial(
         write_bundle, compiled.plan, path, not no_gateware,
         options=options, classifier=classifier, objects=objects, written=noted(not no_gateware),

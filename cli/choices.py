@@ -37,6 +37,16 @@ width_option = click.option(
     help=f"Bits that the core takes a cycle: {', '.join(map(str, BEAT_BITS))}.",
 )
 
+marks_option = click.option(
+    "--no-marks",
+    "marks",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Leave it to the host to say which packets are malformed or truncated, where no rule asks: to say it of every "
+    "packet takes the parser of all protocols.",
+)
+
 engine_option = click.option(
     "--engine",
     metavar="NAME",

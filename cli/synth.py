@@ -14,7 +14,7 @@ from sevenm.sim.synthesis.synthesize import SEEDS_MAX, Core, Synthesis, core_of,
 from sevenm.sim.synthesis.targets import TARGETS, Target
 
 from . import output, synth_report
-from .choices import width_option
+from .choices import marks_option, width_option
 from .errors import Exit, Failure
 from .signals import until_stopped
 from .sources import plan_of_rules
@@ -45,10 +45,11 @@ SEEDS_DEFAULT = 3
     help=f"Place and route N times, from different beginnings. Default: {SEEDS_DEFAULT}.",
 )  # fmt: skip
 @width_option
+@marks_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--report", metavar="FILE", help="Also write that object to FILE.")
 def synth(
-    rules: str, target: str, clock_mhz: float | None, n_seeds: int | None, beat_bits: int, as_json: bool,
+    rules: str, target: str, clock_mhz: float | None, n_seeds: int | None, beat_bits: int, marks: bool, as_json: bool,
     report: str | None,
 ) -> int:  # fmt: skip
     """Map the core of a rule file or bundle with Yosys, place and route it with nextpnr, and show what it costs, how
@@ -66,7 +67,7 @@ def synth(
     if not chosen.is_placed and (clock_mhz is not None or n_seeds is not None):
         raise click.UsageError(f"--target {target} is mapped and not placed: there is no clock and there are no seeds.")
     try:
-        core = core_of(plan_of_rules(rules), beat_bits)
+        core = core_of(plan_of_rules(rules), beat_bits, marks)
     except Refused as error:
         raise Failure(str(error), Exit.ENGINE) from error
     done = _synthesized(core, chosen, range(1, (n_seeds or SEEDS_DEFAULT) + 1))

@@ -174,9 +174,9 @@ def _gateware(plan: Plan, files: dict[str, str], say: Progress, options: CoreOpt
     from sevenm.compiler.backends.gateware.verilog import to_verilog
 
     say("Amaranth")
-    source = emit_source(plan, beat_bytes=options.beat_bits // 8, rows=options.rows)
+    source = emit_source(plan, beat_bytes=options.beat_bits // 8, rows=options.rows, marks=options.marks)
     say("Verilog")
-    verilog = to_verilog(plan, options.top, beat_bytes=options.beat_bits // 8, rows=options.rows)
+    verilog = to_verilog(plan, options.top, beat_bytes=options.beat_bits // 8, rows=options.rows, marks=options.marks)
     files |= zip(CORE_FILES, (source.text, verilog), strict=True)
     core, beside = integration_of(plan, verilog, source, options)
     files |= zip(INTEGRATION_FILES, beside, strict=True)

@@ -336,7 +336,7 @@ class Core:
     """The gateware: the top module, its latency in clock cycles, the beats of ``beat_bits`` that it looks at, the
     period of the clock in its constraints, its ports, the bits of its blocks, and the stage behind it, if any.
     ``rows``: how it was asked to keep those of tables; ``slots``: for each table those of its memory, 0 where it is
-    wired."""
+    wired; ``marks``: whether it says malformed and truncated of packets."""
 
     top: Annotated[str, LABEL]
     latency_cycles: Annotated[int, Number(1, 1 << 16)]
@@ -348,6 +348,7 @@ class Core:
     actions: Annotated[Actions | None, Optional(Entry(Actions))]
     rows: Annotated[str, OneOf(ROWS)]
     slots: Annotated[tuple[int, ...], Many(Number(0, 1 << 16), TABLES_MAX)]
+    marks: Annotated[bool, Flag()]
 
 
 @dataclass(frozen=True, slots=True)

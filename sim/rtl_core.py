@@ -58,6 +58,8 @@ class RtlCore(NoEdit):
             raise ModelMismatch(
                 f"the core takes {measured} cycles, its manifest states a latency of {core.latency_cycles}"
             )
+        if core is not None and not core.marks:
+            return decisions.marked(self._answer(batch))
         punted = np.flatnonzero(decisions.punt)
         if not len(punted):
             return decisions

@@ -38,14 +38,7 @@ def inline_tables(plan: Plan, some: Collection[int] | None = None) -> Plan:
             at.append(REBUILD[node.op](g, args, node.attrs))
     nodes, new = prune(g.nodes, [at[root] for root in plan.roots])
     place = [new.get(ref, 0) for ref in at]
-    rules = tuple(
-        replace(
-            rule,
-            when=place[rule.when],
-            actions=tuple(a if a.operand is None else replace(a, operand=place[a.operand]) for a in rule.actions),
-        )
-        for rule in plan.rules
-    )
+    rules = tuple(rule.renumbered(place) for rule in plan.rules)
     out = replace(
         plan, nodes=nodes, rules=rules, malformed=place[plan.malformed], truncated=place[plan.truncated],
         punt=place[plan.punt], tables=tuple(plan.tables[number] for number in kept),

@@ -72,18 +72,9 @@ class _Pass:
         condition = g.any(g.all(beyond, g.any(*unknown)), low[plan.punt])
         nodes, new = prune(g.nodes, [condition, *(low[root] for root in plan.roots)])
         at = [new.get(ref, 0) for ref in low]
-        rules = [
-            replace(
-                rule,
-                when=at[rule.when],
-                actions=tuple(
-                    a if a.operand is None else replace(a, operand=at[a.operand]) for a in rule.actions
-                ),
-            )
-            for rule in plan.rules
-        ]  # fmt: skip
+        rules = tuple(rule.renumbered(at) for rule in plan.rules)
         out = replace(
-            plan, nodes=nodes, rules=tuple(rules), malformed=at[plan.malformed], truncated=at[plan.truncated],
+            plan, nodes=nodes, rules=rules, malformed=at[plan.malformed], truncated=at[plan.truncated],
             punt=new[condition], states=tuple(s.renumbered(at) for s in plan.states),
             names=Names.collect(self._names()).renumbered(new),
         )  # fmt: skip

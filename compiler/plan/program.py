@@ -9,8 +9,8 @@ any fired rule drops it (then its forward ports are empty).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 KINDS = ("deliver", "count", "forward", "drop")
@@ -69,6 +69,11 @@ class Rule:
     def operands(self) -> tuple[int, ...]:
         """Nodes that say ports to forward to."""
         return tuple(a.operand for a in self.actions if a.operand is not None)
+
+    def renumbered(self, new: Sequence[int]) -> Rule:
+        """With the nodes that stand at its nodes' numbers in ``new``."""
+        moved = tuple(a if a.operand is None else replace(a, operand=new[a.operand]) for a in self.actions)
+        return replace(self, when=new[self.when], actions=moved)
 
     def shape(self) -> list[Any]:
         """What belongs to the structure."""

@@ -236,6 +236,23 @@ class Decisions:
         fired = own._replace(words=kept).joined(more)
         return Decisions.from_entries(fired, (packed[0], packed[1], packed[2]), self.n, self.rules, ports)
 
+    def marked(self, answers: Decisions) -> Decisions:
+        """With what another engine says of the same events where this one has no answer: which are malformed or
+        truncated, and all of those that it punted."""
+        if answers.n != self.n:
+            raise ValueError(f"there are {self.n} events, but {answers.n} answered")
+        punt = self.chunks["punt"]
+        own, other = self.entries, answers.entries
+        kept = own._replace(words=own.words & ~punt[own.chunk])
+        more = other._replace(words=other.words & punt[other.chunk])
+        ports = None
+        if self.ports is not None or answers.ports is not None:
+            none = np.zeros(self.n, np.uint16)
+            theirs = none if answers.ports is None else answers.ports
+            ports = np.where(self.punt, theirs, none if self.ports is None else self.ports)
+        flags = (answers.chunks["malformed"], answers.chunks["truncated"], punt)
+        return Decisions.from_entries(kept.joined(more), flags, self.n, self.rules, ports)
+
     def _flags(self, row: Words) -> Flags:
         out: Flags = unpack(row[None], self.n)[0]
         return out

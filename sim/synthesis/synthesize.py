@@ -82,8 +82,8 @@ class Synthesis:
         return ordered[(len(ordered) - 1) // 2]
 
 
-def core_of(plan: Plan, beat_bits: int = BEAT_BITS_DEFAULT) -> Core:
-    """The core as ``sevenm build`` writes it for beats of ``beat_bits``. Raises MissingExtra without Amaranth,
+def core_of(plan: Plan, beat_bits: int = BEAT_BITS_DEFAULT, marks: bool = True) -> Core:
+    """The core as ``sevenm build`` writes it for beats of ``beat_bits``, with or without ``marks``. Raises MissingExtra without Amaranth,
     NotInGateware."""
     from sevenm.compiler.bundle import MissingExtra, gateware_missing
 
@@ -94,8 +94,8 @@ def core_of(plan: Plan, beat_bits: int = BEAT_BITS_DEFAULT) -> Core:
     from sevenm.compiler.backends.gateware.options import TOP
     from sevenm.compiler.backends.gateware.verilog import to_verilog
 
-    source = emit_source(plan, beat_bytes=beat_bits // 8)
-    return Core(to_verilog(plan, beat_bytes=beat_bits // 8), TOP, source.latency_cycles, source.levels, words_of(plan))
+    source = emit_source(plan, beat_bytes=beat_bits // 8, marks=marks)
+    return Core(to_verilog(plan, beat_bytes=beat_bits // 8, marks=marks), TOP, source.latency_cycles, source.levels, words_of(plan))
 
 
 def words_of(plan: Plan) -> dict[str, str]:

@@ -25,6 +25,7 @@ CORE = {
     "actions": {"destinations": "queues", "numbers": list(range(16)), "in_band": True},
     "rows": "auto",
     "slots": [],
+    "marks": True,
 }
 
 

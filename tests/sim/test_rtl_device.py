@@ -25,7 +25,7 @@ from sevenm.sim.verilate import ModelBuildError
 pytestmark = pytest.mark.needs("g++")
 TOY = Path(__file__).with_name("toy_core.v")
 CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
-CORE = {"beat_bits": 512, "clock_ps": 4000, "ports": [], "bits": [], "actions": None, "rows": "auto", "slots": []}
+CORE = {"beat_bits": 512, "clock_ps": 4000, "ports": [], "bits": [], "actions": None, "rows": "auto", "slots": [], "marks": True}
 RULES = """
 rules edge on packet first {
   rule broken: parse.malformed             => drop, count broken

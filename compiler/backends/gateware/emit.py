@@ -29,7 +29,7 @@ from .rows import table_lines
 from .target import WINDOW, for_gateware
 from .words import Words, unique, wrapped
 
-LATENCY_TARGET = {"packet": 30, "record": 15}
+LATENCY_TARGET = {"packet": 34, "record": 15}
 """Cycles that a core should not take more than, beside those in which the window's beats come, by the Plan's source."""
 
 
@@ -48,23 +48,26 @@ class GatewareSource:
 
 
 def emit_source(
-    plan: Plan, levels: int | None = None, window: int = WINDOW, beat_bytes: int = BEAT_BYTES, rows: str = AUTO
+    plan: Plan, levels: int | None = None, window: int = WINDOW, beat_bytes: int = BEAT_BYTES, rows: str = AUTO,
+    marks: bool = True,
 ) -> GatewareSource:
     """The core of a Plan, which takes ``beat_bytes`` a cycle, looks at the first ``window`` bytes of each packet and
     punts what needs more. Without ``levels`` the fewest levels are taken that meet LATENCY_TARGET, else the most.
-    ``rows``: which tables are wired and which are memories (``memory_slots``).
+    ``rows``: which tables are wired and which are memories (``memory_slots``); without ``marks`` malformed and truncated
+    are said of no packet.
 
     The same Plan gives the same text, byte for byte. Raises NotInGateware, TablesTooLarge.
     """
-    return _emit(plan, tuple(plan.names.pairs()), levels, window, beat_bytes, rows)
+    return _emit(plan, tuple(plan.names.pairs()), levels, window, beat_bytes, rows, marks)
 
 
 @lru_cache(maxsize=4)
 def _emit(
-    plan: Plan, names: tuple[tuple[int, Name], ...], levels: int | None, window: int, beat_bytes: int, rows: str
+    plan: Plan, names: tuple[tuple[int, Name], ...], levels: int | None, window: int, beat_bytes: int, rows: str,
+    marks: bool,
 ) -> GatewareSource:
     """``names`` are the Plan's, which say nothing of its meaning, and so are no part of its equality."""
-    write = _Writer(plan, window, beat_bytes, rows)
+    write = _Writer(plan, window, beat_bytes, rows, marks)
     match = _run(write.text(1, 1, LEVELS[0], 1, 1)).Match
     for choice in LEVELS if levels is None else (levels,):
         placed = place(match, choice, beat_bytes)
@@ -89,10 +92,10 @@ def _run(text: str) -> Any:
 class _Writer:
     """The text of one Plan, but for the numbers that come from placing what it says."""
 
-    def __init__(self, plan: Plan, window: int, beat_bytes: int, rows: str) -> None:
+    def __init__(self, plan: Plan, window: int, beat_bytes: int, rows: str, marks: bool) -> None:
         self.digest, self.structure = plan.digest, plan.structure
         self.beat_bytes = beat_bytes
-        self.plan, self.window = for_gateware(plan, window, rows), window
+        self.plan, self.window = for_gateware(plan, window, rows, marks), window
         self.words = Words(self.plan, window + 1)
         self.slots = memory_slots(plan, rows)
         slots = [count for count in self.slots if count]

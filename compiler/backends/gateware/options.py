@@ -21,17 +21,18 @@ class CoreOptions:
     """``top`` names the core's Verilog module; ``clock_ps`` is the period of the clock in the constraints, in
     picoseconds; ``beat_bits`` is what the core takes a cycle; with ``actions`` there is a stage behind it that does
     what the rules say; ``rows``, one of ``sevenm.manifest.ROWS``, says whether rows of tables are wired or in
-    memories."""
+    memories; without ``marks`` the core says malformed and truncated of no packet, and the host does."""
 
     top: str = TOP
     clock_ps: int = CLOCK_PS
     beat_bits: int = BEAT_BITS_DEFAULT
     actions: Actions | None = None
     rows: str = ROWS[0]
+    marks: bool = True
 
 
 def options_of(core: Core | None) -> CoreOptions:
     """What was asked for of a bundle's core."""
     if core is None:
         return CoreOptions()
-    return CoreOptions(core.top, core.clock_ps, core.beat_bits, core.actions, core.rows)
+    return CoreOptions(core.top, core.clock_ps, core.beat_bits, core.actions, core.rows, core.marks)

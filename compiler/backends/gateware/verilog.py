@@ -37,7 +37,8 @@ _SCRIPT = (
 
 
 def to_verilog(
-    plan: Plan, top: str = TOP, window: int = WINDOW, beat_bytes: int = BEAT_BYTES, rows: str = AUTO
+    plan: Plan, top: str = TOP, window: int = WINDOW, beat_bytes: int = BEAT_BYTES, rows: str = AUTO,
+    marks: bool = True,
 ) -> str:  # fmt: skip
     """The core of a Plan as Verilog-2005, for beats of ``beat_bytes``, top module ``top``, its other modules
     ``top_...``; the same Plan gives the same text. Raises ValueError for a name that is none in Verilog,
@@ -46,7 +47,7 @@ def to_verilog(
         raise ValueError(f"a module's name is made of letters, digits and _, and starts with no digit: not {top!r}")
     if top in KEYWORDS:
         raise ValueError(f"a module cannot be called {top}, which is a word of Verilog")
-    source = emit_source(plan, window=window, beat_bytes=beat_bytes, rows=rows)
+    source = emit_source(plan, window=window, beat_bytes=beat_bytes, rows=rows, marks=marks)
     header = f"// Match core of Plan {plain(plan.name)}\n// digest  {plan.digest}\n"
     return f"{header}// latency {source.latency_cycles} cycles\n{_convert(source, top)}"
 

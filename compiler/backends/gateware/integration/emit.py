@@ -34,7 +34,7 @@ def integration_of(
     core = Core(
         options.top, source.latency_cycles, options.beat_bits, source.window_beats, options.clock_ps,
         ports_of(verilog, options.top), tuple(part.bits for part in numbers.parts), options.actions,
-        options.rows, source.slots,
+        options.rows, source.slots, options.marks,
     )  # fmt: skip
     values = {
         "name": plain(plan.name),
