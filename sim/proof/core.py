@@ -61,4 +61,4 @@ class DecisionModule:
             out.update(zip(nets.get(name, ()), bits, strict=False))
         ends = {bit for name in (RESET, CLOCK, *STREAM) for bit in nets.get(name, ())}
         inputs = {bit for bits in module.inputs.values() for bit in bits} - ends
-        return {bit: out[bit] if bit in out else gates.input(0) for bit in inputs}
+        return {bit: out[bit] if bit in out else gates.unknown() for bit in inputs}

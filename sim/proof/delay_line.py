@@ -109,10 +109,10 @@ class _Line:
 
     @staticmethod
     def _fresh(gates: Gates, width: int) -> Word:
-        return tuple(gates.input(0) for _ in range(width))
+        return tuple(gates.unknown() for _ in range(width))
 
     def _unknown(self, gates: Gates, pointer: Word | None) -> _State:
-        state = _State({bit: gates.input(0) for cell in self.registers for bit in cell.ports["Q"]})
+        state = _State({bit: gates.unknown() for cell in self.registers for bit in cell.ports["Q"]})
         if pointer is not None:
             state.registers.update(zip(self.pointer, pointer, strict=True))
         return state

@@ -164,7 +164,7 @@ class Netlist:
 
         def known(bit: Bit) -> int:
             # An undefined bit is anything, another one each time that it is read.
-            return gates.input(0) if bit == "x" else literal[bit]
+            return gates.unknown() if bit == "x" else literal[bit]
 
         for number, step in enumerate(self.steps):
             if step.cell.type in CELLS:

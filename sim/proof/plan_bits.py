@@ -114,7 +114,7 @@ class PlanBits:
             bits = self.values[base]
             near = self._choice(bits, places, leaves) if places else ()
             if node.hi > NEAR:
-                far = tuple(self._gates.input(0) for _ in range(1 if is_flag else 8))
+                far = tuple(self._gates.unknown() for _ in range(1 if is_flag else 8))
                 is_near = bits_of.less(self._gates, bits, constant(NEAR + 1, len(bits)), True)
                 near = bits_of.choose(self._gates, is_near, near, far) if places else far
             self._chosen[key] = near
