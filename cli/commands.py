@@ -32,6 +32,7 @@ COMMANDS = {
     "subscribe": ("subscribe:subscribe", "Show or write what a ring delivers."),
     "synth": ("synth:synth", "Show what the core costs, and its clock and longest path."),
     "top": ("top:top", "Watch rings in a terminal."),
+    "update": ("update:update", "Say whether a card takes an edit as rows, or needs another core."),
 }
 """Each command: the module beside this one and its name there, and what `sevenm --help` says of it."""
 
@@ -45,6 +46,7 @@ Examples:
   sevenm compare edge.7m -r in.pcap                         the same in C, NumPy and the simulated core
   sevenm build edge.7m -o edge.bundle                       C, Verilog, headers and dtypes in a folder
   sevenm synth edge.7m --clock 100                          what the core costs on an FPGA, and how fast it is
+  sevenm update edge.bundle edge.7m                         does a card take the edit as rows?
   sevenm prove edge.bundle                                  the Verilog means what the rules mean, or a packet
   sevenm layout packet                                      every packet field and what it means
   sevenm devices                                            what can match here, and what is missing

@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from sevenm.bundles import bundle_for
+from sevenm.compiler.backends.gateware.options import CoreOptions
 from sevenm.compiler.bundle import gateware_missing, write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.engines import device_names, open_running
@@ -82,7 +83,8 @@ def _bundle(plan: Plan, folder: str | None, beat_bits: int) -> Iterator[Bundle]:
             yield bundle
     else:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        yield Bundle.open(write_bundle(plan, Path(folder) / "bundle", gateware, beat_bits=beat_bits))
+        options = CoreOptions(beat_bits=beat_bits)
+        yield Bundle.open(write_bundle(plan, Path(folder) / "bundle", gateware, options=options))
 
 
 def _start(name: str, result: Comparison, stack: ExitStack) -> None:

@@ -27,7 +27,7 @@ from sevenm.starts import keep_start
 from . import counted, output
 from .captures import Input, received
 from .choices import engine_option
-from .engines import open_engine, wants_gateware
+from .engines import wants_gateware
 from .errors import Exit
 from .export import open_writer
 from .inputs import Asked, input_options
@@ -36,6 +36,7 @@ from .reload import Reloads, hangups
 from .rings import Rings, delivery_options
 from .service import Service, service_options
 from .sources import rules_of_file
+from .waves import Waves, wave_options
 from .workers import Team, workers_options
 
 
@@ -53,6 +54,7 @@ from .workers import Team, workers_options
 )
 @delivery_options
 @workers_options
+@wave_options
 def run(
     file: str,
     asked: Asked,
@@ -63,6 +65,7 @@ def run(
     rings: Rings,
     service: Service,
     team: Team,
+    waves: Waves,
 ) -> int:
     """Run the rule file FILE on a capture, or on what arrives, and count, per rule and channel, what happens.
 
@@ -81,6 +84,7 @@ def run(
     Examples:
       sevenm run edge.7m -r in.pcap
       sevenm run edge.7m -r in.pcap --engine reference --json
+      sevenm run edge.7m -r in.pcap --engine rtl --wave edge.fst --wave-packet 1200
       sevenm run edge.7m -r in.pcap --ring edge -w delivered.pcap
       sevenm run edge.7m -i eth0 --ring edge --seconds 60
       sevenm run edge.7m -i eth0 --ring edge --workers 4 --cpus 2,3,4,5
@@ -93,12 +97,13 @@ def run(
     if service.latency is not None and not source.live:
         raise click.UsageError("--latency is about what arrives with -i; the events of a file arrived long ago.")
     team.check(source, target)
+    waves.check(engine, team.count)
     with hangups(source.live) as hung_up, ExitStack() as stack:
         text, plan, making = _read(file, wants_gateware(engine), prebuilt)
         # Opened first, because what comes after it is done as the user that -i --user names.
         reader = stack.enter_context(team.open(source, plan))
         bundle = stack.enter_context(making)
-        device = stack.enter_context(open_engine(engine, bundle))
+        device = stack.enter_context(waves.open(engine, bundle))
         if text is not None:
             _keep(text, plan, device)
         writer = None
@@ -152,6 +157,7 @@ def run(
             counted.show(report, does, rings.prefix, line)
         if fault is not None:
             raise fault
+        waves.done()
     return Exit.OK
 
 

@@ -12,6 +12,10 @@ file                                                      what
 ``engine.c``                                              the match function, self-contained C11
 ``engine-ARCH.so``                                        its machine code for an architecture, if asked for
 ``core.v``, ``core.py``                                   the core in Verilog, and as readable Amaranth source
+``core.vh``, ``core_inst.v``                              its numbers by name, and a template of an instance
+``core.xdc``, ``core.sdc``, ``core.lpf``                  its clock, for Vivado, for others, for nextpnr
+``actions.v``                                             the core with what does the rules' actions, if asked for
+``bench/run.py``, ``bench/frames.py``                     a bench for it under cocotb
 ``<schema>.h``, ``<schema>_dtype.py``, ``…_layout.py``    each schema as C struct, NumPy dtype, Amaranth layout
 ========================================================  ==========================================================
 """
@@ -30,11 +34,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sevenm import manifest as form
+from sevenm.compiler.backends.gateware.options import CoreOptions
 from sevenm.compiler.collection import collection_paused
 from sevenm.compiler.passes.cost import AUTO
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
-from sevenm.manifest import BEAT_BITS_DEFAULT, Core, Manifest
+from sevenm.manifest import Core, Manifest
 from sevenm.version import VERSION
 
 MANIFEST = form.NAME
@@ -42,11 +47,17 @@ PLAN = "plan.json"
 ENGINE = "engine.c"
 ROWS = "rows.json"
 CORE_FILES = ("core.py", "core.v")
-"""The files of a bundle that need Amaranth to be made."""
+INTEGRATION_FILES = (
+    "core.vh", "core_inst.v", "core.xdc", "core.sdc", "core.lpf", "bench/run.py", "bench/frames.py",
+)  # fmt: skip
 
-TOP = "sevenm_core"
-"""Name of the core's Verilog module, unless another is asked for."""
+ACTIONS = "actions.v"
+GATEWARE_FILES = (*CORE_FILES, *INTEGRATION_FILES, ACTIONS)
+"""Every file that is made with the core."""
+REPORT = "synth.json"
+"""A report of `sevenm synth` that was written into a bundle: it is of the core beside it, and goes when that does."""
 
+DEFAULT = CoreOptions()
 Progress = Callable[[str], None]
 Objects = Callable[[bytes], Mapping[str, bytes]]
 
@@ -64,25 +75,23 @@ def write_bundle(
     folder: Path,
     gateware: bool = True,
     progress: Progress | None = None,
-    top: str = TOP,
+    options: CoreOptions = DEFAULT,
     classifier: str = AUTO,
-    beat_bits: int = BEAT_BITS_DEFAULT,
     objects: Objects | None = None,
     written: Callable[[Manifest], None] | None = None,
 ) -> Path:
     """Writes the Plan's bundle and returns ``folder``; ``progress`` is called with the name of each step. ``objects``
     makes machine code of engine.c, as files that are added; ``written`` is given the manifest once all is in place.
 
-    ``top`` is the name of the core's Verilog module, which takes ``beat_bits`` a cycle; without ``gateware`` there is
-    none. ``classifier`` is how the C looks rules up, AUTO for what costs least. What a back end refuses is left out,
-    with its reason in the manifest. Raises MissingExtra if the gateware needs Amaranth and it is not there, ChoiceError
-    for a classifier that cannot be had, BundleWriteError if ``folder`` holds something else than a bundle, or cannot be
-    written."""
+    ``options`` is what was asked for of the core; without ``gateware`` there is none. ``classifier`` is how the C
+    looks rules up, AUTO for what costs least. What a back end refuses is left out, with its reason in the manifest.
+    Raises MissingExtra if the gateware needs Amaranth and it is not there, ChoiceError for a classifier that cannot be
+    had, BundleWriteError if ``folder`` holds something else than a bundle, or cannot be written."""
     folder = Path(folder)
     previous = _replaceable(folder)
     say = progress or (lambda step: None)
     with collection_paused():
-        files, core, refused = generate(plan, gateware, say, top, classifier, beat_bits)
+        files, core, refused = generate(plan, gateware, say, options, classifier)
     say("writing")
     contents = {name: text.encode() for name, text in files.items()}
     if objects is not None and ENGINE in contents:
@@ -111,13 +120,8 @@ class Generated(NamedTuple):
 
 
 def generate(
-    plan: Plan,
-    gateware: bool,
-    say: Progress,
-    top: str = TOP,
-    classifier: str = AUTO,
-    beat_bits: int = BEAT_BITS_DEFAULT,
-) -> Generated:
+    plan: Plan, gateware: bool, say: Progress, options: CoreOptions = DEFAULT, classifier: str = AUTO
+) -> Generated:  # fmt: skip
     """What a bundle of the Plan holds.
 
     The same arguments give the same text, so that what a bundle holds can be compared with what it should. Raises
@@ -143,13 +147,20 @@ def generate(
         files[f"{layout.name}_layout.py"] = amaranth_source(layout)
     if gateware:
         try:
-            core = _gateware(plan, files, say, top, beat_bits)
+            core = _gateware(plan, files, say, options)
         except Refused as error:
             refused |= dict.fromkeys(CORE_FILES, str(error)[: form.REASON_MAX])
+    if core is not None and options.actions is not None:
+        from sevenm.compiler.backends.gateware.actions import actions_verilog
+
+        try:
+            files[ACTIONS] = actions_verilog(plan, options)
+        except Refused as error:
+            refused[ACTIONS] = str(error)[: form.REASON_MAX]
     return Generated(files, core, refused)
 
 
-def _gateware(plan: Plan, files: dict[str, str], say: Progress, top: str, beat_bits: int) -> Core:
+def _gateware(plan: Plan, files: dict[str, str], say: Progress, options: CoreOptions) -> Core:
     """Adds the core's sources and returns the manifest's entry for it."""
     missing = gateware_missing()
     if missing is not None:
@@ -159,14 +170,17 @@ def _gateware(plan: Plan, files: dict[str, str], say: Progress, top: str, beat_b
         )
     # Imported here, because everything else in a bundle can be made without Amaranth.
     from sevenm.compiler.backends.gateware.emit import emit_source
+    from sevenm.compiler.backends.gateware.integration.emit import integration_of
     from sevenm.compiler.backends.gateware.verilog import to_verilog
 
     say("Amaranth")
-    source = emit_source(plan, beat_bytes=beat_bits // 8)
+    source = emit_source(plan, beat_bytes=options.beat_bits // 8, rows=options.rows)
     say("Verilog")
-    verilog = to_verilog(plan, top, beat_bytes=beat_bits // 8)
+    verilog = to_verilog(plan, options.top, beat_bytes=options.beat_bits // 8, rows=options.rows)
     files |= zip(CORE_FILES, (source.text, verilog), strict=True)
-    return Core(top, source.latency_cycles, beat_bits, source.window_beats)
+    core, beside = integration_of(plan, verilog, source, options)
+    files |= zip(INTEGRATION_FILES, beside, strict=True)
+    return core
 
 
 def gateware_missing() -> str | None:
@@ -227,15 +241,15 @@ def _replaceable(folder: Path) -> bool:
             return False
         if not folder.is_dir():
             raise BundleWriteError(f"{folder}: is a file; give the name of a folder for the bundle")
-        there = {path.name for path in folder.iterdir()}
-        if not there:
+        if not any(folder.iterdir()):
             return True
         own = _own_files(folder / MANIFEST)
+        there = set() if own is None else _files(folder, own)
     except OSError as error:
         raise BundleWriteError(f"{folder}: {(error.strerror or str(error)).lower()}") from error
     if own is None:
         raise BundleWriteError(f"{folder}: is not empty and is not a bundle; give another folder or remove it")
-    other = sorted(there - own - {MANIFEST, "__pycache__"})
+    other = sorted(there - own - {MANIFEST, REPORT})
     if other:
         raise BundleWriteError(
             f"{folder}: holds {other[0]}, which is not of the bundle; move it or give another folder"
@@ -254,6 +268,16 @@ def _own_files(manifest: Path) -> set[str] | None:
     return set(data["files"])
 
 
+def _files(folder: Path, own: set[str]) -> set[str]:
+    """What is there by name, also in those folders that are the bundle's; not what Python keeps of modules it ran."""
+    out: set[str] = set()
+    folders = {name.partition("/")[0] for name in own if "/" in name}
+    for path in folder.iterdir():
+        inside = path.is_dir() and path.name in folders
+        out |= {f"{path.name}/{one.name}" for one in path.iterdir()} if inside else {path.name}
+    return {name for name in out if name.rpartition("/")[2] != "__pycache__"}
+
+
 def _place(contents: dict[str, bytes], folder: Path, replace: bool) -> None:
     """Writes the files beside the target and renames. Leaves nothing behind if it fails."""
     target = folder.absolute()
@@ -262,6 +286,7 @@ def _place(contents: dict[str, bytes], folder: Path, replace: bool) -> None:
     fresh.mkdir()
     try:
         for name, data in contents.items():
+            (fresh / name).parent.mkdir(exist_ok=True)
             with (fresh / name).open("xb") as file:
                 file.write(data)
                 file.flush()

@@ -17,17 +17,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 
+from sevenm.registers import ADDRESS_BITS
+
+from .axi_lite import AxiLite
 from .axis import SIDEBANDS, PacketStream, sideband_layout
 from .decision import DecisionPipeline
 from .intake import Intake
 from .lane import LANE, Lane
 from .outlet import IN_FLIGHT, Outlet
 from .release import Release
+from .tables.control import TableControl
 from .verdict import verdict_layout
 from .window import WindowAssembler, window_cycles
 
@@ -36,6 +40,10 @@ SHELL_CYCLES = 3
 the output's registers."""
 DEPTH_STEP = 16
 """Words that the smallest memories made of look-up tables have: a store is a multiple of it."""
+
+
+GENERATION_BITS = 32
+NO_STRUCTURE = "0" * 64
 
 
 def core_latency(beats: int, decision_latency: int) -> int:
@@ -60,11 +68,16 @@ class PacketCore(wiring.Component):
     s_axis : In(PacketStream(decision.beat_bytes))
     m_axis : Out(PacketStream(decision.beat_bytes))
     m_verdict : Out(Signature)      the parts of ``verdict_layout``, stable over all beats of a packet
+    s_axil : In(AxiLite)            where the decision has tables in memories (``TableControl``); m_verdict then has
+                                    ``generation``, 32 bits: that of the rows which decided the packet
 
     ``fifo_depth`` is in beats; by default the smallest multiple of ``DEPTH_STEP`` that keeps the full rate.
+    ``structure`` is the digest that tables are written for, 64 hexadecimal digits.
     """
 
-    def __init__(self, decision: DecisionPipeline, fifo_depth: int | None = None) -> None:
+    def __init__(
+        self, decision: DecisionPipeline, fifo_depth: int | None = None, structure: str = NO_STRUCTURE
+    ) -> None:  # fmt: skip
         self.decision = decision
         self.latency = core_latency(decision.beats, decision.latency)
         # At full rate a beat is counted in the store for two cycles less than it is in the core.
@@ -75,11 +88,16 @@ class PacketCore(wiring.Component):
             raise ValueError(f"fifo_depth must be at least {least} for a latency of {self.latency}, not {fifo_depth}")
         self.fifo_depth = fifo_depth
         self._verdict = verdict_layout(decision.blocks, decision.n_channels)
+        self._marks = {name: part.shape for name, part in self._verdict}
+        self.structure = structure
+        if decision.tables:
+            self._marks["generation"] = GENERATION_BITS
         super().__init__(
             {
                 "s_axis": In(PacketStream(decision.beat_bytes)),
                 "m_axis": Out(PacketStream(decision.beat_bytes)),
-                "m_verdict": Out(wiring.Signature({name: Out(part.shape) for name, part in self._verdict})),
+                "m_verdict": Out(wiring.Signature({name: Out(shape) for name, shape in self._marks.items()})),
+                **({"s_axil": In(AxiLite(ADDRESS_BITS))} if decision.tables else {}),
             }
         )
 
@@ -89,7 +107,9 @@ class PacketCore(wiring.Component):
         members = PacketStream(self.decision.beat_bytes).members
         for prefix, stream in (("s_axis", self.s_axis), ("m_axis", self.m_axis)):
             out |= {f"{prefix}_{name}": (getattr(stream, name), None) for name in members}
-        out |= {f"m_verdict_{name}": (getattr(self.m_verdict, name), None) for name, _ in self._verdict}
+        out |= {f"m_verdict_{name}": (getattr(self.m_verdict, name), None) for name in self._marks}
+        if self.decision.tables:
+            out |= {f"s_axil_{name}": (getattr(self.s_axil, name), None) for name in AxiLite(ADDRESS_BITS).members}
         return out
 
     def elaborate(self, platform: Any) -> Module:
@@ -131,6 +151,7 @@ class PacketCore(wiring.Component):
             later = Signal(name=f"valid{stage + 1}")
             m.d.sync += later.eq(valid)
             valid = later
+        generation = self._tables(m) if decision.tables else None
 
         m.submodules.outlet = outlet = Outlet(self.fifo_depth)
         m.d.comb += [
@@ -150,7 +171,29 @@ class PacketCore(wiring.Component):
         verdict = View(self._verdict, marks)
         m.d.comb += [getattr(self.m_axis, f"tuser_{name}").eq(beside[name]) for name, _ in SIDEBANDS]
         m.d.comb += [getattr(self.m_verdict, name).eq(verdict[name]) for name, _ in self._verdict]
+        if generation is not None:
+            lanes = self._lanes(m, outlet, "generation", generation, valid, outlet.ended)
+            m.d.comb += self.m_verdict.generation.eq(lanes)
         return m
+
+    def _tables(self, m: Module) -> Signal:
+        """The tables' control port; the generation of the packet whose verdict comes out of the decision."""
+        decision = self.decision
+        m.submodules.control = control = TableControl(decision.tables, self.structure, decision.latency)
+        wiring.connect(m, wiring.flipped(self.s_axil), control.s_axil)
+        m.d.comb += decision.bank.eq(control.bank)
+        for number in range(len(decision.tables)):
+            update = f"update{number}"
+            m.d.comb += getattr(decision, update).eq(getattr(control, update))
+        bank = control.bank
+        for stage in range(decision.latency):
+            later = Signal(name=f"bank{stage + 1}", reset_less=True)
+            m.d.sync += later.eq(bank)
+            bank = later
+        generation = Signal(GENERATION_BITS)
+        generations = [control.generations.word_select(number, GENERATION_BITS) for number in range(2)]
+        m.d.comb += generation.eq(Mux(bank, *reversed(generations)))
+        return generation
 
     def _lanes(self, m: Module, outlet: Outlet, name: str, value: Any, write: Any, step: Any) -> Signal:
         """A value through the store: what is offered of it at the output."""

@@ -12,6 +12,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .axis import BEAT_BYTES, SIDEBANDS
+from .tables.shape import TableMemory, update_layout
 from .verdict import BlockShape, verdict_layout
 from .window import place_width
 
@@ -25,6 +26,8 @@ class DecisionSignature(wiring.Signature):
     keep : In(beat_bytes)              tkeep of the last beat that counts: the packet's last, or number ``beats - 1``
     place : In(place_width(beats))     its number in the packet, from 0; ``beats`` if the packet goes on after it
     size, src, dst, ts                 the packet's sidebands
+    bank : In(1)                       with tables: which bank of them the packet is decided by
+    update0, ... : In(update_layout)   what is written into each table
     verdict : Out(verdict_layout)      belongs to the inputs of ``latency`` cycles before
 
     and with ``rows``, a power of two, for pipelines that look further into the packet:
@@ -36,8 +39,9 @@ class DecisionSignature(wiring.Signature):
     """
 
     def __init__(
-        self, beats: int, beat_bytes: int, window_bytes: int, blocks: Sequence[BlockShape], n_channels: int, rows: int
-    ) -> None:
+        self, beats: int, beat_bytes: int, window_bytes: int, blocks: Sequence[BlockShape], n_channels: int, rows: int,
+        tables: Sequence[TableMemory] = (),
+    ) -> None:  # fmt: skip
         row = (rows - 1).bit_length()
         stream = {"origin": In(row), "beat": In(8 * beat_bytes), "stored": In(1), "row": In(row)}
         super().__init__(
@@ -47,6 +51,8 @@ class DecisionSignature(wiring.Signature):
                 "place": In(place_width(beats)),
                 **(stream if rows else {}),
                 **{name: In(width) for name, width in SIDEBANDS},
+                **({"bank": In(1)} if tables else {}),
+                **{f"update{number}": In(update_layout(table.shape)) for number, table in enumerate(tables)},
                 "verdict": Out(verdict_layout(blocks, n_channels)),
             }
         )
@@ -58,7 +64,7 @@ class DecisionPipeline(wiring.Component):
 
     def __init__(
         self, *, beats: int, window_bytes: int, blocks: Sequence[BlockShape], n_channels: int, latency: int,
-        beat_bytes: int = BEAT_BYTES, rows: int = 0,
+        beat_bytes: int = BEAT_BYTES, rows: int = 0, tables: Sequence[TableMemory] = (),
     ) -> None:  # fmt: skip
         if latency < 1:
             raise ValueError(f"latency must be at least 1 cycle, not {latency}")
@@ -71,4 +77,5 @@ class DecisionPipeline(wiring.Component):
         self.blocks = tuple(blocks)
         self.n_channels = n_channels
         self.rows = rows
-        super().__init__(DecisionSignature(beats, beat_bytes, window_bytes, blocks, n_channels, rows))
+        self.tables = tuple(tables)
+        super().__init__(DecisionSignature(beats, beat_bytes, window_bytes, blocks, n_channels, rows, tables))

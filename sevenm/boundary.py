@@ -79,6 +79,8 @@ class Flag(IntFlag):
     """A header of the packet contradicts itself."""
     TRUNCATED = 4
     """The capture is shorter than a header that was read."""
+    PUNT = 8
+    """In a card's record: not the card's to decide. The host does, by the same rules."""
 
 
 class Cause(IntEnum):

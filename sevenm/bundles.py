@@ -21,11 +21,11 @@ from os import PathLike
 from pathlib import Path
 
 from sevenm.compared import is_compared, note_compared
+from sevenm.compiler.backends.gateware.options import CoreOptions, options_of
 from sevenm.compiler.bundle import (
-    CORE_FILES,
+    GATEWARE_FILES,
     MANIFEST,
     PLAN,
-    TOP,
     BundleWriteError,
     generate,
     manifest_of,
@@ -56,7 +56,8 @@ def bundle_for(plan: Plan, gateware: bool, beat_bits: int = BEAT_BITS_DEFAULT) -
         yield bundle
         return
     with tempfile.TemporaryDirectory(prefix="sevenm-") as temporary:
-        yield Bundle.open(write_bundle(plan, Path(temporary) / "bundle", gateware, beat_bits=beat_bits))
+        options = CoreOptions(beat_bits=beat_bits)
+        yield Bundle.open(write_bundle(plan, Path(temporary) / "bundle", gateware, options=options))
 
 
 def noted(gateware: bool) -> Callable[[Manifest], None]:
@@ -77,7 +78,7 @@ def open_bundle(folder: str | PathLike[str], gateware: bool = False, prebuilt: b
     bundle = Bundle.open(folder)
     gateware = gateware and bundle.core is not None
     objects = {object_name(architecture) for architecture in LEVELS}
-    left_out = (set() if gateware else set(CORE_FILES)) | objects
+    left_out = (set() if gateware else set(GATEWARE_FILES)) | objects
     if is_compared(bundle.manifest, gateware):
         for name in (name for name in bundle.files if name not in left_out):
             bundle.read(name)
@@ -93,9 +94,9 @@ def open_bundle(folder: str | PathLike[str], gateware: bool = False, prebuilt: b
 def _compare(bundle: Bundle, gateware: bool, left_out: set[str]) -> None:
     """Raises BundleError unless the bundle is, but for the files left out, what its Plan says it is."""
     plan = plan_of(bundle)
-    top, beat_bits = (TOP, BEAT_BITS_DEFAULT) if bundle.core is None else (bundle.core.top, bundle.core.beat_bits)
+    options = options_of(bundle.core)
     try:
-        expected = generate(plan, gateware, lambda step: None, top, bundle.manifest.classifier, beat_bits).files
+        expected, core, _ = generate(plan, gateware, lambda step: None, options, bundle.manifest.classifier)
     except ChoiceError as error:
         raise BundleError(f"{bundle.folder}: {error}; build the bundle again") from error
     for name in (name for name in bundle.files if name not in left_out):
@@ -105,7 +106,7 @@ def _compare(bundle: Bundle, gateware: bool, left_out: set[str]) -> None:
                 f"build the bundle again from its rules"
             )
     said = bundle.manifest
-    meant = manifest_of(plan, said.files, said.core, said.refused, said.classifier)
+    meant = manifest_of(plan, said.files, core if gateware else said.core, said.refused, said.classifier)
     if replace(meant, version=said.version) != said:
         raise BundleError(
             f"{bundle.folder / MANIFEST}: says something else of the rules than {PLAN}; "
@@ -136,7 +137,7 @@ def _cached(plan: Plan, gateware: bool, beat_bits: int, folder: Path) -> Bundle:
         return bundle
     if path.exists():
         shutil.rmtree(path)
-    write_bundle(plan, path, gateware, beat_bits=beat_bits)
+    write_bundle(plan, path, gateware, options=CoreOptions(beat_bits=beat_bits))
     _prune(folder)
     return Bundle.open(path)
 

@@ -6,6 +6,7 @@ compared like those that come with sevenm.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,25 +63,26 @@ def needs_gateware(name: str) -> bool:
     return _runs_core(DEVICES.load(name))
 
 
-def make_device(name: str, bundle: Bundle | None = None) -> Device:
-    """The device of that name, without rules; ``bundle`` are those that it is for. Raises RegistryError, or
-    DeviceUnavailable that says what to install."""
+def make_device(name: str, bundle: Bundle | None = None, make: Callable[[], Device] | None = None) -> Device:
+    """The device of that name, without rules; ``bundle`` are those that it is for, ``make`` makes it with options of
+    its own. Raises RegistryError, or DeviceUnavailable that says what to install."""
     kind = DEVICES.load(name)
     why = missing(kind) if bundle is None else _lacking(kind, bundle)
     if why is not None:
         raise DeviceUnavailable(f"the engine {name} is not available: {why}")
-    device = kind.make()
+    device = (make or kind.make)()
     if not isinstance(device, Device):
         raise RegistryError(f"{DEVICES.entries()[name][0]}: makes a {type(device).__name__}, which is no Device")
     return device
 
 
-def open_running(name: str, bundle: Bundle) -> Device:
-    """The device of that name, with the bundle active as generation 1; to be closed by the caller.
+def open_running(name: str, bundle: Bundle, make: Callable[[], Device] | None = None) -> Device:
+    """The device of that name, made as by ``make_device``, with the bundle active as generation 1; to be closed by the
+    caller.
 
     Raises RegistryError, DeviceUnavailable for a device that lacks something here or cannot run these rules, and
     DeviceError for one that should and fails."""
-    device = make_device(name, bundle)
+    device = make_device(name, bundle, make)
     try:
         why = _refusal(DEVICES.load(name), bundle)
         if why is not None:

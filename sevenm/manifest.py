@@ -18,6 +18,8 @@ from sevenm.tables import Column as ShapeColumn
 from sevenm.tables import Key as ShapeKey
 
 FORMAT = 3
+ROWS = ("auto", "wired", "memory")
+"""How a core can be asked to keep the rows of tables."""
 """Version of the manifest; another one is refused."""
 BEAT_BITS = (64, 128, 256, 512)
 BEAT_BITS_DEFAULT = 512
@@ -28,9 +30,11 @@ NAME_MAX = 256
 REASON_MAX = 1000
 """Characters of the reason why a file is not there."""
 TABLES_MAX, STATES_MAX, CELLS_MAX = 1024, 256, 16
+PORTS_MAX = 256
+"""Ports of a core's top module."""
 RECORD_SIZES = (64, 128)
-PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-"""Name of a file in a bundle; it can lead nowhere else."""
+PLAIN_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_-]{0,63}/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+"""Name of a file in a bundle, or in a folder of it; it can lead nowhere else."""
 SHOWN_MAX = 40
 
 
@@ -298,13 +302,52 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Port:
+    """A port of the core's top module, of ``width`` bits."""
+
+    name: Annotated[str, LABEL]
+    direction: Annotated[str, OneOf(("input", "output"))]
+    width: Annotated[int, Number(1, 1 << 16)]
+
+
+@dataclass(frozen=True, slots=True)
+class Bits:
+    """Where a part of what a block says lies in ``m_verdict_blocks``: ``width`` bits from bit ``lsb`` on. The parts are
+    those of ``sevenm.hdl.verdict.BlockShape``."""
+
+    block: Annotated[str, LABEL]
+    part: Annotated[str, LABEL]
+    lsb: Annotated[int, Number(0, 1 << 16)]
+    width: Annotated[int, Number(1, 1 << 16)]
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """The stage behind a core: what ``dst`` is made of, the bit or the queue of each port, and whether a record goes
+    before each packet."""
+
+    destinations: Annotated[str, OneOf(("ports", "queues"))]
+    numbers: Annotated[tuple[int, ...], Many(Number(0, 0xFFFF), PORTS)]
+    in_band: Annotated[bool, Flag()]
+
+
+@dataclass(frozen=True, slots=True)
 class Core:
-    """The gateware: the top module, its latency in clock cycles, and the beats of ``beat_bits`` that it looks at."""
+    """The gateware: the top module, its latency in clock cycles, the beats of ``beat_bits`` that it looks at, the
+    period of the clock in its constraints, its ports, the bits of its blocks, and the stage behind it, if any.
+    ``rows``: how it was asked to keep those of tables; ``slots``: for each table those of its memory, 0 where it is
+    wired."""
 
     top: Annotated[str, LABEL]
     latency_cycles: Annotated[int, Number(1, 1 << 16)]
     beat_bits: Annotated[int, OneOf(BEAT_BITS)]
     window_beats: Annotated[int, Number(1, CAPTURE_MAX // 8)]
+    clock_ps: Annotated[int, Number(1, 1 << 40)]
+    ports: Annotated[tuple[Port, ...], Many(Entry(Port), PORTS_MAX)]
+    bits: Annotated[tuple[Bits, ...], Many(Entry(Bits), RULES_MAX)]
+    actions: Annotated[Actions | None, Optional(Entry(Actions))]
+    rows: Annotated[str, OneOf(ROWS)]
+    slots: Annotated[tuple[int, ...], Many(Number(0, 1 << 16), TABLES_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +384,12 @@ class Manifest:
             raise ManifestError(f"record_size is {self.record_size}, but the source is {self.source}s")
         if self.source == "record" and (not self.layouts or self.layouts[0].size != self.record_size):
             raise ManifestError(f"record_size is {self.record_size}, which is not the size of the first layout")
+        actions = None if self.core is None else self.core.actions
+        if actions is not None:
+            most = PORTS - 1 if actions.destinations == "ports" else 0xFFFF
+            if len(actions.numbers) != PORTS or max(actions.numbers) > most:
+                found = list(actions.numbers)
+                raise ManifestError(f"core.actions.numbers is {found}, expected {PORTS} numbers from 0 to {most}")
         at = 0
         for number, block in enumerate(self.blocks):
             if block.start != at or not at <= block.stop <= len(self.rules):

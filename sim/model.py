@@ -6,6 +6,7 @@ the core becomes ``ModelMismatch``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from sevenm.host.devices.device import DeviceError
 from sevenm.host.engine.actions import words
 from sevenm.host.engine.decisions import CHUNK_DTYPE, FIRED_DTYPE
 
-ABI = 2
+ABI = 3
 WATCHDOG_CYCLES = 65536
 """Default for the most cycles without an output beat while a packet is owed."""
 
@@ -36,6 +37,8 @@ sm_rtl_model *sm_rtl_open(void);
 void sm_rtl_close(sm_rtl_model *);
 int sm_rtl_process(sm_rtl_model *, const uint8_t *, const void *, uint64_t, const sm_rtl_drive *, const sm_rtl_block *,
                    uint64_t, void *, uint8_t *, uint16_t *, uint64_t *, uint64_t *);
+int sm_rtl_wave(sm_rtl_model *, const char *, uint64_t);
+int sm_rtl_coverage(sm_rtl_model *, const char *);
 const void *sm_rtl_fired(const sm_rtl_model *, uint64_t *);
 const char *sm_rtl_error(const sm_rtl_model *);
 void sm_rtl_count(const sm_rtl_model *, sm_rtl_counters *);
@@ -152,6 +155,22 @@ class Model:
         entries = self._lib.sm_rtl_fired(self._model, count)
         data = bytes(_FFI.buffer(entries, count[0] * FIRED_DTYPE.itemsize)) if count[0] else b""
         return np.frombuffer(data, FIRED_DTYPE)
+
+    def wave(self, path: Path, event: int) -> None:
+        """Has the next ``process`` write what all signals do around its event of that number, from 0, to an FST file.
+        Raises DeviceError for a model that was built without (``sevenm.sim.instruments.WAVES``)."""
+        self._instrument(self._lib.sm_rtl_wave, path, event)
+
+    def coverage(self, path: Path) -> None:
+        """Writes how often each line ran and each bit changed since it was opened, as ``sevenm.sim.coverage`` reads it.
+        Raises DeviceError for a model that was built without (``sevenm.sim.instruments.COVERAGE``)."""
+        self._instrument(self._lib.sm_rtl_coverage, path)
+
+    def _instrument(self, function: Any, path: Path, *arguments: int) -> None:
+        if not self._model:
+            raise DeviceError("the RTL model is closed")
+        if function(self._model, os.fsencode(path), *arguments):
+            raise DeviceError(_FFI.string(self._lib.sm_rtl_error(self._model)).decode())
 
     def counters(self) -> dict[str, int]:
         """Sums since it was opened: cycles, packets, beats, stalls (cycles in which an offered beat was refused),

@@ -22,6 +22,7 @@ from sevenm.host.devices.device import DeviceError
 from sevenm.host.devices.software import NoEdit
 from sevenm.host.engine.decisions import Decisions
 
+from .instruments import Wave
 from .model import Drive, Model, ModelMismatch, Verdicts
 from .reference_device import PLAN
 from .verilate import Effort, open_model
@@ -36,15 +37,18 @@ Answer = Callable[[EventBatch], Decisions]
 class RtlCore(NoEdit):
     """A model out of reset. ``answer`` decides the events that it punts, by the same rules."""
 
-    def __init__(self, bundle: Bundle, model: Model, drive: Drive, answer: Answer) -> None:
+    def __init__(self, bundle: Bundle, model: Model, drive: Drive, answer: Answer, wave: Wave | None = None) -> None:
         self.bundle = bundle
         self.model = model
         self.drive = drive
         self._answer = answer
+        self._wave = wave
         self._computes_ports = PLAN in bundle.files and bool(Plan.load(bundle.path(PLAN)).operands)
 
     def run(self, batch: EventBatch) -> Decisions:
         """Raises ModelMismatch where the core breaks its contract or contradicts the manifest."""
+        if self._wave is not None:
+            self._wave.expect(self.model, len(batch))
         verdicts = self.model.process(batch, self.drive)
         ports = verdicts.forward if self._computes_ports else None
         decisions = Decisions(verdicts.chunks, verdicts.fired, len(batch), self.bundle.rules, ports)
@@ -69,7 +73,9 @@ class RtlCore(NoEdit):
         self.model.close()
 
 
-def open_core(bundle: Bundle, answer: Answer, effort: Effort, drive: Drive, cache: Path | None) -> RtlCore:
+def open_core(
+    bundle: Bundle, answer: Answer, effort: Effort, drive: Drive, cache: Path | None, wave: Wave | None = None
+) -> RtlCore:
     """Builds the bundle's core, or takes it from the cache. Raises ModelUnavailable where Verilator or a C++ compiler
     is missing, ModelBuildError where the core does not compile, DeviceError where the bundle has none that fits."""
     if bundle.core is None:
@@ -82,7 +88,7 @@ def open_core(bundle: Bundle, answer: Answer, effort: Effort, drive: Drive, cach
             f"{bundle.folder / CORE}: the core has {model.n_channels} channels, "
             f"the manifest {max(1, len(bundle.channels))}; build the bundle again"
         )
-    return RtlCore(bundle, model, drive, answer)
+    return RtlCore(bundle, model, drive, answer, wave)
 
 
 def _compare(verdicts: Verdicts, decisions: Decisions) -> None:

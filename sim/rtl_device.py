@@ -13,6 +13,7 @@ from sevenm.host.devices.device import Capabilities, DeviceKind
 from sevenm.host.devices.software import SoftwareDevice
 from sevenm.host.ring.record import Engine
 
+from .instruments import WAVES, Wave
 from .model import Drive
 from .reference_device import ReferenceDevice
 from .rtl_core import CORE, WINDOW, Answer, RtlCore, open_core
@@ -24,7 +25,8 @@ class RtlDevice(SoftwareDevice[RtlCore]):
 
     ``effort`` chooses between short builds and fast runs, ``drive`` how the ports are driven (back to back by
     default), ``cache`` where built models are kept (``sevenm.host.engine.code_cache.cache_folder``). ``answer`` decides
-    the events that the core punts; by default the reference does, with the bundle's Plan."""
+    the events that the core punts; by default the reference does, with the bundle's Plan. With ``wave`` the model is
+    built to write that file, whatever the effort."""
 
     engine = Engine.RTL
     name = "rtl"
@@ -36,9 +38,11 @@ class RtlDevice(SoftwareDevice[RtlCore]):
         drive: Drive | None = None,
         cache: Path | None = None,
         answer: Answer | None = None,
+        wave: Wave | None = None,
     ) -> None:
         super().__init__()
-        self._effort = effort
+        self._effort = effort if wave is None else WAVES
+        self._wave = wave
         self._drive = drive or Drive()
         self._cache = cache
         self._answer = answer
@@ -51,7 +55,7 @@ class RtlDevice(SoftwareDevice[RtlCore]):
         missing, ModelBuildError where the core does not compile or is not the one of the manifest, DeviceError where
         the bundle has none."""
         answer = self._answer or ReferenceDevice().prepare(bundle).run
-        return open_core(bundle, answer, self._effort, self._drive, self._cache)
+        return open_core(bundle, answer, self._effort, self._drive, self._cache, self._wave)
 
 
 def _missing() -> str | None:

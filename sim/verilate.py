@@ -28,10 +28,12 @@ from pathlib import Path
 
 from sevenm import boundary
 from sevenm.boundary import CHANNELS_MAX
+from sevenm.hdl.axi_lite import AxiLite
 from sevenm.hdl.axis import BEAT_BYTES, BEATS_OF
 from sevenm.hdl.verdict import BlockShape
 from sevenm.host.devices.device import DeviceError
 from sevenm.host.engine.code_cache import is_sealed, prune, seal, usable
+from sevenm.registers import ADDRESS_BITS
 
 from .model import Model
 
@@ -41,6 +43,8 @@ BENCH = "sevenm_bench"
 HARNESS = Path(__file__).parent / "verilated"
 MODELS_MAX = 256
 """Models kept in the cache; the ones unused for longest go first."""
+CONTROL_PORTS = frozenset(f"s_axil_{name}" for name in AxiLite(ADDRESS_BITS).members) | {"m_verdict_generation"}
+"""Of a core with tables in memories: bench.v leaves them alone, and the rows are the first ones."""
 BUILD_SECONDS_MAX = 900
 """Longest run of one program of a build."""
 ERROR_LINES = 12
@@ -58,10 +62,13 @@ class ModelBuildError(DeviceError):
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How hard to optimise: ``verilator`` flags, ``cxx`` flags for the code that runs every cycle. What only sets
-    the model up is never optimised."""
+    the model up is never optimised. ``everywhere`` are flags for all that is compiled, Verilator's runtime as well, and
+    ``runtime`` files of that which are needed besides."""
 
     verilator: tuple[str, ...]
     cxx: tuple[str, ...]
+    everywhere: tuple[str, ...] = ()
+    runtime: tuple[str, ...] = ()
 
 
 QUICK = Effort(("-O3",), ("-O1",))
@@ -163,7 +170,7 @@ def build(verilog: Path, effort: Effort, cache: Path, top: str = TOP) -> Path:
         models.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(models / f"{target.name[:2]}.lock"):
             if not is_sealed(target):
-                runtime = _runtime(tools, models)
+                runtime = _runtime(tools, models, effort)
                 with tempfile.TemporaryDirectory(dir=models, prefix="build-") as folder:
                     made = _compile(tools, effort, source, top, Path(folder), runtime)
                     seal(made)
@@ -173,14 +180,14 @@ def build(verilog: Path, effort: Effort, cache: Path, top: str = TOP) -> Path:
 
 
 def _harness() -> list[bytes]:
-    files = [(HARNESS / name).read_bytes() for name in ("harness.h", "harness.cpp", "bench.v")]
+    files = [(HARNESS / name).read_bytes() for name in ("harness.h", "harness.cpp", "wave.h", "bench.v")]
     return [*files, boundary.c_header().encode()]
 
 
 def _name(tools: Toolchain, effort: Effort, sources: Sequence[bytes]) -> str:
     parts = {
         "sources": [hashlib.sha256(data).hexdigest() for data in sources],
-        "flags": [_VERILATOR, _CXX, _LINK, effort.verilator, effort.cxx],
+        "flags": [_VERILATOR, _CXX, _LINK, effort.verilator, effort.cxx, effort.everywhere, effort.runtime],
         "tools": [tools.verilator_version, str(tools.root), tools.cxx_version, _processor()],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -196,11 +203,12 @@ def _compile(
     widths = (
         f"-DSM_BLOCKS_BITS={blocks}", f"-DSM_N_CHANNELS={channels}", f"-DSM_BEAT_BYTES={beat_bytes}", f"-DSM_TOP={top}",
     )  # fmt: skip
+    control = ("-DSM_TABLES",) if b"s_axil_awaddr" in source else ()
     environment = {**os.environ, "VERILATOR_ROOT": str(tools.root)}
-    command = [str(tools.verilator), *_VERILATOR, *effort.verilator, *widths, "--top-module", BENCH, "--Mdir", str(out)]
-    command += [str(HARNESS / "bench.v"), core.name]
+    command = [str(tools.verilator), *_VERILATOR, *effort.verilator, *widths, *control, "--top-module", BENCH]
+    command += ["--Mdir", str(out), str(HARNESS / "bench.v"), core.name]
     _run(command, folder, "Verilator does not take the core's Verilog", environment)
-    flags = (*_CXX, *widths, *tools.includes, "-I.", "-I..")
+    flags = (*_CXX, *effort.everywhere, *widths, *tools.includes, "-I.", "-I..")
     # Two translation units, what runs every cycle and what only sets the model up: each costs most of a second in
     # headers alone, and a compiler that sees the harness and the model together inlines one into the other.
     jobs = []
@@ -231,16 +239,19 @@ def _objects(tools: Toolchain, jobs: Sequence[tuple[str, tuple[str, ...]]], fold
         return list(pool.map(compile_one, jobs))
 
 
-def _runtime(tools: Toolchain, models: Path) -> list[Path]:
-    """Verilator's own runtime, compiled once for all models."""
-    folder = models / f"runtime-{_name(tools, Effort((), ('-O2',)), [])[:32]}"
+def _runtime(tools: Toolchain, models: Path, effort: Effort) -> list[Path]:
+    """Verilator's own runtime, compiled once for all models of such an effort."""
+    kind = Effort((), ("-O2",), effort.everywhere, effort.runtime)
+    folder = models / f"runtime-{_name(tools, kind, [])[:32]}"
     with _locked(models / "runtime.lock"):
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=models, prefix="build-") as made:
-                flags = (*_CXX, *tools.includes, "-O2")
+                flags = (*_CXX, *kind.everywhere, *tools.includes, *kind.cxx)
                 out = Path(made) / "out"
                 out.mkdir()
-                _objects(tools, [(str(tools.root / "include" / name), flags) for name in _RUNTIME], out)
+                _objects(
+                    tools, [(str(tools.root / "include" / name), flags) for name in (*_RUNTIME, *kind.runtime)], out
+                )
                 out.replace(folder)
     return sorted(folder.glob("*.o"))
 
@@ -268,7 +279,7 @@ def _check_ports(verilog: str, top: str) -> tuple[int, int, int]:
     blocks, channels = (found[name][1] for name in _WIDE)
     if channels > CHANNELS_MAX:
         raise ModelBuildError(f"{top}: m_verdict_channels must have at most {CHANNELS_MAX} bits, not {channels}")
-    if unknown := sorted(set(found) - set(ports) - set(_WIDE)):
+    if unknown := sorted(set(found) - set(ports) - set(_WIDE) - CONTROL_PORTS):
         raise ModelBuildError(f"{top}: the harness does not know port {unknown[0]}")
     return blocks, channels, beat_bytes
 

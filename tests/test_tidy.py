@@ -38,7 +38,7 @@ MAY_IMPORT = {
         "starts",
     },
 }
-ROOT_MODULES = {"boundary", "manifest", "tables", "version"}
+ROOT_MODULES = {"boundary", "manifest", "registers", "tables", "ternary", "version"}
 """Modules of the root package, which know no part and may be imported by every one."""
 SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore|pragma|pylint|mypy|fmt|ruff)\b:?(?P<rest>.*)", re.IGNORECASE)
 LEFT_TO_DO = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")

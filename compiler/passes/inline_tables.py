@@ -2,12 +2,12 @@
 
 One idea: a look-up is a choice among rows. Rows of one key are cut into ranges that do not overlap, and each value is
 then asked for at once: is the key in one of its ranges? Rows of several keys are compared one by one, and the first one
-that matches wins. The new Plan has no tables; another content is another Plan.
+that matches wins. The new Plan has none of these tables; another content is another Plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from sevenm.compiler.plan import Plan, Table, prune
@@ -19,15 +19,18 @@ Choice = tuple[int, int]
 """A condition, and the value where it holds."""
 
 
-def inline_tables(plan: Plan) -> Plan:
-    """The same decisions without tables. Names stay with their nodes."""
-    if not plan.tables:
+def inline_tables(plan: Plan, some: Collection[int] | None = None) -> Plan:
+    """The same decisions without tables, or without ``some`` of them, by number. Names stay with their nodes."""
+    if not (plan.tables if some is None else some):
         return plan
+    kept = [number for number in range(len(plan.tables)) if some is not None and number not in some]
     g = Graph()
     at: list[int] = []
     for node in plan.nodes:
         args = [at[a] for a in node.args]
-        if node.op == "hit":
+        if node.op in ("hit", "value") and node.attrs[0] in kept:
+            at.append(REBUILD[node.op](g, args, (kept.index(node.attrs[0]), *node.attrs[1:])))
+        elif node.op == "hit":
             at.append(_hit(g, plan.tables[node.attrs[0]], args))
         elif node.op == "value":
             at.append(_value(g, plan.tables[node.attrs[0]], node, args))
@@ -45,7 +48,8 @@ def inline_tables(plan: Plan) -> Plan:
     )
     out = replace(
         plan, nodes=nodes, rules=rules, malformed=place[plan.malformed], truncated=place[plan.truncated],
-        punt=place[plan.punt], tables=(), states=tuple(state.renumbered(place) for state in plan.states),
+        punt=place[plan.punt], tables=tuple(plan.tables[number] for number in kept),
+        states=tuple(state.renumbered(place) for state in plan.states),
         names=plan.names.renumbered({ref: new[node] for ref, node in enumerate(at) if node in new}),
     )  # fmt: skip
     out.check()

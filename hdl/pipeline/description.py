@@ -24,6 +24,7 @@ from sevenm.boundary import PORTS
 from ..verdict import BlockShape
 from .expr import Expr, Value, expr
 from .nodes import Node, bounds
+from .tables import Lookup, Table
 
 WINDOW = 256
 """Bytes at the start of a packet that a pipeline looks at unless a description says otherwise."""
@@ -133,6 +134,7 @@ class Program:
     punt: int
     window: int
     captured_max: int
+    tables: tuple[Table, ...] = ()
 
     @property
     def roots(self) -> tuple[int, ...]:
@@ -149,10 +151,11 @@ class Program:
 def program(description: type[Description]) -> Program:
     """The nodes of a description. Raises ValueError for channels that it does not list."""
     blocks = tuple(v for v in vars(description).values() if isinstance(v, Block))
+    tables = tuple(v for v in vars(description).values() if isinstance(v, Table))
     channels = {name: number for number, name in enumerate(description.channels)}
     marks = [expr(getattr(description, name)) for name in ("malformed", "truncated", "punt")]
     roots = [*marks, *(e for b in blocks for r in b.rules for e in (r.when, *r.forward_to))]
-    reader = _Reader(roots, description.captured_max)
+    reader = _Reader(roots, description.captured_max, tables)
     made = []
     for block in blocks:
         actions = []
@@ -169,17 +172,18 @@ def program(description: type[Description]) -> Program:
     malformed, truncated, punt = (reader.ref(mark) for mark in marks)
     return Program(
         tuple(reader.nodes), reader.names, tuple(made), description.channels, malformed, truncated, punt,
-        description.window, description.captured_max,
+        description.window, description.captured_max, tables,
     )  # fmt: skip
 
 
 class _Reader:
     """Turns expressions into nodes, each once."""
 
-    def __init__(self, roots: list[Expr], captured_max: int) -> None:
+    def __init__(self, roots: list[Expr], captured_max: int, tables: tuple[Table, ...] = ()) -> None:
         self.nodes: list[Node] = []
         self.names: dict[int, str] = {}
         self._captured_max = captured_max
+        self._tables = tables
         self._index: dict[tuple[str, tuple[int, ...], tuple[int, ...]], int] = {}
         self._refs: dict[int, int] = {}
         self._uses: dict[int, int] = {}
@@ -211,6 +215,10 @@ class _Reader:
             raise ValueError(f"{op} takes a condition, not a number: {one!r}")
         elif op == "load":
             args, attrs = self._moved(args[0], attrs)
+        elif isinstance(one, Lookup):
+            if one.table not in self._tables:
+                raise ValueError(f"{one!r} reads a table that is none of the description")
+            attrs = (self._tables.index(one.table), *attrs)
         return self._make(op, args, attrs)
 
     def _flat(self, one: Expr) -> tuple[int, ...]:

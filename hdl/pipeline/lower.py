@@ -12,6 +12,7 @@ from ..axis import BEAT_BYTES
 from .description import Program
 from .divide import add_cost, offset, quotient, remainder
 from .fields import Fields
+from .lookups import Lookups
 from .members import MemberBuilder, Ranges, unsigned_ranges
 from .netlist import Netlist
 from .nodes import PORT_MAX, Node
@@ -43,6 +44,7 @@ class Lowering:
         self.nets = Netlist(levels)
         self.beats = window_beats(program, beat_bytes)
         self._members = MemberBuilder(self.nets)
+        self._lookups = Lookups(self.nets, program.tables)
         possible = possible_values(program.nodes)
         self._fields = Fields(self.nets, self._members, program, possible, self.beats, beat_bytes, self.net)
         self.window_bytes = self._fields.window_bytes
@@ -131,6 +133,8 @@ class Lowering:
                 return Value(lowest(self.nets, self.nets.make("source", width=PORT_MAX + 1)))
             case "load":
                 return self._load(node)
+            case "hit" | "value":
+                return Value(self._lookups.net(node, [self.net(a) for a in node.args]))
             case "bits":
                 value = self._value(node.args[0])
                 return Value(self.nets.slice(value.net, *node.attrs), value.flag)
@@ -236,8 +240,7 @@ class Lowering:
         return nets.make("lt", (a, b), cost=2)
 
     def _divide(self, node: Node) -> Value:
-        nets, divisor = self.nets, node.attrs[0]
-        x = self.net(node.args[0])
+        nets, divisor, x = self.nets, node.attrs[0], self.net(node.args[0])
         shift = divisor.bit_length() - 1
         if divisor != 1 << shift:
             y, count = offset(nets, x, self.nodes[node.args[0]].lo, divisor)

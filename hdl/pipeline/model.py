@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sevenm.boundary import PORTS, SIZE_MAX
 
+from ..tables.shape import Slot
 from .description import BlockOf, Program
 from .nodes import PORT_MAX, Node, value
 
@@ -13,8 +14,12 @@ Parts = dict[str, int]
 """The parts of a verdict by their names."""
 
 
-def decide(program: Program, data: bytes, size: int | None = None, time: int = 0, source: int = 0) -> Parts:
-    """The verdict of a packet of these bytes; ``source`` has one bit for each port."""
+def decide(
+    program: Program, data: bytes, size: int | None = None, time: int = 0, source: int = 0,
+    rows: Sequence[Sequence[Slot]] | None = None,
+) -> Parts:  # fmt: skip
+    """The verdict of a packet of these bytes; ``source`` has one bit for each port, ``rows`` are those of the tables if
+    they are not the first ones."""
     values: list[int] = []
     for node in program.nodes:
         args = [values[a] for a in node.args]
@@ -29,6 +34,10 @@ def decide(program: Program, data: bytes, size: int | None = None, time: int = 0
                 values.append(next((p for p in range(PORT_MAX + 1) if source >> p & 1), 0))
             case "load":
                 values.append(_load(node, args[0], data))
+            case "hit" | "value":
+                table = program.tables[node.attrs[0]]
+                found = table.find(args, None if rows is None else rows[node.attrs[0]])
+                values.append(found & 1 if node.op == "hit" else table.column(found, node.attrs[1]))
             case _:
                 values.append(value(node, args))
     return _verdict(program, values)

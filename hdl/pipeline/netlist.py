@@ -16,6 +16,7 @@ place                                                           its number, one 
 beat                                                            a beat as it comes, one cycle before its window
 origin                                                          the row of the packet's first beat
 size                                                            bytes on the wire
+bank                                                            which bank of the tables the packet is decided by
 slice      x                    lsb, width                      bits of x, two's complement; no net of its own
 pair       bit bit                                              two bits as one value, the first one is bit 0
 join       x...                                                 values side by side, the first one lowest; no net
@@ -33,6 +34,8 @@ align      vector select...     unit, length, offset...         units [offset[se
 mask       bool x                                               x if the condition is 1, else 0
 table      x                    bits                            bit x of ``bits``; x has at most 4 bits
 all any    bool...                                              at most 4 operands
+lookup     key... bank          table                           1 if a row matches, and above it the values; it takes
+                                                                cycles of its own
 add ... mux                                                     as in ``nodes``
 =========  ===================  ==============================  ===================================================
 """
@@ -50,14 +53,14 @@ TABLE_BITS = 4
 INLINE = frozenset({"const", "slice", "signed", "pair", "join", "not"})
 """Operations without a register or name of their own: they are written where they are used."""
 VECTORS = frozenset({"window", "keep", "beat"})
-INPUTS = VECTORS | {"place", "origin", "size", "time", "source"}
+INPUTS = VECTORS | {"place", "origin", "bank", "size", "time", "source"}
 """What comes into the pipeline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Net:
     """``stage`` is the first cycle it can be computed in, counted from the window's; ``depth`` the levels used up to
-    here, ``cost`` of them by the net itself."""
+    here, ``cost`` of them by the net itself. Its operands are used ``cycles`` stages before its own."""
 
     op: str
     args: tuple[int, ...]
@@ -67,6 +70,7 @@ class Net:
     stage: int
     depth: int
     cost: int
+    cycles: int = 0
 
 
 class Netlist:
@@ -99,9 +103,9 @@ class Netlist:
 
     def make(
         self, op: str, args: Sequence[int] = (), attrs: Sequence[int] = (), width: int = 1, is_signed: bool = False,
-        cost: int = 0,
+        cost: int = 0, cycles: int = 0,
     ) -> int:  # fmt: skip
-        """The net, placed in the first stage where it fits; ``cost`` is in levels."""
+        """The net, placed in the first stage where it fits; ``cost`` is in levels after ``cycles`` registers."""
         key = (op, tuple(args), tuple(attrs), width, is_signed)
         found = self._index.get(key)
         if found is not None:
@@ -109,10 +113,12 @@ class Netlist:
         stage = max((self.nets[a].stage for a in args), default=0)
         depth = max((self.nets[a].depth for a in args if self.nets[a].stage == stage), default=0)
         cost = min(cost, self.levels)
+        if cycles:
+            stage, depth = stage + cycles, 0
         if depth + cost > self.levels:
             stage, depth = stage + 1, 0
         ref = len(self.nets)
-        self.nets.append(Net(op, key[1], key[2], width, is_signed, stage, depth + cost, cost))
+        self.nets.append(Net(op, key[1], key[2], width, is_signed, stage, depth + cost, cost, cycles))
         self.owners.append(self.owner)
         self._index[key] = ref
         return ref

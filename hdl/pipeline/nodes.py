@@ -27,6 +27,8 @@ not          bool                                       1 - x
 mux          bool t f                                   t if the condition is 1, else f
 member       x              lo0, hi0, lo1, hi1, ...     1 if x lies in one of the ranges (inclusive, ascending,
                                                         disjoint, not adjacent)
+hit          key...         table                       1 if a row of the table matches the keys
+value        key...         table, column, lo, hi       that column of the row that counts, 0 without a match
 ===========  =============  ==========================  ============================================================
 """
 
@@ -43,6 +45,7 @@ PORT_MAX = PORTS - 1
 OPERATIONS = frozenset({
     "const", "captured", "size", "time", "port", "load", "bits", "signed", "add", "sub", "mul", "div", "mod", "band",
     "bor", "bxor", "shl", "shr", "eq", "lt", "all", "any", "not", "mux", "member",
+    "hit", "value",
 })  # fmt: skip
 """What a description can say."""
 
@@ -115,6 +118,8 @@ def bounds(op: str, args: Sequence[Node], attrs: Sequence[int], captured_max: in
             return 0, attrs[0] - 1 if args[0].lo < 0 else min(args[0].hi, attrs[0] - 1)
         case "band" | "bor" | "bxor":
             return _bitwise(op, *args)
+        case "value":
+            return attrs[2], attrs[3]
         case "mux":
             return min(args[1].lo, args[2].lo), max(args[1].hi, args[2].hi)
         case _:

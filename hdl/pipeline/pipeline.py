@@ -17,6 +17,7 @@ from ..axis import BEAT_BYTES
 from ..beats import BeatMemory
 from ..decision import DecisionPipeline
 from ..delay import DelayLine
+from ..tables.lookup import TableLookup
 from .act import Verdict, lower_verdict
 from .description import Description, Program, program
 from .lower import Lowering
@@ -90,6 +91,7 @@ class Pipeline(DecisionPipeline):
             n_channels=len(placed.program.channels),
             latency=placed.latency,
             rows=placed.nets.rows,
+            tables=tuple(table.memory for table in placed.program.tables),
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -112,6 +114,8 @@ class _Builder:
         self.m = Module()
         self.ports = ports
         self.nets = placed.nets
+        self.tables = placed.program.tables
+        self.lookups: dict[int, TableLookup] = {}
         self.verdict = placed.verdict
         self.stages = placed.schedule.stages
         self.names = _names(placed.nets)
@@ -130,6 +134,7 @@ class _Builder:
             "size": ports.size,
             "time": ports.ts,
             "source": ports.src,
+            **({"bank": ports.bank} if self.tables else {}),
         }
         self.memories: dict[int, BeatMemory] = {}
         if ports.rows:
@@ -148,6 +153,8 @@ class _Builder:
             self._memories(number)
             for ref in stage.computed:
                 self._compute(ref)
+            for ref in stage.started:
+                self._start(ref)
         verdict = self.ports.verdict
         for name in ("blocks", "channels", "forward"):
             bits = [self._use(ref) for ref in getattr(self.verdict, name)]
@@ -165,8 +172,24 @@ class _Builder:
             return net_value(net, [self._use(a) for a in net.args], 0)
         return self.values[ref]
 
+    def _start(self, ref: int) -> None:
+        """A look-up of the keys of this stage, whose answer is computed some stages on."""
+        number, *keys = self.nets[ref].attrs[0], *self.nets[ref].args
+        table = self.tables[number]
+        self.lookups[ref] = lookup = TableLookup(table.memory.shape, table.memory.rows)
+        self.m.submodules[self.names[ref]] = lookup
+        parts = [fit(self._use(a), width, False) for a, width in zip(keys, (*table.keys, 1), strict=True)]
+        self.m.d.comb += [
+            lookup.key.eq(Cat(parts[:-1])),
+            lookup.bank.eq(parts[-1]),
+            lookup.update.eq(getattr(self.ports, f"update{number}")),
+        ]
+
     def _compute(self, ref: int) -> None:
         net = self.nets[ref]
+        if net.cycles:
+            self.values[ref] = Cat(self.lookups[ref].hit, self.lookups[ref].values)[: net.width]
+            return
         signal = Signal(Shape(net.width, net.is_signed), name=self.names[ref])
         if net.op == "fetch":
             value = self._fetch(ref, net)

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from .netlist import INLINE, INPUTS, VECTORS, Netlist
 
-_FIXED = INPUTS | {"fetch", "align", "bytes", "flag"}
-"""Taken from wider values, so there is nothing to gain by waiting."""
+_FIXED = INPUTS | {"fetch", "align", "bytes", "flag", "lookup"}
+"""Taken from wider values or from keys, so there is nothing to gain by waiting."""
 _NONE, _MANY = -1, -2
 
 Place = tuple[int, int]
@@ -94,13 +94,19 @@ class _Retiming:
             for user in self.users[ref]:
                 stage, depth = out[user]
                 start = depth - nets[user].cost
+                if nets[user].cycles:
+                    stage, start = stage - nets[user].cycles, levels
                 last = min(last, (stage, start) if start >= cost else (stage - 1, levels))
             out[ref] = max(last, places[ref])
         return out
 
     def _bits_of(self, ref: int, places: list[Place]) -> int:
         """Register bits that carry one net to its users."""
-        last = self.latency if ref in self.kept else max((places[u][0] for u in self.users[ref]), default=0)
+        last = (
+            self.latency
+            if ref in self.kept
+            else max((places[u][0] - self.nets[u].cycles for u in self.users[ref]), default=0)
+        )
         return self.nets[ref].width * max(0, last - places[ref][0])
 
     def bits(self, places: list[Place]) -> int:

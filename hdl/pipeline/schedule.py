@@ -16,11 +16,13 @@ from .retime import retime
 @dataclass(frozen=True, slots=True)
 class Stage:
     """``carried``: nets of earlier stages that are registered on entry to this one; ``computed``: nets made here, in
-    order. ``ranges``: for each input vector that is used here or later, the units [start, stop) still needed;
-    ``next_use``: the first stage from here on that uses it."""
+    order; ``started``: nets with cycles of their own, whose operands are used here. ``ranges``: for each input vector
+    that is used here or later, the units [start, stop) still needed; ``next_use``: the first stage from here on that
+    uses it."""
 
     carried: tuple[int, ...]
     computed: tuple[int, ...]
+    started: tuple[int, ...]
     ranges: dict[int, tuple[int, int]]
     next_use: dict[int, int]
 
@@ -48,7 +50,7 @@ def schedule(nets: Netlist, roots: Sequence[int]) -> Schedule:
         net = nets[ref]
         last_use[ref] = stage
         # An inline net is written where it is used, so its operands are used there.
-        used = stage if net.op in INLINE else placed[ref]
+        used = stage if net.op in INLINE else placed[ref] - net.cycles
         for arg in net.args:
             pending[arg] = max(pending.get(arg, 0), used)
             uses[arg] = uses.get(arg, 0) + 1
@@ -59,12 +61,15 @@ def schedule(nets: Netlist, roots: Sequence[int]) -> Schedule:
     single = [r for r, last in last_use.items() if uses[r] == 1 and last == placed[r]]
     carried: list[list[int]] = [[] for _ in range(latency + 1)]
     computed: list[list[int]] = [[] for _ in range(latency + 1)]
+    started: list[list[int]] = [[] for _ in range(latency + 1)]
     for ref in sorted(last_use):
         net = nets[ref]
         if net.op in INLINE or net.op in VECTORS:
             continue
         if net.op not in INPUTS:
             computed[placed[ref]].append(ref)
+        if net.cycles:
+            started[placed[ref] - net.cycles].append(ref)
         for stage in range(placed[ref] + 1, last_use[ref] + 1):
             carried[stage].append(ref)
     stages = []
@@ -75,7 +80,7 @@ def schedule(nets: Netlist, roots: Sequence[int]) -> Schedule:
             if later:
                 ranges[vector] = (min(a for a, _ in later), max(b for _, b in later))
                 next_use[vector] = min(at for at in by_stage if at >= stage)
-        stages.append(Stage(tuple(carried[stage]), tuple(computed[stage]), ranges, next_use))
+        stages.append(Stage(tuple(carried[stage]), tuple(computed[stage]), tuple(started[stage]), ranges, next_use))
     return Schedule(tuple(stages), latency, frozenset(single))
 
 

@@ -91,7 +91,8 @@ def core_of(plan: Plan, beat_bits: int = BEAT_BITS_DEFAULT) -> Core:
     if missing is not None:
         raise MissingExtra(f"the gateware needs {missing}, which is not installed: pip install 'sevenm[synth]'")
     from sevenm.compiler.backends.gateware.emit import emit_source
-    from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
+    from sevenm.compiler.backends.gateware.options import TOP
+    from sevenm.compiler.backends.gateware.verilog import to_verilog
 
     source = emit_source(plan, beat_bytes=beat_bits // 8)
     return Core(to_verilog(plan, beat_bytes=beat_bits // 8), TOP, source.latency_cycles, source.levels, words_of(plan))

@@ -65,6 +65,11 @@ class PacketSource:
         self._offered = False
         self.port.valid.value = 0
 
+    @property
+    def is_done(self) -> bool:
+        """Every beat was taken."""
+        return self._current is None
+
     def drive(self, cycle: int) -> None:
         if self._offered or self._current is None or not self._offer(cycle):
             if not self._offered:
@@ -88,11 +93,11 @@ class PacketSource:
 
 class PacketSink:
     """Takes packets from ``m_axis`` with their verdicts, and checks the rules of the stream: an offered beat stays as
-    it is until it is taken (``Collector`` has the others)."""
+    it is until it is taken (``Collector`` has the others). Without ``marked`` there are no verdicts to take."""
 
-    def __init__(self, dut: Any, take: Pattern = always) -> None:
+    def __init__(self, dut: Any, take: Pattern = always, marked: bool = True) -> None:
         self.port = Port(dut, "m_axis")
-        self._marks = {f.name: getattr(dut, f"m_verdict_{f.name}") for f in fields(Verdict)}
+        self._marks = {f.name: getattr(dut, f"m_verdict_{f.name}") for f in fields(Verdict) if marked}
         self._take = take
         self._collector = Collector(self.port.beat_bytes)
         self._waiting: tuple[Beat, Verdict] | None = None

@@ -31,7 +31,7 @@ def _number(name: str) -> int:
     return int(os.environ[name])
 
 
-def _packets(random: Random, count: int) -> list[Packet]:
+def random_packets(random: Random, count: int) -> list[Packet]:
     """Generated frames, some cut or padded to lengths at the ends of beats, with random sidebands."""
     out = []
     for frame in frames(random.getrandbits(31), count):
@@ -70,7 +70,7 @@ async def one_beat_is_accepted_every_cycle_of_minimum_frames(dut: Any) -> None:
 @cocotb.test()
 async def the_first_beat_leaves_after_the_stated_latency_whatever_the_length(dut: Any) -> None:
     plan, count = _plan(), _number("SEVENM_PACKETS") // 4
-    packets = _packets(Random(_number("SEVENM_SEED") + 1), count)
+    packets = random_packets(Random(_number("SEVENM_SEED") + 1), count)
     packets[:4] = [Packet(bytes(n)) for n in (60, 9000, 0, 9000)]
     source, sink = PacketSource(dut, packets), PacketSink(dut)
     beats = sum(max(1, -(-len(p.data) // source.port.beat_bytes)) for p in packets)
@@ -82,7 +82,7 @@ async def the_first_beat_leaves_after_the_stated_latency_whatever_the_length(dut
     _check(plan, packets, sink)
 
 
-def _percent(random: Random, percent: int) -> Pattern:
+def percent(random: Random, percent: int) -> Pattern:
     """True in so many of a hundred cycles, in runs: ten cycles keep a mood of all, none or random."""
     moods: dict[int, int] = {}
 
@@ -98,9 +98,9 @@ def _percent(random: Random, percent: int) -> Pattern:
 async def back_pressure_and_gaps_change_nothing(dut: Any, offered: int, taken: int) -> None:
     plan, count = _plan(), _number("SEVENM_PACKETS") // 8
     random = Random(_number("SEVENM_SEED") + offered + taken)
-    packets = _packets(random, count)
-    source = PacketSource(dut, packets, _percent(random, offered))
-    sink = PacketSink(dut, _percent(random, taken))
+    packets = random_packets(random, count)
+    source = PacketSource(dut, packets, percent(random, offered))
+    sink = PacketSink(dut, percent(random, taken))
     beats = sum(max(1, -(-len(p.data) // source.port.beat_bytes)) for p in packets)
     await run(dut, source, sink, count, cycles_max=20 * beats + 1000)
     _check(plan, packets, sink)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sevenm.compiler.backends.gateware.memories import AUTO
 from sevenm.compiler.backends.gateware.target import WINDOW, for_gateware
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.reference import Decisions, evaluate
@@ -14,17 +15,23 @@ from sevenm.hdl.verdict import BlockShape
 from .packets import Packet, Verdict
 
 
-def expected_verdicts(plan: Plan, packets: Sequence[Packet], window: int = WINDOW) -> list[Verdict]:
+def expected_verdicts(
+    plan: Plan, packets: Sequence[Packet], window: int = WINDOW, rows: str = AUTO
+) -> list[Verdict]:  # fmt: skip
     """One verdict a packet, in order: what the reference says of the Plan with this window."""
-    seen = for_gateware(plan, window)
-    shapes = [BlockShape(block.name, block.mode, block.stop - block.start) for block in plan.blocks]
+    return verdicts(for_gateware(plan, window, rows), packets)
+
+
+def verdicts(seen: Plan, packets: Sequence[Packet]) -> list[Verdict]:
+    """One verdict a packet, in order, of a Plan as gateware has it (``for_gateware``)."""
+    shapes = [BlockShape(block.name, block.mode, block.stop - block.start) for block in seen.blocks]
     out: list[Verdict] = [Verdict()] * len(packets)
     ports = [(p.src & -p.src).bit_length() - 1 if p.src else 0 for p in packets]
     for port in sorted(set(ports)):
         some = [i for i, p in enumerate(ports) if p == port]
         decisions = _evaluate(seen, [packets[i] for i in some], port)
         for column, i in enumerate(some):
-            out[i] = _verdict(plan, shapes, decisions, column)
+            out[i] = _verdict(seen, shapes, decisions, column)
     return out
 
 

@@ -38,6 +38,13 @@ module sevenm_bench (
         .s_axis_tdata(data_q), .s_axis_tkeep(keep_q), .s_axis_tvalid(valid_q), .s_axis_tready(s_axis_tready),
         .s_axis_tlast(last_q), .s_axis_tuser_size(size_q), .s_axis_tuser_src(src_q), .s_axis_tuser_dst(dst_q),
         .s_axis_tuser_ts(ts_q),
+`ifdef SM_TABLES
+        // Nobody writes rows, and the generation is that of the rows which the core begins with.
+        .s_axil_awaddr(12'd0), .s_axil_awvalid(1'd0), .s_axil_awready(), .s_axil_wdata(32'd0), .s_axil_wvalid(1'd0),
+        .s_axil_wready(), .s_axil_bresp(), .s_axil_bvalid(), .s_axil_bready(1'd0), .s_axil_araddr(12'd0),
+        .s_axil_arvalid(1'd0), .s_axil_arready(), .s_axil_rdata(), .s_axil_rresp(), .s_axil_rvalid(), .s_axil_rready(1'd0),
+        .m_verdict_generation(),
+`endif
         .m_axis_tdata(m_axis_tdata), .m_axis_tkeep(m_axis_tkeep), .m_axis_tvalid(m_axis_tvalid),
         .m_axis_tready(ready_q), .m_axis_tlast(m_axis_tlast), .m_axis_tuser_size(m_axis_tuser_size),
         .m_axis_tuser_src(m_axis_tuser_src), .m_axis_tuser_dst(m_axis_tuser_dst), .m_axis_tuser_ts(m_axis_tuser_ts),

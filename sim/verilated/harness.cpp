@@ -18,6 +18,7 @@
 
 #include "Vcore.h"
 #include "verilated.h"
+#include "wave.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tdata is copied as bytes");
 static_assert(SM_N_CHANNELS <= 64, "a channel mask has 64 bits");
@@ -120,6 +121,7 @@ const sm_rtl_info sm_rtl_about = {SM_RTL_ABI, SM_BLOCKS_BITS, SM_N_CHANNELS, kCa
 struct sm_rtl_model {
     VerilatedContext context;
     Vcore top{&context, "core"};
+    Wave wave{context, top};
     sm_rtl_counters sum{};
     std::vector<uint64_t> accepted;  // cycle in which the first beat of each event of the call was accepted
     std::vector<sm_fired> fired;     // entries of the call's chunks
@@ -133,8 +135,10 @@ struct sm_rtl_model {
     void clock() {
         top.clk = 0;
         top.eval();
+        wave.dump(2 * sum.cycles);
         top.clk = 1;
         top.eval();
+        wave.dump(2 * sum.cycles + 1);
         ++sum.cycles;
     }
 
@@ -280,6 +284,7 @@ struct sm_rtl_model {
         bool waiting = false;                     // an output beat was valid and not taken
         top.s_axis_tvalid = 0;
         while (out < n || idle--) {
+            wave.follow(in, out);
             const bool offered = top.s_axis_tvalid;
             const bool taken_in = offered && top.s_axis_tready;
             if (offered && !taken_in) ++sum.stalls;
@@ -366,8 +371,25 @@ int sm_rtl_process(sm_rtl_model *model, const uint8_t *buffer, const sm_event *e
     } catch (const std::bad_alloc &) {
         failed = model->fail(n, "no memory for %llu events", static_cast<unsigned long long>(n));
     }
+    model->wave.close();
     *event = failed ? model->culprit : n;
     return failed;
+}
+
+int sm_rtl_wave(sm_rtl_model *model, const char *path, uint64_t event) {
+    if (!Wave::kBuilt) return model->fail(event, "the model was built without waves");
+    model->wave.ask(path, event);
+    return 0;
+}
+
+int sm_rtl_coverage(sm_rtl_model *model, const char *path) {
+#if VM_COVERAGE
+    model->context.coveragep()->write(path);
+    return 0;
+#else
+    static_cast<void>(path);
+    return model->fail(0, "the model was built without coverage");
+#endif
 }
 
 const sm_fired *sm_rtl_fired(const sm_rtl_model *model, uint64_t *count) {

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define SM_RTL_ABI 2
+#define SM_RTL_ABI 3
 
 /* blocks_bits: bits of m_verdict_blocks */
 typedef struct {
@@ -66,6 +66,13 @@ int sm_rtl_process(sm_rtl_model *model, const uint8_t *buffer, const sm_event *e
 
 /* The entries of the last call's chunks, one chunk's after the other's; valid until the next call. */
 const sm_fired *sm_rtl_fired(const sm_rtl_model *model, uint64_t *count);
+
+/* The next sm_rtl_process writes what all signals do around the event of that number to an FST file. 1 for a model that was
+ * built without (sm_rtl_error says so). */
+int sm_rtl_wave(sm_rtl_model *model, const char *path, uint64_t event);
+
+/* Writes how often each line ran and each bit changed since sm_rtl_open, as verilator_coverage reads it; 1 as above. */
+int sm_rtl_coverage(sm_rtl_model *model, const char *path);
 
 /* Text of the last error; valid until the next call. */
 const char *sm_rtl_error(const sm_rtl_model *model);

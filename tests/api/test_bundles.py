@@ -14,6 +14,7 @@ import pytest
 import sevenm
 from sevenm import compared
 from sevenm.cli.main import main
+from sevenm.compiler.backends.gateware.options import CoreOptions
 from sevenm.compiler.bundle import Generated, Progress, generate
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
@@ -123,9 +124,9 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[bool]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     times: list[bool] = []
 
-    def counted(plan: Plan, gateware: bool, say: Progress, top: str, classifier: str) -> Generated:
+    def counted(plan: Plan, gateware: bool, say: Progress, options: CoreOptions, classifier: str) -> Generated:
         times.append(gateware)
-        return generate(plan, gateware, say, top, classifier)
+        return generate(plan, gateware, say, options, classifier)
 
     monkeypatch.setattr("sevenm.bundles.generate", counted)
     return times

@@ -35,6 +35,32 @@ def test_build_with_gateware_states_the_latency(sevenm: Sevenm, rules: Path, tmp
     assert "module sevenm_core(" in (folder / "core.v").read_text()
 
 
+def test_the_clock_that_is_asked_for_is_in_the_constraints(sevenm: Sevenm, rules: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "small.bundle"
+    assert sevenm("build", rules, "-o", folder, "--clock", "322.265625").code == 0
+    core = Bundle.open(folder).core
+    assert core is not None and core.clock_ps == 3103
+    assert "-period 3.103 " in (folder / "core.xdc").read_text()
+    for given, why in ((["--clock", "0"], "0.0 is not in the range"), (["--top", "edge"], "edge is a word of Verilog")):
+        refused = sevenm("build", rules, "-o", folder, *given)
+        assert (refused.code, refused.out) == (2, "")
+        assert why in refused.err
+
+
+def test_a_bundle_with_a_report_and_a_used_bench_is_replaced(sevenm: Sevenm, rules: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "small.bundle"
+    assert sevenm("build", rules, "-o", folder).code == 0
+    (folder / "synth.json").write_text("{}")
+    (folder / "bench" / "__pycache__").mkdir()
+    assert sevenm("build", rules, "-o", folder).code == 0
+    assert sorted(path.name for path in (folder / "bench").iterdir()) == ["frames.py", "run.py"]
+    assert not (folder / "synth.json").exists(), "it was of another core"
+    (folder / "bench" / "mine.py").write_text("")
+    done = sevenm("build", rules, "-o", folder)
+    assert done.code == 3
+    assert "holds bench/mine.py, which is not of the bundle" in done.err
+
+
 def test_what_gateware_cannot_do_is_left_out_with_a_warning_that_names_the_rule(sevenm: Sevenm, tmp_path: Path) -> None:
     file, folder = tmp_path / "again.7m", tmp_path / "again.bundle"
     file.write_text(

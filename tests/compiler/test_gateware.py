@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from sevenm.compiler import compile_filter, compile_text
 from sevenm.compiler.backends.gateware.emit import LATENCY_TARGET, emit_source, load_source
-from sevenm.compiler.backends.gateware.refuse import NotInGateware, refuse
+from sevenm.compiler.backends.gateware.options import TOP
+from sevenm.compiler.backends.gateware.refuse import NotInGateware
 from sevenm.compiler.backends.gateware.target import WINDOW
-from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
+from sevenm.compiler.backends.gateware.verilog import to_verilog
 from sevenm.compiler.plan import Action, Block, Names, Plan, Rule, actions, prune
 from sevenm.compiler.plan.graph import Graph
 from sevenm.compiler.plan.ops import RangeError
@@ -479,23 +480,3 @@ def test_a_thousand_rules_become_verilog() -> None:
     text = to_verilog(plan)
     assert re.search(r"output \[10:0\] m_verdict_blocks;", text)
     assert max(int(msb) for msb in re.findall(r"^  (?:wire|reg|output) \[(\d+):0\]", text, re.MULTILINE)) < 2048
-
-
-def test_tables_of_more_comparisons_than_a_core_is_made_of_are_refused() -> None:
-    """By the table with which they are too many: 400 rows of five keys are not, and 49 of one beside them are."""
-    rows = "\n".join(f"(10.0.{at >> 8}.{at & 255}, *, *, *, *)" for at in range(400))
-    text = f"table acl : (ip4 range, ip4 range, u16 range, u16 range, u8 range) max 400 {{\n{rows}\n}}\n"
-    ports = "\n".join(str(at) for at in range(49))
-    text += f"table ports : u16 max 64 {{\n{ports}\n}}\n"
-    text += "rules r on packet first {\n"
-    text += "  rule a: (ip.src, ip.dst, tcp.srcport, tcp.dstport, ip.proto) in acl => drop\n"
-    text += "  rule b: udp.dstport in ports => drop\n}\n"
-    plan = compile_text(text, "acl").plan
-    with pytest.raises(NotInGateware) as error:
-        refuse(plan)
-    assert str(error.value) == (
-        "with the 49 rows of 1 key of table ports there are 2049 comparisons, and gateware has at most 2048; give the "
-        "table fewer rows, or put the rule into a file of its own for the host"
-    )
-    acl, ports_table = plan.tables
-    refuse(plan.with_rows([acl, ports_table.with_rows(ports_table.rows[:-1])]))

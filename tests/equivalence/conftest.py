@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sevenm.compiler.backends.c.emit import emit
+from sevenm.compiler.backends.gateware.options import CoreOptions
 from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
@@ -52,7 +53,9 @@ def agree(tmp_path: Path) -> Callable[..., np.ndarray]:
     def run(plan: Plan, events: EventBatch, rtl: bool = True) -> np.ndarray:
         # Each rule set has a core of one of the widths.
         beat_bits = BEAT_BITS[int(plan.digest[:8], 16) % len(BEAT_BITS)]
-        bundle = Bundle.open(write_bundle(plan, tmp_path / plan.digest, gateware=rtl, beat_bits=beat_bits))
+        bundle = Bundle.open(
+            write_bundle(plan, tmp_path / plan.digest, gateware=rtl, options=CoreOptions(beat_bits=beat_bits))
+        )
         said = {}
         devices: list[Device] = [ReferenceDevice(), HostDevice(), *([RtlDevice()] if rtl else [])]
         for device in devices:

@@ -13,11 +13,23 @@ from sevenm.boundary import RULES_MAX
 from sevenm.host.bundle import Bundle, BundleError
 from sevenm.manifest import read, write
 
+PORT = {"name": "clk", "direction": "input", "width": 1}
+CORE = {
+    "top": "sevenm_core",
+    "latency_cycles": 12,
+    "beat_bits": 512,
+    "window_beats": 4,
+    "clock_ps": 4000,
+    "ports": [PORT],
+    "bits": [{"block": "edge", "part": "index", "lsb": 0, "width": 2}],
+    "actions": {"destinations": "queues", "numbers": list(range(16)), "in_band": True},
+    "rows": "auto",
+    "slots": [],
+}
+
 
 def test_a_right_manifest_is_read_whole(manifest: dict[str, Any], make_bundle: Callable[..., Bundle]) -> None:
-    bundle = make_bundle(
-        {**manifest, "core": {"top": "sevenm_core", "latency_cycles": 12, "beat_bits": 512, "window_beats": 4}}
-    )
+    bundle = make_bundle({**manifest, "core": CORE})
     assert (bundle.name, bundle.source, bundle.channels, bundle.counters) == (
         "edge",
         "packet",
@@ -91,11 +103,27 @@ def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
         (["files"], {"../engine.c": "0" * 64}, "files.../engine.c is not the plain name of a file in the bundle"),
         (["files"], {"manifest.json": "0" * 64}, "files.manifest.json is not the plain name of a file in the bundle"),
         (["files"], {"a": "0"}, "files.a is .*, expected 64 hexadecimal digits"),
+        (["core"], {**CORE, "latency_cycles": 0}, "core.latency_cycles is 0, expected a number"),
+        (["core"], {**CORE, "clock_ps": 0}, "core.clock_ps is 0, expected a number"),
         (
             ["core"],
-            {"top": "x", "latency_cycles": 0, "beat_bits": 512, "window_beats": 1},
-            "core.latency_cycles is 0, expected a number",
+            {**CORE, "ports": [{**PORT, "direction": "inout"}]},
+            r"core.ports\[0\].direction is \"inout\", expected",
         ),
+        (["core"], {**CORE, "ports": [{**PORT, "width": 0}]}, r"core.ports\[0\].width is 0, expected"),
+        (
+            ["core"],
+            {**CORE, "actions": {"destinations": "x"}},
+            r'core.actions.destinations is "x", expected one of ports',
+        ),
+        (
+            ["core"],
+            {**CORE, "actions": {"destinations": "ports", "numbers": [16] * 16, "in_band": True}},
+            "core.actions.numbers is .*, expected 16 numbers from 0 to 15",
+        ),
+        (["core"], {**CORE, "bits": [{"block": "b"}]}, r"core.bits\[0\].part is missing, expected"),
+        (["files"], {"bench/../../engine.c": "0" * 64}, "files.bench/../../engine.c is not the plain name of a file"),
+        (["files"], {"/engine.c": "0" * 64}, "files./engine.c is not the plain name of a file in the bundle"),
         (["layouts"], [{"name": "x", "version": 1, "size": 65}], r"layouts\[0\].size is 65, expected one of 64, 128"),
         (
             ["tables"],
@@ -144,7 +172,7 @@ def test_writing_is_the_inverse_of_reading(manifest: dict[str, Any]) -> None:
         "source": "record",
         "record_size": 64,
     }
-    full["core"] = {"top": "sevenm_core", "latency_cycles": 12, "beat_bits": 512, "window_beats": 4}
+    full["core"] = CORE
     assert write(read(full)) == full
 
 

@@ -25,6 +25,7 @@ from sevenm.sim.verilate import ModelBuildError
 pytestmark = pytest.mark.needs("g++")
 TOY = Path(__file__).with_name("toy_core.v")
 CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
+CORE = {"beat_bits": 512, "clock_ps": 4000, "ports": [], "bits": [], "actions": None, "rows": "auto", "slots": []}
 RULES = """
 rules edge on packet first {
   rule broken: parse.malformed             => drop, count broken
@@ -63,7 +64,7 @@ def toy_bundle(folder: Path, latency: int = 5, **changes: object) -> Bundle:
         "channels": ["one", "two"], "counters": [], "layouts": [], "tables": [], "states": [], "refused": {},
         "classifier": "auto",
         "files": {"core.v": hashlib.sha256(source).hexdigest()},
-        "core": {"top": "sevenm_core", "latency_cycles": latency, "beat_bits": 512, "window_beats": 1},
+        "core": {"top": "sevenm_core", "latency_cycles": latency, "window_beats": 1, **CORE},
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps({**manifest, **changes}))
     return Bundle.open(folder)
@@ -94,6 +95,32 @@ def test_it_is_a_device_that_says_what_the_reference_says(bundle: Bundle) -> Non
         assert (counted["packets"], counted["stalls"]) == (2000, 0)
         start(device, bundle)
         assert (device.generation, device.counters()["packets"]) == (2, 0)
+
+
+def test_a_core_with_memories_begins_with_the_rows_of_its_bundle(tmp_path: Path) -> None:
+    text = """
+    schema Flow v1 size 64 @endian(big) { class: u8  port: u16 }
+    table acl : (u8 range, u16 ternary) -> (out: port, mark: u8) max 16 {
+      (1..6, 80 & 0xff): (3, 9)
+      (2, *): (4, 1)
+    }
+    rules r on Flow first {
+      rule low: acl[class, port].mark > 1 => forward acl[class, port].out
+      rule listed: (class, port) in acl => drop
+    }
+    """
+    bundle = Bundle.open(write_bundle(compile_text(text, "flows").plan, tmp_path / "bundle", rows="memory"))
+    assert bundle.core is not None and bundle.core.slots == (32,)
+    data = [
+        bytes((kind, high, port)).ljust(64, b"\0") for kind in range(8) for high in (0, 5) for port in (79, 80, 255)
+    ]
+    batch = EventBatch.from_bytes(data)
+    with RtlDevice(cache=CACHE) as device, ReferenceDevice() as reference:
+        for each in (device, reference):
+            start(each, bundle)
+        expected = reference.process(batch)
+        assert np.array_equal(device.process(batch).rows, expected.rows)
+        assert (expected.rows[:2] != 0).any(axis=1).all(), "both rules fire"
 
 
 @pytest.mark.parametrize(("valid", "ready"), [(60, 100), (100, 60), (40, 40)])
@@ -169,7 +196,7 @@ def test_bundles_without_a_core_that_fits_are_refused(tmp_path: Path) -> None:
     device = toy_device()
     with pytest.raises(DeviceError, match="the bundle has no gateware; build it again with gateware"):
         device.prepare(toy_bundle(tmp_path / "none", core=None))
-    other = {"top": "other", "latency_cycles": 5, "beat_bits": 512, "window_beats": 1}
+    other = {"top": "other", "latency_cycles": 5, "window_beats": 1, **CORE}
     with pytest.raises(ModelBuildError, match="the Verilog has no module other"):
         device.prepare(toy_bundle(tmp_path / "other", core=other))
     with pytest.raises(DeviceError, match=r"the core has 2 channels, the manifest 3; build"):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sevenm.compiler import compile_text
+from sevenm.compiler.backends.gateware.options import CoreOptions
 from sevenm.compiler.bundle import write_bundle
 from sevenm.compiler.plan import Plan
 from sevenm.host.batch import EventBatch
@@ -37,7 +38,7 @@ def shortest(plan: Plan, seed: int, n: int) -> EventBatch:
 
 
 def back_to_back(plan: Plan, beat_bits: int, folder: Path, n: int) -> None:
-    bundle = Bundle.open(write_bundle(plan, folder, beat_bits=beat_bits))
+    bundle = Bundle.open(write_bundle(plan, folder, options=CoreOptions(beat_bits=beat_bits)))
     assert bundle.core is not None and bundle.core.beat_bits == beat_bits
     whole = shortest(plan, beat_bits, n)
     mixed = packets.batch(seed=beat_bits, n=n // 2)

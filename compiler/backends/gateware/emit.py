@@ -24,6 +24,8 @@ from sevenm.hdl.core import core_latency
 from sevenm.hdl.pipeline.pipeline import LEVELS, place
 from sevenm.hdl.pipeline.reach import reach
 
+from .memories import AUTO, memory_slots
+from .rows import table_lines
 from .target import WINDOW, for_gateware
 from .words import Words, unique, wrapped
 
@@ -35,32 +37,34 @@ LATENCY_TARGET = {"packet": 30, "record": 15}
 class GatewareSource:
     """``text`` is the module ``core.py`` with the classes ``Match`` and ``Core``; ``latency_cycles`` is from a packet's
     first beat in to its first beat out; ``window_beats`` the beats, of ``beat_bytes``, that it looks at; ``levels`` the
-    logic levels between two registers."""
+    logic levels between two registers; ``slots`` those of each table's memory, 0 where its rows are wired."""
 
     text: str
     latency_cycles: int
     window_beats: int
     beat_bytes: int
     levels: int
+    slots: tuple[int, ...]
 
 
 def emit_source(
-    plan: Plan, levels: int | None = None, window: int = WINDOW, beat_bytes: int = BEAT_BYTES
+    plan: Plan, levels: int | None = None, window: int = WINDOW, beat_bytes: int = BEAT_BYTES, rows: str = AUTO
 ) -> GatewareSource:
     """The core of a Plan, which takes ``beat_bytes`` a cycle, looks at the first ``window`` bytes of each packet and
     punts what needs more. Without ``levels`` the fewest levels are taken that meet LATENCY_TARGET, else the most.
+    ``rows``: which tables are wired and which are memories (``memory_slots``).
 
-    The same Plan gives the same text, byte for byte. Raises NotInGateware.
+    The same Plan gives the same text, byte for byte. Raises NotInGateware, TablesTooLarge.
     """
-    return _emit(plan, tuple(plan.names.pairs()), levels, window, beat_bytes)
+    return _emit(plan, tuple(plan.names.pairs()), levels, window, beat_bytes, rows)
 
 
 @lru_cache(maxsize=4)
 def _emit(
-    plan: Plan, names: tuple[tuple[int, Name], ...], levels: int | None, window: int, beat_bytes: int
+    plan: Plan, names: tuple[tuple[int, Name], ...], levels: int | None, window: int, beat_bytes: int, rows: str
 ) -> GatewareSource:
     """``names`` are the Plan's, which say nothing of its meaning, and so are no part of its equality."""
-    write = _Writer(plan, window, beat_bytes)
+    write = _Writer(plan, window, beat_bytes, rows)
     match = _run(write.text(1, 1, LEVELS[0], 1, 1)).Match
     for choice in LEVELS if levels is None else (levels,):
         placed = place(match, choice, beat_bytes)
@@ -68,7 +72,7 @@ def _emit(
         if latency - placed.beats <= LATENCY_TARGET[plan.source]:
             break
     text = write.text(latency, placed.latency, choice, placed.beats, reach(placed.program))
-    return GatewareSource(text, latency, placed.beats, beat_bytes, choice)
+    return GatewareSource(text, latency, placed.beats, beat_bytes, choice, write.slots)
 
 
 def load_source(source: GatewareSource) -> Any:
@@ -85,15 +89,18 @@ def _run(text: str) -> Any:
 class _Writer:
     """The text of one Plan, but for the numbers that come from placing what it says."""
 
-    def __init__(self, plan: Plan, window: int, beat_bytes: int) -> None:
-        self.digest = plan.digest
+    def __init__(self, plan: Plan, window: int, beat_bytes: int, rows: str) -> None:
+        self.digest, self.structure = plan.digest, plan.structure
         self.beat_bytes = beat_bytes
-        self.plan, self.window = for_gateware(plan, window), window
+        self.plan, self.window = for_gateware(plan, window, rows), window
         self.words = Words(self.plan, window + 1)
+        self.slots = memory_slots(plan, rows)
+        slots = [count for count in self.slots if count]
+        self.tables = list(table_lines(self.plan.tables, self.words.tables, slots))
 
     def text(self, latency: int, decision_latency: int, levels: int, beats: int, reaching: int) -> str:
         plan = self.plan
-        lines, doubts = self.words.lines, self.words.doubts
+        lines, doubts = [*self.tables, *self.words.lines], self.words.doubts
         program = list(self._program())
         used = set(re.findall(r"\w+", "\n".join([*lines, *doubts, *program])))
         environment = jinja2.Environment(
@@ -101,9 +108,10 @@ class _Writer:
             keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False,
         )  # fmt: skip
         return environment.get_template("core.py.j2").render(
-            name=plain(plan.name), digest=self.digest, rules=plan.rules, latency=latency, beats=beats, reach=reaching,
-            beat_bytes=self.beat_bytes, window=self.window, lines=lines, doubts=doubts, program=program,
-            levels=levels, decision_latency=decision_latency,
+            name=plain(plan.name), digest=self.digest, rules=plan.rules, latency=latency, beats=beats,
+            reach=reaching, beat_bytes=self.beat_bytes, window=self.window, lines=lines, doubts=doubts,
+            program=program, levels=levels, decision_latency=decision_latency,
+            structure=self.structure if plan.tables else "",
             imports=[n for n in pipeline.__all__ if n in used or n in ("Description", "Pipeline")],
         )  # fmt: skip
 

@@ -10,6 +10,7 @@ from sevenm.compiler.passes.inline_tables import inline_tables
 from sevenm.compiler.passes.punt import punt
 from sevenm.compiler.plan import Plan
 
+from .memories import AUTO, memory_slots
 from .refuse import refuse
 
 WINDOW = 256
@@ -17,10 +18,11 @@ WINDOW = 256
 WINDOW_MAX = 1024
 
 
-def for_gateware(plan: Plan, window: int = WINDOW) -> Plan:
-    """The Plan with its tables as comparisons and with ``punt`` set where ``window`` bytes are not enough. Raises
-    NotInGateware for what gateware does not have."""
+def for_gateware(plan: Plan, window: int = WINDOW, rows: str = AUTO) -> Plan:
+    """The Plan with the tables that are no memories (``memory_slots``) as comparisons, and with ``punt`` set where
+    ``window`` bytes are not enough. Raises NotInGateware for what gateware does not have."""
     if not 1 <= window <= WINDOW_MAX:
         raise ValueError(f"a window has 1 to {WINDOW_MAX} bytes, not {window}")
     refuse(plan)
-    return punt(inline_tables(plan), window)
+    wired = [number for number, slots in enumerate(memory_slots(plan, rows)) if not slots]
+    return punt(inline_tables(plan, wired), window)

@@ -56,6 +56,7 @@ class Words:
         self._uses = _uses(plan, self.args)
         self._label = _labels(plan, self.names)
         self._taken = set(self.names.values())
+        self.tables = [self._free(unique(f"table_{table.name}", set())) for table in plan.tables]
         self._inline: dict[int, Text] = {}
         self._counts: dict[str, int] = {}
         self.lines: list[str] = []
@@ -197,6 +198,10 @@ class Words:
         ]
         return Text(f"one_of({self.use(x)}, {', '.join(items)})")
 
+    def _lookup(self, node: Node) -> Text:
+        column = [str(node.attrs[1])] if node.op == "value" else []
+        return Text(f"{self.tables[node.attrs[0]]}.{node.op}({', '.join([*column, *map(self.use, node.args)])})")
+
 
 CASES: Mapping[str, Callable[[Words, Node], Text]] = {
     "const": Words._const, "captured": Words._leaf, "size": Words._leaf, "time": Words._leaf, "port": Words._leaf,
@@ -204,9 +209,9 @@ CASES: Mapping[str, Callable[[Words, Node], Text]] = {
     "mod": Words._by_constant, "add": Words._infix, "sub": Words._infix, "mul": Words._infix, "band": Words._infix,
     "bor": Words._infix, "bxor": Words._infix, "shl": Words._infix, "shr": Words._infix, "eq": Words._compare,
     "lt": Words._compare, "all": Words._junction, "any": Words._junction, "not": Words._not, "mux": Words._mux,
-    "member": Words._member,
+    "member": Words._member, "hit": Words._lookup, "value": Words._lookup,
 }  # fmt: skip
-complete(CASES, "gateware", refuses=(*LACKS, "hit", "value"))
+complete(CASES, "gateware", refuses=tuple(LACKS))
 
 
 def number(value: int, digits: int = 0) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -19,7 +20,9 @@ from sevenm.hdl.pipeline import (
     field,
     mux,
     one_of,
+    pipeline,
     port,
+    schedule,
     size,
     time,
 )  # fmt: skip
@@ -83,6 +86,47 @@ def test_a_description_by_hand_decides_like_its_model(levels: int) -> None:
     assert decide(Pipeline(Web, levels=levels), packets) == wanted
     assert len({v.blocks for v in wanted}) > 8
     assert any(v.forward for v in wanted) and any(v.malformed for v in wanted)
+
+
+START = 20 + field(at=0, bytes=1) % 10 * 23
+FOUND = field(START, bytes=3)
+
+
+class Far(Description):
+    """A field whose place is known late, at any byte of four beats of 64."""
+
+    block_found = All(*(Rule(FOUND[i : i + 1]) for i in range(24)))
+    block_there = First(Rule(captured >= START + 3))
+
+
+def crowded(choose: random.Random, beat_bytes: int, beats: int) -> list[Packet]:
+    """Packets as long as the window, each before so many of one beat that its first beat is the oldest that is kept."""
+    out = []
+    for _ in range(12):
+        length = choose.choice([beat_bytes * beats, beat_bytes * beats, beat_bytes * beats - 1, 1000])
+        out += [Packet(choose.randbytes(n)) for n in (length, *[min(beat_bytes, 40)] * choose.choice([3, 30]))]
+    return out
+
+
+@pytest.mark.parametrize(("levels", "beat_bytes"), [(1, 64), (1, 32), (2, 32), (1, 16), (1, 8), (3, 8)])
+def test_a_beat_is_kept_until_its_fields_are_fetched(levels: int, beat_bytes: int) -> None:
+    core = Pipeline(Far, levels=levels, beat_bytes=beat_bytes)
+    assert core.rows >= core.beats + 8
+    packets = crowded(random.Random(levels), beat_bytes, core.beats)
+    what = program(Far)
+    assert decide(core, packets) == [Verdict(**model(what, p.data)) for p in packets]
+
+
+def test_a_beat_that_is_kept_one_cycle_less_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check above can fail: beats that are written a stage too soon are overwritten when they are read."""
+    right = schedule.written
+    monkeypatch.setattr(schedule, "written", lambda net, stage: right(net, stage) - (net.op == "fetch"))
+    monkeypatch.setattr(pipeline, "written", schedule.written)
+    monkeypatch.setattr(pipeline, "_PLACED", WeakKeyDictionary())
+    core = Pipeline(Far, levels=1, beat_bytes=64)
+    packets = crowded(random.Random(1), 64, core.beats)
+    what = program(Far)
+    assert decide(core, packets) != [Verdict(**model(what, p.data)) for p in packets]
 
 
 def large(rules: int) -> type[Description]:

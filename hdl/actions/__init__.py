@@ -1,0 +1,1 @@
+"""What is done with marked packets: the stage behind a core, and its parts."""

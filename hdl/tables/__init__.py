@@ -1,0 +1,1 @@
+"""Tables in memories: rows that change while packets pass, in parts that each have a model in plain Python."""

@@ -1,0 +1,1 @@
+"""A card's tables: which slots their rows get, and the register writes that bring them there."""
