@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from . import arithmetic as bits_of
 from .arithmetic import Bits, constant
 from .delay_line import READ, WRITE
+from .errors import NotThePipeline
 from .gates import Gates
-from .netlist import CLOCK, RESET, Lanes, Netlist, NotThePipeline, Remembered
+from .netlist import CLOCK, RESET, Lanes, Netlist, Remembered
 from .packet_bits import PacketBits
 from .verilog import Bit, Cell, Module
 

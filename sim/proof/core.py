@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from .arithmetic import Bits
 from .beat_memory import check_times, is_memory, lanes_of, place_of, remember
 from .delay_line import delay_of
+from .errors import NotThePipeline
 from .gates import Gates
-from .netlist import CLOCK, RESET, STREAM, Netlist, NotThePipeline
+from .netlist import CLOCK, RESET, STREAM, Netlist
 from .packet_bits import PacketBits
 from .verilog import Bit, Module
 

@@ -16,6 +16,7 @@ from sevenm.hdl.pipeline.values import possible_values
 
 from . import arithmetic as bits_of
 from .arithmetic import Bits, constant, extend
+from .errors import NotProvable
 from .gates import FALSE, TRUE
 from .judge import Fact, Judge
 from .packet_bits import PacketBits
@@ -27,10 +28,6 @@ VALUES_MAX = 256
 
 REMAINDERS_MAX = 256
 """Remainders of which it is stated beside every question that there are no more."""
-
-
-class NotProvable(Exception):
-    """The Plan has something that cannot be written as gates of a size that can be handled; the message names it."""
 
 
 def width_of(node: Node) -> int:
@@ -59,6 +56,8 @@ class PlanBits:
     def build(self, say: Callable[[int], None]) -> None:
         """``say`` is told how many nodes are done. Raises NotProvable, OutOfTime."""
         for ref, node in enumerate(self.plan.nodes):
+            if node.op not in CASES:
+                raise NotProvable(f"rows of table {self.plan.tables[node.attrs[0]].name} are in memories of the core")
             value = CASES[node.op](self, node)
             self.values.append(extend(value, width_of(node), True))
             if ref in self._starts:

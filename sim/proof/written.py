@@ -9,19 +9,22 @@ from sevenm.compiler.bundle import MissingExtra, gateware_missing
 from sevenm.compiler.plan import Plan
 from sevenm.host.bundle import Bundle, BundleError
 from sevenm.host.devices.device import DeviceError
+from sevenm.manifest import ROWS
 
 CORE = "core.v"
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenCore:
-    """The Verilog of a core and what is said of it: its latency and the beats of ``beat_bytes`` that it looks at."""
+    """The Verilog of a core and what is said of it: its latency, the beats of ``beat_bytes`` that it looks at, and how
+    rows of tables are kept (``sevenm.manifest.ROWS``)."""
 
     verilog: str
     top: str
     latency_cycles: int
     beats: int
     beat_bytes: int
+    rows: str = ROWS[0]
 
 
 def require_solver() -> None:
@@ -36,7 +39,8 @@ def core_of_plan(plan: Plan) -> WrittenCore:
     if missing is not None:
         raise MissingExtra(f"the gateware needs {missing}, which is not installed: pip install 'sevenm[prove]'")
     from sevenm.compiler.backends.gateware.emit import emit_source
-    from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog
+    from sevenm.compiler.backends.gateware.options import TOP
+    from sevenm.compiler.backends.gateware.verilog import to_verilog
 
     source = emit_source(plan)
     return WrittenCore(to_verilog(plan), TOP, source.latency_cycles, source.window_beats, source.beat_bytes)
@@ -54,5 +58,5 @@ def core_of_bundle(folder: str) -> tuple[Plan, WrittenCore]:
         text = bundle.path(CORE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{bundle.folder / CORE}: cannot be read: {error}") from error
-    core = WrittenCore(text, about.top, about.latency_cycles, about.window_beats, about.beat_bits // 8)
+    core = WrittenCore(text, about.top, about.latency_cycles, about.window_beats, about.beat_bits // 8, about.rows)
     return plan_of(bundle), core
