@@ -47,7 +47,7 @@ KINDS = (
     Kind("equal for not equal", r"^(  assign .*)!=(.*;)$", _as(r"\1==\2")),
     Kind("not equal for equal", r"^(  assign .*)==(.*;)$", _as(r"\1!=\2")),
     Kind("swapped operands of a comparison", r"^(  assign .* = )([^<?]*) < ([^<?]*);$", _as(r"\1\3 < \2;")),
-    Kind("swapped arms", r"^(  assign .* \? )([^:]*) : ([^:]*);$", _as(r"\1\3 : \2;")),
+    Kind("swapped arms", r"^(  assign .* \? )(.*) : (.*);$", _as(r"\1\3 : \2;")),
     Kind("changed constant", r"^(  assign .*?)\b(\d+)'(h)([0-9a-f]+)(.*;)$", _flipped),
     Kind("wrong bit", r"^(  assign .*\bconditions\w*)\[(\d+)\](.*;)$", _shifted),
     Kind("a register less", r"^  always @\(posedge clk\)\n    (\S+) +<= ([^;]*);$", _as(r"  always @* \1 = \2;")),
