@@ -8,6 +8,7 @@ at a variable place is chosen by the bits of that place, of which it is proved f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sevenm.compiler.backends.gateware.refuse import LACKS
 from sevenm.compiler.plan import Plan
@@ -46,7 +47,8 @@ class PlanBits:
 
     def __init__(self, plan: Plan, packet: PacketBits, judge: Judge) -> None:
         self.plan, self._packet, self._gates, self._judge = plan, packet, packet.gates, judge
-        self._hints = possible_values(plan.nodes)  # type: ignore[arg-type]  # a Plan's nodes are of the same form
+        self._nodes: Any = plan.nodes  # of the same form as those of a description, whose values are asked for
+        self._hints = possible_values(self._nodes)
         self._starts = _starts(plan)
         self._chosen: dict[tuple[int, int, bool], Bits] = {}
         self._proved: set[int] = set()
@@ -106,7 +108,7 @@ class PlanBits:
             node = self.plan.nodes[base]
             if node.lo < 0:
                 raise NotProvable(f"a field may begin {-node.lo} bytes before the packet")
-            places = self._hints[base].below(node, min(node.hi, NEAR) + 1)  # type: ignore[arg-type]
+            places = self._hints[base].below(self._nodes[base], min(node.hi, NEAR) + 1)
             if base not in self._proved:
                 places = list(range(node.lo, min(node.hi, NEAR) + 1))
             leaves = {place: self._there(place + offset, is_flag) for place in places}

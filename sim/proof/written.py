@@ -46,11 +46,8 @@ def core_of_plan(plan: Plan) -> WrittenCore:
     return WrittenCore(to_verilog(plan), TOP, source.latency_cycles, source.window_beats, source.beat_bytes)
 
 
-def core_of_bundle(folder: str) -> tuple[Plan, WrittenCore]:
-    """The Plan of a bundle and the Verilog in it, as they are. Raises BundleError, DeviceError if it has none."""
-    from sevenm.bundles import plan_of
-
-    bundle = Bundle.open(folder)
+def core_of_bundle(bundle: Bundle) -> WrittenCore:
+    """The Verilog in a bundle, as it is. Raises BundleError, DeviceError if it has none."""
     about = bundle.core
     if about is None:
         raise DeviceError(f"{bundle.folder}: the bundle has no gateware; build it again with gateware")
@@ -58,5 +55,4 @@ def core_of_bundle(folder: str) -> tuple[Plan, WrittenCore]:
         text = bundle.path(CORE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{bundle.folder / CORE}: cannot be read: {error}") from error
-    core = WrittenCore(text, about.top, about.latency_cycles, about.window_beats, about.beat_bits // 8, about.rows)
-    return plan_of(bundle), core
+    return WrittenCore(text, about.top, about.latency_cycles, about.window_beats, about.beat_bits // 8, about.rows)
