@@ -278,7 +278,7 @@ def _synth(body: Body, run: Run) -> Iterator[Row]:
 
 
 READERS: dict[str, Reader] = {
-    "classify": _classify, "compile": _compile, "dpdk": _dpdk, "events": _events, "filter": _filter,
+    "classify": _classify, "compile": _compile, "coverage": _rows, "dpdk": _dpdk, "events": _events, "filter": _filter,
     "latency": _latency, "path": _path, "ring": _ring, "ring-c": _ring_c, "start": _start,
-    "synth": _synth, "table": _table, "wake": _wake, "workers": _workers, "xdp": _xdp,
+    "synth": _synth, "table": _table, "verilog": _rows, "wake": _wake, "workers": _workers, "xdp": _xdp,
 }  # fmt: skip

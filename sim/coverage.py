@@ -15,6 +15,8 @@ from .verilate import BENCH
 
 _ENTRY = re.compile(r"C '(?P<keys>.*)' (?P<count>\d+)")
 _KEY = re.compile("\x01([^\x02]+)\x02([^\x01]*)")
+_ESCAPED = re.compile("__0([0-9A-Fa-f]{2})")
+"""How Verilator writes what is no letter, digit or underscore in a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,14 @@ def shares(points: Iterable[Point]) -> dict[tuple[str, str], Share]:
 
 
 def still(points: Iterable[Point]) -> dict[str, list[str]]:
-    """Of each module the signals of which no bit ever changed."""
+    """Of each module the signals with a name of their own of which no bit ever changed."""
     moved: dict[tuple[str, str], bool] = {}
     for point in points:
         if point.kind == "toggle":
-            key = point.module, re.split(r"\[|:", point.where)[0]
+            name = _ESCAPED.sub(lambda code: chr(int(code[1], 16)), re.split(r"\[|:", point.where)[0])
+            if not name.isidentifier():
+                continue
+            key = point.module, name
             moved[key] = moved.get(key, False) or point.hit
     out: dict[str, list[str]] = {}
     for (module, signal), changed in sorted(moved.items()):

@@ -165,7 +165,7 @@ class Fields:
             groups[lane] = list(rows).index(limit)
         beat = nets.make("beat", width=8 * width)
         attrs = (self._depth, self._depth - self._beats, *groups)
-        lanes = nets.make("fetch", (beat, *rows.values()), attrs, 8 * width, cost=1)
+        lanes = nets.make("fetch", (beat, *rows.values()), attrs, 8 * width, cost=1, cycles=1)
         ring = nets.make("join", (lanes, lanes), (), 16 * width)
         place = align(nets, ring, 8, start, lows, part)
         if place is None:

@@ -137,6 +137,7 @@ class _Builder:
             **({"bank": ports.bank} if self.tables else {}),
         }
         self.memories: dict[int, BeatMemory] = {}
+        self.rows: dict[int, list[Signal]] = {}
         if ports.rows:
             inputs |= {"beat": ports.beat, "origin": ports.origin}
             self.writes = (ports.stored, ports.row)
@@ -173,7 +174,13 @@ class _Builder:
         return self.values[ref]
 
     def _start(self, ref: int) -> None:
-        """A look-up of the keys of this stage, whose answer is computed some stages on."""
+        """A look-up of the keys of this stage, whose answer is computed some stages on; or the rows of a fetch, each in
+        registers of its own, for the memories that they lead to are far apart."""
+        net = self.nets[ref]
+        if net.op == "fetch":
+            rows = [fit(self._use(row), (net.attrs[0] - 1).bit_length(), False) for row in net.args[1:]]
+            self.rows[ref] = [self._register(f"{self.names[ref]}_row{i}", row) for i, row in enumerate(rows)]
+            return
         number, *keys = self.nets[ref].attrs[0], *self.nets[ref].args
         table = self.tables[number]
         self.lookups[ref] = lookup = TableLookup(table.memory.shape, table.memory.rows)
@@ -187,12 +194,12 @@ class _Builder:
 
     def _compute(self, ref: int) -> None:
         net = self.nets[ref]
-        if net.cycles:
+        if net.op == "lookup":
             self.values[ref] = Cat(self.lookups[ref].hit, self.lookups[ref].values)[: net.width]
             return
         signal = Signal(Shape(net.width, net.is_signed), name=self.names[ref])
         if net.op == "fetch":
-            value = self._fetch(ref, net)
+            value = self._fetch(ref)
         else:
             first = self.vectors[net.args[0]].first if net.args and net.args[0] in self.vectors else 0
             value = net_value(net, [self._use(a) for a in net.args], first)
@@ -214,11 +221,10 @@ class _Builder:
                 memory.w_data.eq(self._use(net.args[0])),
             ]
 
-    def _fetch(self, ref: int, net: Net) -> Any:
+    def _fetch(self, ref: int) -> Any:
         memory = self.memories[ref]
-        for group, row in enumerate(net.args[1:]):
-            port = getattr(memory, f"row{group}")
-            self.m.d.comb += port.eq(fit(self._use(row), len(port), False))
+        for group, row in enumerate(self.rows[ref]):
+            self.m.d.comb += getattr(memory, f"row{group}").eq(row)
         return memory.data
 
     def _registers(self, number: int, stage: Stage) -> None:

@@ -57,7 +57,7 @@ def schedule(nets: Netlist, roots: Sequence[int]) -> Schedule:
             if net.op in INLINE:
                 uses[arg] += uses[ref] - 1
             if nets[arg].op in VECTORS:
-                _need(needs.setdefault(arg, {}), written(net, used), _units(nets, ref))
+                _need(needs.setdefault(arg, {}), written(net, used + net.cycles), _units(nets, ref))
     single = [r for r, last in last_use.items() if uses[r] == 1 and last == placed[r]]
     carried: list[list[int]] = [[] for _ in range(latency + 1)]
     computed: list[list[int]] = [[] for _ in range(latency + 1)]

@@ -47,7 +47,7 @@ class PlanBits:
 
     def __init__(self, plan: Plan, packet: PacketBits, judge: Judge) -> None:
         self.plan, self._packet, self._gates, self._judge = plan, packet, packet.gates, judge
-        self._nodes: Any = plan.nodes  # of the same form as those of a description, whose values are asked for
+        self._nodes = list[Any](plan.nodes)  # of the same form as those of a description
         self._hints = possible_values(self._nodes)
         self._starts = _starts(plan)
         self._chosen: dict[tuple[int, int, bool], Bits] = {}

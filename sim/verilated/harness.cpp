@@ -377,17 +377,14 @@ int sm_rtl_process(sm_rtl_model *model, const uint8_t *buffer, const sm_event *e
 }
 
 int sm_rtl_wave(sm_rtl_model *model, const char *path, uint64_t event) {
-    if (!Wave::kBuilt) return model->fail(event, "the model was built without waves");
-    model->wave.ask(path, event);
-    return 0;
+    return model->wave.ask(path, event) ? 0 : model->fail(event, "the model was built without waves");
 }
 
-int sm_rtl_coverage(sm_rtl_model *model, const char *path) {
+int sm_rtl_coverage(sm_rtl_model *model, [[maybe_unused]] const char *path) {
 #if VM_COVERAGE
     model->context.coveragep()->write(path);
     return 0;
 #else
-    static_cast<void>(path);
     return model->fail(0, "the model was built without coverage");
 #endif
 }

@@ -14,18 +14,17 @@
 
 class Wave {
   public:
-    static constexpr bool kBuilt = true;
-
     Wave(VerilatedContext &context, Vcore &top) {
         context.traceEverOn(true);
         top.trace(&file_, kLevels);
     }
 
-    // The event by its number in the next call.
-    void ask(const char *path, uint64_t event) {
+    // The event by its number in the next call; whether this model can.
+    bool ask(const char *path, uint64_t event) {
         path_ = path;
         event_ = event;
         after_ = 0;
+        return true;
     }
 
     // Once a cycle: `in` events were offered whole, `out` have left.
@@ -62,10 +61,8 @@ class Wave {
 
 class Wave {
   public:
-    static constexpr bool kBuilt = false;
-
     Wave(VerilatedContext &, Vcore &) {}
-    void ask(const char *, uint64_t) {}
+    bool ask(const char *, uint64_t) { return false; }
     void follow(uint64_t, uint64_t) {}
     void dump(uint64_t) {}
     void close() {}

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from sevenm.host.bundle import Bundle
+from sevenm.bundles import open_bundle
+from sevenm.host.bundle import Bundle, BundleError
+from sevenm.manifest import Actions
 
 Sevenm = Any
 ALARMS = "examples/alarms.7m"
@@ -45,6 +47,44 @@ def test_the_clock_that_is_asked_for_is_in_the_constraints(sevenm: Sevenm, rules
         refused = sevenm("build", rules, "-o", folder, *given)
         assert (refused.code, refused.out) == (2, "")
         assert why in refused.err
+
+
+def test_actions_are_added_as_asked(
+    sevenm: Sevenm, rules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "small.bundle"
+    done = sevenm("build", rules, "-o", folder, "--actions", "queues", "--lead", "3=300", "--in-band", "--width", "64")
+    assert (done.code, done.err) == (0, "")
+    core = Bundle.open(folder).core
+    assert core is not None
+    assert core.actions == Actions("queues", (0, 1, 2, 300, *range(4, 16)), in_band=True)
+    assert "module sevenm_core_actions(" in (folder / "actions.v").read_text()
+    assert "SEVENM_CORE_ACTIONS_LATENCY = 3;" in (folder / "core.vh").read_text()
+    monkeypatch.setattr("sevenm.bundles.is_compared", lambda *arguments: False)
+    assert open_bundle(folder, gateware=True).core == core, "made anew, it is the same"
+    (folder / "actions.v").write_text("module sevenm_core_actions(); endmodule\n")
+    with pytest.raises(BundleError, match=r"actions\.v: not the file that was built"):
+        open_bundle(folder, gateware=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (["--in-band"], "--lead and --in-band belong to --actions"),
+        (["--lead", "1=2"], "--lead and --in-band belong to --actions"),
+        (["--actions", "ports", "--lead", "1=16"], "--lead 1=16: for ports the number is at most 15"),
+        (["--actions", "queues", "--lead", "1=65536"], "--lead 1=65536: for queues the number is at most 65535"),
+        (["--actions", "queues", "--lead", "16=1"], "'16=1' is not PORT=N with a port from 0 to 15"),
+        (["--actions", "queues", "--lead", "1=1", "--lead", "1=2"], "port 1 is led twice"),
+    ],
+)
+def test_actions_that_cannot_be_are_wrong_usage(
+    sevenm: Sevenm, rules: Path, tmp_path: Path, given: list[str], why: str
+) -> None:
+    done = sevenm("build", rules, "-o", tmp_path / "out", *given)
+    assert (done.code, done.out) == (2, "")
+    assert why in done.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_bundle_with_a_report_and_a_used_bench_is_replaced(sevenm: Sevenm, rules: Path, tmp_path: Path) -> None:

@@ -301,7 +301,7 @@ def test_the_same_plan_gives_the_same_text_in_another_process() -> None:
     script = (
         "import hashlib, pathlib, sys\n"
         "from sevenm.compiler import compile_text\n"
-        "from sevenm.compiler.backends.gateware.verilog import to_verilog\n"
+        "from sevenm.compiler.backends.gateware.verilog import TOP, to_verilog\n"
         "from sevenm.compiler.backends.gateware.emit import emit_source\n"
         "plan = compile_text(pathlib.Path(sys.argv[1]).read_text(), 'orders').plan\n"
         "print(hashlib.sha256((emit_source(plan).text + to_verilog(plan)).encode()).hexdigest())\n"

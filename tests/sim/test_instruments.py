@@ -11,7 +11,7 @@ from sevenm.hdl.verdict import BlockShape
 from sevenm.host.batch import EventBatch
 from sevenm.host.devices.device import DeviceError
 from sevenm.sim import packets
-from sevenm.sim.coverage import Share, read_points, shares, still
+from sevenm.sim.coverage import Point, Share, read_points, shares, still
 from sevenm.sim.instruments import COVERAGE, WAVES, Wave
 from sevenm.sim.model import Model
 from sevenm.sim.verilate import QUICK, Effort, build
@@ -98,6 +98,13 @@ def test_coverage_tells_what_never_changed(counted: Model, tmp_path: Path) -> No
     assert "fault" in still(points)["sevenm_core"]
     assert "s_axis_tdata" not in still(points)["sevenm_core"]
     assert isinstance(after["sevenm_core", "line"], Share)
+
+
+def test_names_that_synthesis_made_up_are_not_told() -> None:
+    points = [
+        Point("toggle", "core", f"{name}[0]:0->1", False) for name in ("__024391", "part__02edrop", "tcp_dstport")
+    ]
+    assert still(points) == {"core": ["tcp_dstport"]}
 
 
 def test_another_file_is_no_coverage(tmp_path: Path) -> None:
