@@ -10,6 +10,7 @@ import click
 
 from sevenm.compiler.plan import Plan
 from sevenm.compiler.refusal import Refused
+from sevenm.host.bundle import Bundle
 from sevenm.sim.proof.written import WrittenCore, core_of_bundle, core_of_plan, require_solver
 
 from . import output
@@ -69,7 +70,10 @@ def _core(rules: str) -> tuple[Plan, WrittenCore]:
     if not Path(rules).is_dir():
         plan = plan_of_rules(rules)
         return plan, core_of_plan(plan)
-    return core_of_bundle(rules)
+    from sevenm.bundles import plan_of  # a rule file is proved without what runs it
+
+    bundle = Bundle.open(rules)
+    return plan_of(bundle), core_of_bundle(bundle)
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from . import arithmetic as bits_of
 from .arithmetic import Bits, constant
 from .delay_line import READ, WRITE
+from .errors import NotThePipeline
 from .gates import Gates
-from .netlist import CLOCK, RESET, Lanes, Netlist, NotThePipeline, Remembered
+from .netlist import CLOCK, RESET, Lanes, Netlist, Remembered
 from .packet_bits import PacketBits
 from .verilog import Bit, Cell, Module
 
@@ -128,10 +129,10 @@ def remember(gates: Gates, packet: PacketBits, origin: Sequence[int], beats: int
 def _choice(gates: Gates, number: Bits, values: Sequence[int]) -> int:
     """One of the values by its number; anything past the last one."""
     if not number:
-        return values[0] if values else gates.input(0)
+        return values[0] if values else gates.unknown()
     half = 1 << (len(number) - 1)
     if len(values) <= half:
-        other = gates.input(0)
+        other = gates.unknown()
         return gates.choose(number[-1], other, _choice(gates, number[:-1], values))
     return gates.choose(
         number[-1], _choice(gates, number[:-1], values[half:]), _choice(gates, number[:-1], values[:half])

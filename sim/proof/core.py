@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from .arithmetic import Bits
 from .beat_memory import check_times, is_memory, lanes_of, place_of, remember
 from .delay_line import delay_of
+from .errors import NotThePipeline
 from .gates import Gates
-from .netlist import CLOCK, RESET, STREAM, Netlist, NotThePipeline
+from .netlist import CLOCK, RESET, STREAM, Netlist
 from .packet_bits import PacketBits
 from .verilog import Bit, Module
 
@@ -61,4 +62,4 @@ class DecisionModule:
             out.update(zip(nets.get(name, ()), bits, strict=False))
         ends = {bit for name in (RESET, CLOCK, *STREAM) for bit in nets.get(name, ())}
         inputs = {bit for bits in module.inputs.values() for bit in bits} - ends
-        return {bit: out[bit] if bit in out else gates.input(0) for bit in inputs}
+        return {bit: out[bit] if bit in out else gates.unknown() for bit in inputs}

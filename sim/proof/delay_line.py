@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .cells import CELLS, output_of
+from .errors import NotProvable, NotThePipeline
 from .gates import FALSE, TRUE, Gates
-from .netlist import CLOCK, REGISTER, RESET, NotThePipeline
+from .netlist import CLOCK, REGISTER, RESET
 from .verilog import Bit, Cell, Module
 
 READ, WRITE, INITIAL = "$memrd", "$memwr_v2", "$meminit_v2"
@@ -23,7 +24,7 @@ def delay_of(module: Module) -> int:
     """The cycles after which ``o`` is what ``i`` was, once as many have passed since the last reset. Raises
     NotThePipeline if the module is no delay line."""
     if set(module.inputs) - {RESET, CLOCK} != {"i"} or set(module.outputs) != {"o"}:
-        raise NotThePipeline(f"{module.name} is no delay line: it has other ports than i and o")
+        raise NotProvable(f"the proof does not know the module {module.name}")
     line = _Line(module)
     pointer, starts = line.start(), []
     while pointer not in starts:
@@ -109,10 +110,10 @@ class _Line:
 
     @staticmethod
     def _fresh(gates: Gates, width: int) -> Word:
-        return tuple(gates.input(0) for _ in range(width))
+        return tuple(gates.unknown() for _ in range(width))
 
     def _unknown(self, gates: Gates, pointer: Word | None) -> _State:
-        state = _State({bit: gates.input(0) for cell in self.registers for bit in cell.ports["Q"]})
+        state = _State({bit: gates.unknown() for cell in self.registers for bit in cell.ports["Q"]})
         if pointer is not None:
             state.registers.update(zip(self.pointer, pointer, strict=True))
         return state

@@ -12,6 +12,7 @@ A literal is 2 * gate, plus 1 if it is inverted. Gate 0 is constant, so literal 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from random import Random
 
 FALSE, TRUE = 0, 1
 INPUT = -1
@@ -48,6 +49,7 @@ class Gates:
         """Gates that others are compared with: those before this one."""
         self._merged: dict[int, int] = {}
         self._pending: list[frozenset[int]] = []
+        self._random = Random(len(self.left))
 
     def __len__(self) -> int:
         return len(self.left)
@@ -60,8 +62,9 @@ class Gates:
         self.inputs.append(len(self.left) - 1)
         return 2 * self.inputs[-1]
 
-    def is_input(self, gate: int) -> bool:
-        return self.left[gate] == INPUT
+    def unknown(self) -> int:
+        """A new input that may be anything, and is noise on the samples."""
+        return self.input(self._random.getrandbits(self._samples))
 
     def signature(self, literal: int) -> int:
         signature = self.signatures[literal >> 1]

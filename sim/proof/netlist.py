@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .arithmetic import Bits
 from .cells import CELLS, output_of
+from .errors import NotProvable, NotThePipeline
 from .gates import FALSE, TRUE, Gates
 from .verilog import Bit, Cell, Module
 
@@ -30,10 +31,6 @@ class Lanes:
 
     address: str
     bits: tuple[tuple[str, int, int], ...]
-
-
-class NotThePipeline(Exception):
-    """The module is none whose outputs are functions of one packet; the message says which bit, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ class Netlist:
                 reads = tuple(bit for port, bits in ports.items() if port != "Y" for bit in bits)
                 yield Step(cell, reads, ports["Y"], 0)
             else:
-                raise NotThePipeline(f"{self._place(cell)}: a cell {cell.type} is no part of a decision pipeline")
+                raise NotProvable(f"{self._place(cell)}: the proof knows no {cell.type}")
 
     def _place(self, cell: Cell) -> str:
         return cell.where or cell.name
@@ -164,7 +161,7 @@ class Netlist:
 
         def known(bit: Bit) -> int:
             # An undefined bit is anything, another one each time that it is read.
-            return gates.input(0) if bit == "x" else literal[bit]
+            return gates.unknown() if bit == "x" else literal[bit]
 
         for number, step in enumerate(self.steps):
             if step.cell.type in CELLS:

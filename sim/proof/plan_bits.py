@@ -8,6 +8,7 @@ at a variable place is chosen by the bits of that place, of which it is proved f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sevenm.compiler.backends.gateware.refuse import LACKS
 from sevenm.compiler.plan import Plan
@@ -16,6 +17,7 @@ from sevenm.hdl.pipeline.values import possible_values
 
 from . import arithmetic as bits_of
 from .arithmetic import Bits, constant, extend
+from .errors import NotProvable
 from .gates import FALSE, TRUE
 from .judge import Fact, Judge
 from .packet_bits import PacketBits
@@ -27,10 +29,6 @@ VALUES_MAX = 256
 
 REMAINDERS_MAX = 256
 """Remainders of which it is stated beside every question that there are no more."""
-
-
-class NotProvable(Exception):
-    """The Plan has something that cannot be written as gates of a size that can be handled; the message names it."""
 
 
 def width_of(node: Node) -> int:
@@ -49,7 +47,8 @@ class PlanBits:
 
     def __init__(self, plan: Plan, packet: PacketBits, judge: Judge) -> None:
         self.plan, self._packet, self._gates, self._judge = plan, packet, packet.gates, judge
-        self._hints = possible_values(plan.nodes)  # type: ignore[arg-type]  # a Plan's nodes are of the same form
+        self._nodes = list[Any](plan.nodes)  # of the same form as those of a description
+        self._hints = possible_values(self._nodes)
         self._starts = _starts(plan)
         self._chosen: dict[tuple[int, int, bool], Bits] = {}
         self._proved: set[int] = set()
@@ -59,6 +58,8 @@ class PlanBits:
     def build(self, say: Callable[[int], None]) -> None:
         """``say`` is told how many nodes are done. Raises NotProvable, OutOfTime."""
         for ref, node in enumerate(self.plan.nodes):
+            if node.op not in CASES:
+                raise NotProvable(f"rows of table {self.plan.tables[node.attrs[0]].name} are in memories of the core")
             value = CASES[node.op](self, node)
             self.values.append(extend(value, width_of(node), True))
             if ref in self._starts:
@@ -107,14 +108,14 @@ class PlanBits:
             node = self.plan.nodes[base]
             if node.lo < 0:
                 raise NotProvable(f"a field may begin {-node.lo} bytes before the packet")
-            places = self._hints[base].below(node, min(node.hi, NEAR) + 1)  # type: ignore[arg-type]
+            places = self._hints[base].below(self._nodes[base], min(node.hi, NEAR) + 1)
             if base not in self._proved:
                 places = list(range(node.lo, min(node.hi, NEAR) + 1))
             leaves = {place: self._there(place + offset, is_flag) for place in places}
             bits = self.values[base]
             near = self._choice(bits, places, leaves) if places else ()
             if node.hi > NEAR:
-                far = tuple(self._gates.input(0) for _ in range(1 if is_flag else 8))
+                far = tuple(self._gates.unknown() for _ in range(1 if is_flag else 8))
                 is_near = bits_of.less(self._gates, bits, constant(NEAR + 1, len(bits)), True)
                 near = bits_of.choose(self._gates, is_near, near, far) if places else far
             self._chosen[key] = near

@@ -19,11 +19,11 @@ from sevenm.sim.testbench.expected import expected_verdicts
 from sevenm.sim.testbench.packets import Packet, Verdict
 
 from .core import DecisionModule
+from .errors import NotProvable, NotThePipeline
 from .gates import Gates
 from .judge import CONFLICTS_LAST, Judge, OutOfTime
-from .netlist import NotThePipeline
 from .packet_bits import PacketBits, Sample
-from .plan_bits import NotProvable, PlanBits, length_bits
+from .plan_bits import PlanBits, length_bits
 from .samples import samples_of
 from .verdict_bits import VerdictBit, verdict_of
 from .verilog import read_verilog
@@ -62,7 +62,7 @@ class Proof:
 def prove(plan: Plan, core: WrittenCore, budget_s: float, say: Progress) -> Proof:
     """Takes about ``budget_s`` at most, beside reading the Verilog. Raises NotInGateware, MissingExtra, SynthesisError
     for text that is no Verilog."""
-    seen = for_gateware(plan)
+    seen = for_gateware(plan, rows=core.rows)
     modules = read_verilog(core.verilog, core.top, say)
     return _Work(plan, seen, core, time.monotonic() + budget_s, say).run(modules)
 
@@ -79,10 +79,9 @@ class _Work:
         latency = core.latency_cycles - core_latency(core.beats, 0)
         try:
             module = DecisionModule(modules, f"{core.top}_decision", latency, core.beats, core.beat_bytes)
+            return self._on_samples(module) or self._all(module)
         except NotThePipeline as error:
             return self._done(REFUTED, {}, str(error))
-        try:
-            return self._on_samples(module) or self._all(module)
         except NotProvable as error:
             return self._done(UNDECIDED, {}, str(error))
 
@@ -147,7 +146,7 @@ class _Work:
 
     def _refuted(self, packet: Sample, core_said: int, bits: list[VerdictBit]) -> Proof:
         """What the reference says of the packet decides: a difference that it does not have is none."""
-        expected = _bits_of(expected_verdicts(self.plan, [_packet(packet)])[0], bits)
+        expected = _bits_of(expected_verdicts(self.plan, [_packet(packet)], rows=self.core.rows)[0], bits)
         states = {
             bit.name: REFUTED if (expected ^ core_said) >> place & 1 else UNDECIDED for place, bit in enumerate(bits)
         }

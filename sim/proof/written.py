@@ -9,19 +9,22 @@ from sevenm.compiler.bundle import MissingExtra, gateware_missing
 from sevenm.compiler.plan import Plan
 from sevenm.host.bundle import Bundle, BundleError
 from sevenm.host.devices.device import DeviceError
+from sevenm.manifest import ROWS
 
 CORE = "core.v"
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenCore:
-    """The Verilog of a core and what is said of it: its latency and the beats of ``beat_bytes`` that it looks at."""
+    """The Verilog of a core and what is said of it: its latency, the beats of ``beat_bytes`` that it looks at, and how
+    rows of tables are kept (``sevenm.manifest.ROWS``)."""
 
     verilog: str
     top: str
     latency_cycles: int
     beats: int
     beat_bytes: int
+    rows: str = ROWS[0]
 
 
 def require_solver() -> None:
@@ -43,11 +46,8 @@ def core_of_plan(plan: Plan) -> WrittenCore:
     return WrittenCore(to_verilog(plan), TOP, source.latency_cycles, source.window_beats, source.beat_bytes)
 
 
-def core_of_bundle(folder: str) -> tuple[Plan, WrittenCore]:
-    """The Plan of a bundle and the Verilog in it, as they are. Raises BundleError, DeviceError if it has none."""
-    from sevenm.bundles import plan_of
-
-    bundle = Bundle.open(folder)
+def core_of_bundle(bundle: Bundle) -> WrittenCore:
+    """The Verilog in a bundle, as it is. Raises BundleError, DeviceError if it has none."""
     about = bundle.core
     if about is None:
         raise DeviceError(f"{bundle.folder}: the bundle has no gateware; build it again with gateware")
@@ -55,5 +55,4 @@ def core_of_bundle(folder: str) -> tuple[Plan, WrittenCore]:
         text = bundle.path(CORE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{bundle.folder / CORE}: cannot be read: {error}") from error
-    core = WrittenCore(text, about.top, about.latency_cycles, about.window_beats, about.beat_bits // 8)
-    return plan_of(bundle), core
+    return WrittenCore(text, about.top, about.latency_cycles, about.window_beats, about.beat_bits // 8, about.rows)
