@@ -21,7 +21,7 @@ from ..tables.lookup import TableLookup
 from .act import Verdict, lower_verdict
 from .description import Description, Program, program
 from .lower import Lowering
-from .netlist import INLINE, INPUTS, VECTORS, Net, Netlist
+from .netlist import INLINE, INPUTS, VECTORS, Netlist
 from .schedule import Schedule, Stage, schedule, written
 from .signals import fit, net_value
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sevenm.compiler.backends.gateware.target import for_gateware
 from sevenm.compiler.plan import Plan
 from sevenm.hdl.core import core_latency
-from sevenm.sim.testbench.expected import expected_verdicts
+from sevenm.sim.testbench.expected import verdicts
 from sevenm.sim.testbench.packets import Packet, Verdict
 
 from .core import DecisionModule
@@ -62,7 +62,7 @@ class Proof:
 def prove(plan: Plan, core: WrittenCore, budget_s: float, say: Progress) -> Proof:
     """Takes about ``budget_s`` at most, beside reading the Verilog. Raises NotInGateware, MissingExtra, SynthesisError
     for text that is no Verilog."""
-    seen = for_gateware(plan, rows=core.rows)
+    seen = for_gateware(plan, rows=core.rows, marks=core.marks)
     modules = read_verilog(core.verilog, core.top, say)
     return _Work(plan, seen, core, time.monotonic() + budget_s, say).run(modules)
 
@@ -146,7 +146,7 @@ class _Work:
 
     def _refuted(self, packet: Sample, core_said: int, bits: list[VerdictBit]) -> Proof:
         """What the reference says of the packet decides: a difference that it does not have is none."""
-        expected = _bits_of(expected_verdicts(self.plan, [_packet(packet)], rows=self.core.rows)[0], bits)
+        expected = _bits_of(verdicts(self.seen, [_packet(packet)])[0], bits)
         states = {
             bit.name: REFUTED if (expected ^ core_said) >> place & 1 else UNDECIDED for place, bit in enumerate(bits)
         }

@@ -16,8 +16,8 @@ CORE = "core.v"
 
 @dataclass(frozen=True, slots=True)
 class WrittenCore:
-    """The Verilog of a core and what is said of it: its latency, the beats of ``beat_bytes`` that it looks at, and how
-    rows of tables are kept (``sevenm.manifest.ROWS``)."""
+    """The Verilog of a core and what is said of it: its latency, the beats of ``beat_bytes`` that it looks at, how rows
+    of tables are kept (``sevenm.manifest.ROWS``), and whether it says malformed and truncated of packets."""
 
     verilog: str
     top: str
@@ -25,6 +25,7 @@ class WrittenCore:
     beats: int
     beat_bytes: int
     rows: str = ROWS[0]
+    marks: bool = True
 
 
 def require_solver() -> None:
@@ -55,4 +56,6 @@ def core_of_bundle(bundle: Bundle) -> WrittenCore:
         text = bundle.path(CORE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{bundle.folder / CORE}: cannot be read: {error}") from error
-    return WrittenCore(text, about.top, about.latency_cycles, about.window_beats, about.beat_bits // 8, about.rows)
+    return WrittenCore(
+        text, about.top, about.latency_cycles, about.window_beats, about.beat_bits // 8, about.rows, about.marks
+    )

@@ -83,8 +83,8 @@ class Synthesis:
 
 
 def core_of(plan: Plan, beat_bits: int = BEAT_BITS_DEFAULT, marks: bool = True) -> Core:
-    """The core as ``sevenm build`` writes it for beats of ``beat_bits``, with or without ``marks``. Raises MissingExtra without Amaranth,
-    NotInGateware."""
+    """The core as ``sevenm build`` writes it for beats of ``beat_bits``, with or without ``marks``. Raises MissingExtra
+    without Amaranth, NotInGateware."""
     from sevenm.compiler.bundle import MissingExtra, gateware_missing
 
     missing = gateware_missing()
@@ -95,7 +95,13 @@ def core_of(plan: Plan, beat_bits: int = BEAT_BITS_DEFAULT, marks: bool = True) 
     from sevenm.compiler.backends.gateware.verilog import to_verilog
 
     source = emit_source(plan, beat_bytes=beat_bits // 8, marks=marks)
-    return Core(to_verilog(plan, beat_bytes=beat_bits // 8, marks=marks), TOP, source.latency_cycles, source.levels, words_of(plan))
+    return Core(
+        to_verilog(plan, beat_bytes=beat_bits // 8, marks=marks),
+        TOP,
+        source.latency_cycles,
+        source.levels,
+        words_of(plan),
+    )
 
 
 def words_of(plan: Plan) -> dict[str, str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sevenm.compiler import compile_text
+from sevenm.compiler.backends.gateware.options import CoreOptions
 from sevenm.compiler.bundle import write_bundle
 from sevenm.host.batch import EventBatch
 from sevenm.host.bundle import Bundle
@@ -25,7 +26,16 @@ from sevenm.sim.verilate import ModelBuildError
 pytestmark = pytest.mark.needs("g++")
 TOY = Path(__file__).with_name("toy_core.v")
 CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
-CORE = {"beat_bits": 512, "clock_ps": 4000, "ports": [], "bits": [], "actions": None, "rows": "auto", "slots": [], "marks": True}
+CORE = {
+    "beat_bits": 512,
+    "clock_ps": 4000,
+    "ports": [],
+    "bits": [],
+    "actions": None,
+    "rows": "auto",
+    "slots": [],
+    "marks": True,
+}
 RULES = """
 rules edge on packet first {
   rule broken: parse.malformed             => drop, count broken
@@ -109,7 +119,9 @@ def test_a_core_with_memories_begins_with_the_rows_of_its_bundle(tmp_path: Path)
       rule listed: (class, port) in acl => drop
     }
     """
-    bundle = Bundle.open(write_bundle(compile_text(text, "flows").plan, tmp_path / "bundle", rows="memory"))
+    bundle = Bundle.open(
+        write_bundle(compile_text(text, "flows").plan, tmp_path / "bundle", options=CoreOptions(rows="memory"))
+    )
     assert bundle.core is not None and bundle.core.slots == (32,)
     data = [
         bytes((kind, high, port)).ljust(64, b"\0") for kind in range(8) for high in (0, 5) for port in (79, 80, 255)

@@ -48,13 +48,17 @@ class GatewareSource:
 
 
 def emit_source(
-    plan: Plan, levels: int | None = None, window: int = WINDOW, beat_bytes: int = BEAT_BYTES, rows: str = AUTO,
+    plan: Plan,
+    levels: int | None = None,
+    window: int = WINDOW,
+    beat_bytes: int = BEAT_BYTES,
+    rows: str = AUTO,
     marks: bool = True,
 ) -> GatewareSource:
     """The core of a Plan, which takes ``beat_bytes`` a cycle, looks at the first ``window`` bytes of each packet and
     punts what needs more. Without ``levels`` the fewest levels are taken that meet LATENCY_TARGET, else the most.
-    ``rows``: which tables are wired and which are memories (``memory_slots``); without ``marks`` malformed and truncated
-    are said of no packet.
+    ``rows``: which tables are wired and which are memories (``memory_slots``); without ``marks`` malformed and
+    truncated are said of no packet.
 
     The same Plan gives the same text, byte for byte. Raises NotInGateware, TablesTooLarge.
     """
@@ -63,7 +67,12 @@ def emit_source(
 
 @lru_cache(maxsize=4)
 def _emit(
-    plan: Plan, names: tuple[tuple[int, Name], ...], levels: int | None, window: int, beat_bytes: int, rows: str,
+    plan: Plan,
+    names: tuple[tuple[int, Name], ...],
+    levels: int | None,
+    window: int,
+    beat_bytes: int,
+    rows: str,
     marks: bool,
 ) -> GatewareSource:
     """``names`` are the Plan's, which say nothing of its meaning, and so are no part of its equality."""

@@ -21,7 +21,8 @@ WINDOW_MAX = 1024
 
 def for_gateware(plan: Plan, window: int = WINDOW, rows: str = AUTO, marks: bool = True) -> Plan:
     """The Plan with the tables that are no memories (``memory_slots``) as comparisons, and with ``punt`` set where
-    ``window`` bytes are not enough; without ``marks`` it says malformed and truncated of no packet. Raises NotInGateware for what gateware does not have."""
+    ``window`` bytes are not enough; without ``marks`` it says malformed and truncated of no packet. Raises
+    NotInGateware for what gateware does not have."""
     if not 1 <= window <= WINDOW_MAX:
         raise ValueError(f"a window has 1 to {WINDOW_MAX} bytes, not {window}")
     refuse(plan)
