@@ -29,7 +29,7 @@ from .rows import table_lines
 from .target import WINDOW, for_gateware
 from .words import Words, unique, wrapped
 
-LATENCY_TARGET = {"packet": 34, "record": 15}
+LATENCY_TARGET = {"packet": 30, "record": 15}
 """Cycles that a core should not take more than, beside those in which the window's beats come, by the Plan's source."""
 
 
