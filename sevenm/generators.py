@@ -9,7 +9,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 PACKAGES = ("sevenm.compiler", "sevenm.hdl")
-MODULES = ("boundary", "manifest", "tables", "version")
+MODULES = ("boundary", "manifest", "registers", "tables", "ternary", "version")
 """What these packages import of ``sevenm`` itself."""
 
 
