@@ -83,4 +83,4 @@ def test_objects_are_no_data() -> None:
 
 def test_numbers_of_engines_and_flags() -> None:
     assert {engine.name: engine.value for engine in Engine} == {"REFERENCE": 1, "HOST": 2, "RTL": 3, "NIC": 4}
-    assert {flag.name: flag.value for flag in Flag} == {"CUT": 1, "MALFORMED": 2, "TRUNCATED": 4}
+    assert {flag.name: flag.value for flag in Flag} == {"CUT": 1, "MALFORMED": 2, "TRUNCATED": 4, "PUNT": 8}

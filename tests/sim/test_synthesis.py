@@ -91,7 +91,7 @@ def test_a_fifo_four_times_as_deep_is_too_large(monkeypatch: pytest.MonkeyPatch)
     source = emit.emit_source(compile_text(sums("wide"), "wide").plan)
     deeper = replace(source, text=source.text.replace("fifo_depth=None", "fifo_depth=64"))
     assert deeper.text != source.text
-    monkeypatch.setattr("sevenm.compiler.backends.gateware.verilog.emit_source", lambda plan, window: deeper)
+    monkeypatch.setattr("sevenm.compiler.backends.gateware.verilog.emit_source", lambda plan, **_: deeper)
     assert not is_small(synthesize(core("wide"), ECP5, []))
 
 
